@@ -1,0 +1,219 @@
+"""Names, dtypes and invariants of every table that passes between two steps.
+
+A frame is checked with :func:`check` when it leaves the step that made it, so a mistake is found where it was
+made and not on the page. All times are the log's own wall clock, naive, in ``datetime64[us]``; durations are
+``timedelta64[us]``. A number that may be unknown is a nullable ``Int64``; unknown text is a null string, never ``""``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from tracekit.errors import SchemaError
+
+TIME = "datetime64[us]"
+SPAN_OF_TIME = "timedelta64[us]"
+TEXT = "str"
+NUMBER = "Int64"
+ROW = "int64"
+NAME = "category"
+FLAG = "bool"
+OBJECT = "object"
+
+RECORDS: Mapping[str, str] = {
+    "source": NAME,  # path as given on the command line
+    "line": ROW,  # 1-based number of the record's first line
+    "lines": ROW,  # lines of the record, continuation lines included
+    "offset": ROW,  # byte of the source where the record begins
+    "length": ROW,  # bytes of the record, its last newline included
+    "message": ROW,  # bytes from `offset` to the first byte of the message
+    "ts": TIME,
+    "level": NAME,
+    "logger": NAME,
+    "thread": NAME,
+    "ctx": TEXT,  # first `ctx-` of the context, its eight hex digits
+    "origin": NUMBER,  # P of a `job-P/job-C` context
+    "job": NUMBER,  # N of `job-N`, C of `job-P/job-C`
+    "logid": TEXT,
+    "event": NAME,  # name of the rule that reads the message; null where none does
+    "run": NUMBER,  # the stretch of one thread's work that this record belongs to
+    "operation": TEXT,
+    "span": NUMBER,  # innermost span that was open
+}
+
+SPANS: Mapping[str, str] = {
+    "span": ROW,  # = row number
+    "parent": NUMBER,  # null for roots
+    "depth": ROW,
+    "operation": TEXT,
+    "kind": NAME,
+    "name": TEXT,
+    "thread": NAME,
+    "server": NAME,
+    "start": TIME,
+    "end": TIME,  # NaT while open
+    "duration": SPAN_OF_TIME,
+    "self_time": SPAN_OF_TIME,  # duration minus the union of the children, clipped to the span
+    "status": NAME,
+    "ends": NAME,  # how the end is known
+    "first_record": NUMBER,
+    "last_record": NUMBER,
+    "attributes": OBJECT,  # dict of str to str/int, what the lines of the span say
+}
+SPAN_KINDS = ("request", "job", "queue", "work", "stage", "call", "command", "state", "wait")
+SPAN_STATUS = ("ok", "error", "open", "orphan")
+SPAN_ENDS = ("logged", "before", "open")  # "before": it ended before the next line that is known to be outside
+
+OPERATIONS: Mapping[str, str] = {
+    "operation": TEXT,  # job-43, without a job req-<ctx>
+    "command": TEXT,  # API command; null when nothing names it
+    "request": NUMBER,  # span of the API request
+    "job": NUMBER,
+    "uuid": TEXT,  # of the job, or its first eight digits where only the logid tells it
+    "account": TEXT,
+    "user": TEXT,
+    "caller": TEXT,  # client address
+    "entity": TEXT,  # instance name of the VM (or other resource) it is about
+    "entity_uuid": TEXT,
+    "submitted": TIME,
+    "returned": TIME,
+    "queued": TIME,
+    "started": TIME,
+    "completed": TIME,
+    "client_seen": TIME,
+    "wall": SPAN_OF_TIME,
+    "sync": SPAN_OF_TIME,
+    "queue": SPAN_OF_TIME,
+    "run": SPAN_OF_TIME,
+    "status": NAME,
+    "error": TEXT,
+    "server": NAME,
+}
+STATUS = ("succeeded", "failed", "cancelled", "unfinished", "unknown")
+
+JOBS: Mapping[str, str] = {
+    "job": ROW,
+    "uuid": TEXT,
+    "origin": NUMBER,
+    "kind": NAME,  # api or work
+    "command": TEXT,  # VmWork class of a work job, command class of an API job
+    "vm": NUMBER,
+    "server": NAME,
+    "operation": TEXT,
+    "submitted": TIME,
+    "queued": TIME,
+    "scheduled": TIME,
+    "started": TIME,
+    "completed": TIME,
+    "status": NAME,
+    "result_code": NUMBER,
+    "error": TEXT,
+}
+
+COMMANDS: Mapping[str, str] = {
+    "host": NUMBER,  # the number in `Seq h-n` of a `Request` line
+    "host_name": TEXT,
+    "seq": ROW,
+    "command": TEXT,  # simple class names, comma separated
+    "job": NUMBER,
+    "operation": TEXT,
+    "thread": NAME,
+    "scheduled": TIME,
+    "sent": TIME,
+    "answered": TIME,
+    "received": TIME,
+    "host_received": TIME,
+    "host_answered": TIME,
+    "result": TEXT,
+    "details": TEXT,
+    "span": NUMBER,
+}
+
+LEDGER: Mapping[str, str] = {
+    "operation": TEXT,
+    "start": TIME,
+    "end": TIME,
+    "category": NAME,
+    "owner": TEXT,
+    "span": NUMBER,
+    "first_record": NUMBER,  # the two lines that bound the interval
+    "last_record": NUMBER,
+}
+# Where several categories could claim an instant, the earlier one does.
+CATEGORIES = ("agent", "queue", "executor", "lock", "database", "execution", "client", "unlogged")
+
+FINDINGS: Mapping[str, str] = {
+    "rule": TEXT,
+    "severity": NAME,
+    "verdict": NAME,
+    "operation": TEXT,
+    "span": NUMBER,
+    "cost": SPAN_OF_TIME,
+    "title": TEXT,
+    "evidence": OBJECT,  # list of record numbers
+    "advice": TEXT,
+}
+SEVERITIES = ("error", "warning", "note")
+
+QUALITY: Mapping[str, str] = {
+    "counter": TEXT,
+    "severity": NAME,
+    "count": ROW,
+    "example": TEXT,
+    "where": TEXT,  # source:line
+}
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "kind": SPAN_KINDS + ("api",),
+    "status": SPAN_STATUS + STATUS,
+    "ends": SPAN_ENDS,
+    "category": CATEGORIES,
+    "severity": SEVERITIES,
+    "verdict": ("found", "clear", "not enough data"),
+}
+
+
+def frame(schema: Mapping[str, str], columns: Mapping[str, object]) -> pd.DataFrame:
+    """A frame with exactly the columns of `schema`, cast to its dtypes; columns not given are null."""
+    length = max((len(values) for values in columns.values() if hasattr(values, "__len__")), default=0)
+    made = {}
+    for name, dtype in schema.items():
+        values = columns.get(name)
+        if values is None:
+            values = pd.Series([None] * length, dtype=OBJECT)
+        made[name] = pd.Series(values).reset_index(drop=True).astype(dtype)
+    return pd.DataFrame(made)
+
+
+def check(table: pd.DataFrame, schema: Mapping[str, str], name: str) -> pd.DataFrame:
+    """`table` itself when it has the columns, dtypes and closed vocabularies of `schema`; else SchemaError."""
+    if list(table.columns) != list(schema):
+        raise SchemaError(f"{name}: columns {list(table.columns)} instead of {list(schema)}")
+    for column, dtype in schema.items():
+        if str(table[column].dtype) != dtype:
+            raise SchemaError(f"{name}.{column}: dtype {table[column].dtype} instead of {dtype}")
+        if column in CHOICES:
+            strange = set(table[column].dropna().unique()) - set(CHOICES[column])
+            if strange:
+                raise SchemaError(f"{name}.{column}: unknown {sorted(strange)}")
+    return table
+
+
+def check_spans(spans: pd.DataFrame) -> pd.DataFrame:
+    """The invariants of a span tree on top of its dtypes: row numbers, parents first, depth, no negative self time."""
+    check(spans, SPANS, "spans")
+    rows = pd.Series(range(len(spans)), dtype=NUMBER)
+    if not (spans["span"] == rows).all():
+        raise SchemaError("spans.span: not the row number")
+    parents = spans["parent"]
+    if (parents >= rows).fillna(False).any():
+        raise SchemaError("spans.parent: a parent stands after its child")
+    depth = spans["depth"].to_numpy()
+    known = parents.notna().to_numpy()
+    if (depth[~known] != 0).any() or (depth[known] != depth[parents[known].astype(int).to_numpy()] + 1).any():
+        raise SchemaError("spans.depth: not the parent's plus one")
+    if (spans["self_time"].dropna() < pd.Timedelta(0)).any():
+        raise SchemaError("spans.self_time: negative")
+    return spans
