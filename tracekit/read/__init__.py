@@ -1,0 +1,1 @@
+"""Step one: from paths to the bytes of log files."""

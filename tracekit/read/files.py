@@ -1,0 +1,211 @@
+"""Paths as the user gave them → the bytes of log files.
+
+Plain files are mapped into memory, packed ones and pipes are read into it. Whether a text is a CloudStack log is
+decided later, by the header grammars.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from tracekit.errors import NotOurLogError, SourceError
+from tracekit.quality import Collector
+from tracekit.read import gzipped, looks
+
+STDIN = "-"
+_STDIN_KEY = (-1, -1)  # no file has this device and number
+# x.log and its rotated forms: x.log.1, x.log.2026-11-22, x.log.2026-11-22-3, x.log-20261122, each perhaps packed.
+_LOG_NAME = re.compile(r"(?P<base>.+\.log)(?:[.-](?P<turn>\d[\d-]*))?(?:\.gz)?")
+_DATE_DIGITS = 8  # a shorter number counts rotations
+
+
+@dataclass(frozen=True)
+class Source:
+    """One log file, readable at any offset. Offsets and lengths are bytes of the unpacked text."""
+
+    path: str  # as given, or found in a folder that was given; "-" is standard input
+    data: bytes | mmap.mmap
+    packed: bool  # it was a gzip file
+    listed: bool = True  # the user named it; False: it was found in a folder
+
+    def __len__(self) -> int:
+        """Bytes of the unpacked text."""
+        return len(self.data)
+
+    def slice(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset` on, fewer at the end of the file."""
+        return self.data[offset : offset + length]
+
+    def close(self) -> None:
+        """Give the mapping back. The source is not readable afterwards."""
+        if isinstance(self.data, mmap.mmap):
+            self.data.close()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All files of one run in the order in which they are read: as given, a folder's rotated files oldest first."""
+
+    files: tuple[Source, ...]
+    quality: Collector = field(default_factory=Collector)
+    _by_path: dict[str, Source] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_path", {source.path: source for source in self.files})
+
+    def __iter__(self) -> Iterator[Source]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        """Number of files."""
+        return len(self.files)
+
+    def __getitem__(self, path: str) -> Source:
+        """The file of that path (`source` of a record). KeyError for a path that is none of these."""
+        return self._by_path[path]
+
+    def text(self, record: Any) -> str:
+        """The whole record, decoded, without its last newline. `record` is a row of RECORDS, by iloc or itertuples."""
+        raw = self[record.source].slice(int(record.offset), int(record.length))
+        return raw.decode("utf-8", errors="replace").rstrip("\r\n")
+
+    def close(self) -> None:
+        """Close every file."""
+        for source in self.files:
+            source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_sources(paths: Sequence[str]) -> Sources:
+    """Open files, packed files, folders (the logs directly inside) and `-`, each file once.
+
+    SourceError: a path is missing or unreadable, or a folder has no logs. NotOurLogError: a named file is empty or
+    not text; in a folder such a file is left out and counted in `quality`.
+    """
+    quality = Collector()
+    seen: set[tuple[int, int]] = set()
+    files: list[Source] = []
+    try:
+        for path in paths:
+            files.extend(_given(path, seen, quality))
+    except (SourceError, NotOurLogError):
+        Sources(tuple(files)).close()
+        raise
+    if not files:
+        raise SourceError("no log was given: name a file, a folder or - for standard input")
+    return Sources(tuple(files), quality)
+
+
+def _given(path: str, seen: set[tuple[int, int]], quality: Collector) -> list[Source]:
+    if path != STDIN and os.path.isdir(path):
+        return _folder(path, seen, quality)
+    source = _open(path, True, seen, quality)
+    return [] if source is None else [source]
+
+
+def _folder(folder: str, seen: set[tuple[int, int]], quality: Collector) -> list[Source]:
+    try:
+        names = os.listdir(folder)
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be read ({error.strerror})") from error
+    paths = [os.path.join(folder, name) for name in sorted(filter(_LOG_NAME.fullmatch, names), key=_age)]
+    paths = [path for path in paths if not os.path.isdir(path)]
+    if not paths:
+        raise SourceError(f"{folder}: no log in this folder (*.log, *.log.N, *.log.gz): name the file itself")
+    found: list[Source] = []
+    left_out: list[str] = []
+    for path in paths:
+        try:
+            source = _open(path, False, seen, quality)
+        except (SourceError, NotOurLogError) as error:
+            left_out.append(str(error))
+            quality.add("file of a folder left out", "warning", example=str(error), where=path)
+            continue
+        if source is not None:
+            found.append(source)
+    if len(left_out) == len(paths):
+        raise SourceError(f"{folder}: no log in this folder can be read; {left_out[0]}")
+    return found
+
+
+def _age(name: str) -> tuple[str, bool, int, str]:
+    """Sorts a log's rotated files oldest first and the current one last: dates rise, numbers fall."""
+    match = _LOG_NAME.fullmatch(name)
+    turn = match["turn"] if match else None
+    if match is None or turn is None:
+        return name.removesuffix(".gz"), True, 0, name
+    if turn.isdigit() and len(turn) < _DATE_DIGITS:
+        return match["base"], False, -int(turn), name
+    return match["base"], False, 0, turn
+
+
+def _open(path: str, listed: bool, seen: set[tuple[int, int]], quality: Collector) -> Source | None:
+    """The file as a source; null when it was opened already, under this or another name."""
+    data = _bytes_of(path, seen)
+    if data is None:
+        quality.add("file given twice", "note", example=path, where=path)
+        return None
+    packed = data[:2] == gzipped.MAGIC
+    if packed:
+        data = _unpack(path, data, quality)
+    if not len(data):
+        raise NotOurLogError(f"{path}: empty, nothing to read")
+    looks_like = looks.strange(data[: looks.HEAD])
+    if looks_like is not None:
+        raise NotOurLogError(f"{path}: not a log but {looks_like}")
+    return Source(path, data, packed, listed)
+
+
+def _unpack(path: str, data: bytes | mmap.mmap, quality: Collector) -> bytes:
+    unpacked = gzipped.unpack(data[:])
+    if unpacked.damage is not None:
+        if not unpacked.data:
+            raise NotOurLogError(f"{path}: a gzip file that gives no text: {unpacked.damage}")
+        quality.add("damaged gzip file", "warning", example=f"{path}: {unpacked.damage}", where=path)
+    return unpacked.data
+
+
+def _bytes_of(path: str, seen: set[tuple[int, int]]) -> bytes | mmap.mmap | None:
+    """What stands in the file, or null when `seen` has it already. SourceError when it cannot be read."""
+    try:
+        if path == STDIN:
+            return _stdin() if _first(_STDIN_KEY, seen) else None
+        with open(path, "rb") as stream:
+            state = os.fstat(stream.fileno())
+            if not _first((state.st_dev, state.st_ino), seen):
+                return None
+            # Pipes and files of /proc have no size, an empty file cannot be mapped.
+            if not stat.S_ISREG(state.st_mode) or state.st_size == 0:
+                return stream.read()
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise SourceError("-: there is no standard input")
+    return sys.stdin.buffer.read()
+
+
+def _first(key: tuple[int, int], seen: set[tuple[int, int]]) -> bool:
+    """Whether this file was not seen before; it is from now on."""
+    if key in seen:
+        return False
+    seen.add(key)
+    return True

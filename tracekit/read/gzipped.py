@@ -1,0 +1,65 @@
+"""Unpacks gzip data, and of a damaged file everything that stands before the damage."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+MAGIC = b"\x1f\x8b"
+_GZIP = 16 + zlib.MAX_WBITS  # zlib: expect the header and trailer of gzip
+_STEP = 1 << 16
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """The text of a gzip file, and what was wrong with it."""
+
+    data: bytes
+    damage: str | None  # one line; null when the whole file could be read
+
+
+def unpack(packed: bytes) -> Unpacked:
+    """The contents of all members of `packed`, one behind the other. Never raises for damaged data."""
+    parts: list[bytes] = []
+    at = 0
+    damage = None
+    while damage is None and at < len(packed):
+        if not packed.startswith(MAGIC, at):
+            # Padding with zero bytes is no damage (tapes, some copies), anything else is.
+            damage = f"no gzip data from byte {at} on" if packed[at:].strip(b"\0") else None
+            break
+        at, damage = _member(packed, at, parts)
+    return Unpacked(b"".join(parts), damage)
+
+
+def _member(packed: bytes, at: int, parts: list[bytes]) -> tuple[int, str | None]:
+    """Append the text of the member that begins at `at`; where the next one begins, and what was wrong."""
+    stream = zlib.decompressobj(_GZIP)
+    while not stream.eof:
+        chunk = packed[at : at + _STEP]
+        if not chunk:
+            parts.append(stream.flush())
+            return at, f"ends too early, after {at} bytes"
+        before = stream.copy()
+        try:
+            parts.append(stream.decompress(chunk))
+        except zlib.error as error:
+            parts.append(_salvage(before, chunk))
+            return len(packed), f"damaged after byte {at}: {error}"
+        at += len(chunk)
+    return at - len(stream.unused_data), None
+
+
+def _salvage(stream: Any, chunk: bytes) -> bytes:
+    """What a chunk with an error in it gives up to the error: zlib throws away the text of the call that fails.
+
+    `stream` is the decompressor as it was before the chunk (its class has no public name).
+    """
+    text = bytearray()
+    try:
+        for position in range(len(chunk)):
+            text += stream.decompress(chunk[position : position + 1])
+    except zlib.error:
+        pass  # the caller has said so already
+    return bytes(text)
