@@ -1,0 +1,99 @@
+"""Makes text from a log fit to be shown: secrets masked, control characters and writing-direction marks visible.
+
+Every text that leaves tracekit (page, terminal, exports) goes through :func:`mask`; what a person reads goes through
+:func:`shown` as well. The keys below are names that secrets go by in any program, not wording of one.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MASK = "***"
+
+SECRET_WORDS = (
+    "apikey",
+    "accesskey",
+    "secretkey",
+    "secret",
+    "signature",
+    "sessionkey",
+    "sessionid",
+    "password",
+    "passwd",
+    "passphrase",
+    "token",
+    "privatekey",
+)
+USERDATA_WORDS = ("userdata", "user_data", "user-data")
+
+# A value that says nothing: left as it is, so that a reader sees that there was none.
+_NOTHING = r"(?!(?:null|true|false|none)\b)"
+_PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_BEARER = re.compile(r"\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
+_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/@:]{0,200}:)[^\s/@]+(?=@)", re.IGNORECASE)
+
+
+def mask(text: str, *, userdata: bool = False) -> str:
+    """`text` with the value of every secret replaced by ``***``; with `userdata` also what a user gave to a VM."""
+    if "PRIVATE KEY" in text:
+        text = _PEM.sub(rf"\1{MASK}\2", text)
+    text = _BEARER.sub(rf"\g<1>{MASK}", text)
+    text = _USERINFO.sub(rf"\g<1>{MASK}", text)
+    for pattern in _PATTERNS_USERDATA if userdata else _PATTERNS:
+        text = pattern.sub(rf"\g<1>{MASK}", text)
+    return text
+
+
+def visible(text: str) -> str:
+    """`text` on one line with every character that would act instead of being seen written as a sign.
+
+    C0 controls become their control pictures (``␛``), all other controls, format characters (bidi marks, zero widths),
+    separators and lone surrogates ``⟨U+202E⟩``. Tabs become a space.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_sign, text))
+
+
+def shown(text: str) -> str:
+    """`text` as a person may read it: masked and visible."""
+    return visible(mask(text))
+
+
+def _sign(char: str) -> str:
+    if char == "\t":
+        return " "
+    code = ord(char)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return f"⟨U+{code:04X}⟩"
+    return char
+
+
+def _patterns(words: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    """Patterns whose first group is everything before the value and whose rest is the value."""
+    # A key may have anything before the word (vmPassword, db.cloud.password), nothing after it (passwordEnabled).
+    loose = "|".join(word.replace("key", "[-_.]?key").replace("id", "[-_.]?id") for word in words)
+    key = rf"(?:{loose})"
+    string = r'(?:(?!(?<!\\)\2").)+'  # up to the quote that ends it, over quotes that are escaped once more
+    forms = (
+        # JSON, also JSON within a JSON string (quotes escaped once or more): "password":"..." and \"password\":\"...\"
+        rf'({key}(\\*)"\s*:\s*\2"){_NOTHING}{string}',
+        # lists of names and values: ["password","vm_password","..."]; a name as value is left to the next match
+        rf'({key}(\\*)"\s*,\s*\2")(?![\w.-]{{0,40}}{key}\\*"){_NOTHING}{string}',
+        # key="a b" and key='a b'
+        rf"({key}\s*[=:]\s*(['\"])){_NOTHING}(?:(?!\2).)+",
+        # key=value in queries, property files, toString(); key: value; key%3Dvalue; "key":123
+        rf"({key}['\"]?\s*(?:=|:|%3D)\s*){_NOTHING}(?!\*\*\*)(?:(?!%26)[^\s&,;'\"\])}}<>])+",
+        # --password value
+        rf"((?<!-)--[\w-]{{0,40}}{key}\s+){_NOTHING}(?!\*\*\*)[^\s-]\S*",
+    )
+    return tuple(re.compile(form, re.IGNORECASE) for form in forms)
+
+
+_PATTERNS = _patterns(SECRET_WORDS)
+_PATTERNS_USERDATA = _patterns(SECRET_WORDS + USERDATA_WORDS)
