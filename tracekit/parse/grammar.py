@@ -1,0 +1,288 @@
+"""From `.lark` files to flat patterns: the grammar is the only source, everything that touches a line is derived.
+
+A *rule* is a lower-case name without a leading underscore; it reads one log statement. Its named terminals are the
+columns of the event, hidden terminals (`_X`) and strings are structure, hidden rules (`_x`) are shared pieces.
+
+The derived pattern says exactly what Lark's LALR parser with its contextual lexer says: each terminal is an atomic
+group, for the lexer never gives back what it took, and where several terminals may follow they are tried in the
+lexer's order, a later one only where the earlier ones do not match. ``tests/test_grammar.py`` holds the two together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources.abc import Traversable
+from typing import Any, NamedTuple
+
+from lark import Lark
+from lark.exceptions import LarkError
+from lark.grammar import NonTerminal, Rule as Production, Symbol, Terminal
+from lark.lexer import PatternStr, TerminalDef
+
+from tracekit.errors import GrammarError
+
+COMMON = ("terminals.lark",)
+WRAP = "tk_"  # `tk_<rule>: <rule> [_TAIL]` accepts what may stand behind any message: an exception and its trace
+
+
+class Derived(NamedTuple):
+    """What the scanner needs of one rule."""
+
+    name: str
+    pattern: str
+    fields: tuple[str, ...]  # column of each group of the pattern; a column may have several groups
+    prefixes: tuple[str, ...]  # literal beginnings, one of which a message must have; "" where there is none
+    literal: str  # longest string that every message of the rule contains
+    weight: int  # literal characters: the rule with more of them is asked first
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """One `.lark` text with its rules, as Lark reads it, and the patterns derived from it."""
+
+    name: str
+    text: str
+    rules: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def _lark(self) -> Lark:
+        try:
+            return Lark(self.text, parser="lalr", start=list(self.rules), maybe_placeholders=False,
+                        g_regex_flags=re.ASCII, cache=False)
+        except LarkError as error:
+            raise GrammarError(f"grammars: {self.name}: {str(error).splitlines()[0]}") from error
+
+    @cached_property
+    def _loaded(self) -> Lark:
+        """The grammar without a parse table, which is what takes long."""
+        try:
+            return Lark(self.text, parser=None, lexer="basic", start=list(self.rules), maybe_placeholders=False,
+                        g_regex_flags=re.ASCII)
+        except LarkError as error:
+            raise GrammarError(f"grammars: {self.name}: {str(error).splitlines()[0]}") from error
+
+    def parse(self, rule: str, text: str) -> dict[str, str] | None:
+        """Columns that Lark itself reads with `rule`, or None where it refuses `text`."""
+        try:
+            tree = self._lark.parse(text, start=rule)
+        except LarkError:
+            return None
+        return {token.type: str(token) for token in tree.scan_values(lambda v: not v.type.startswith("_"))}
+
+    def derive(self) -> list[Derived]:
+        """The flat pattern of every rule. Raises GrammarError where a rule cannot be flat."""
+        return Deriver(self._loaded.rules, self._loaded.terminals, self.name).all(self.rules)
+
+
+def rule_names(text: str) -> list[str]:
+    """Public rules of a grammar text, in the order in which they stand."""
+    return re.findall(r"^([a-z][a-z0-9_]*)\s*:", text, re.M)
+
+
+def message_grammar(name: str, common: str, text: str) -> Grammar:
+    """The grammar of one area: shared terminals, the area's rules, and a wrapper that allows a tail behind each."""
+    names = rule_names(text)
+    wrapped = "\n".join(f"{WRAP}{rule}: {rule} [_TAIL]" for rule in names)
+    return Grammar(name, f"{common}\n{text}\n{wrapped}\n", tuple(WRAP + rule for rule in names))
+
+
+class Deriver:
+    """Patterns of the rules of one loaded grammar."""
+
+    def __init__(self, rules: Sequence[Production], terminals: Sequence[TerminalDef], name: str) -> None:
+        self.terminals = {terminal.name: terminal for terminal in terminals}
+        self.productions: dict[str, list[Sequence[Symbol]]] = {}
+        for rule in rules:
+            self.productions.setdefault(str(rule.origin.name), []).append(rule.expansion)
+        self.name = name
+        self.fields: list[str] = []
+        self.open: list[str] = []
+
+    def all(self, names: Iterable[str]) -> list[Derived]:
+        return [self.one(name) for name in names]
+
+    def one(self, name: str) -> Derived:
+        self.fields = []
+        pattern = self._rule(name)
+        literals = self._literals(name)
+        return Derived(
+            name.removeprefix(WRAP),
+            pattern,
+            tuple(self.fields),
+            tuple(sorted(self._prefixes(name))),
+            max(literals, key=len, default=""),
+            sum(map(len, literals)),
+        )
+
+    def _rule(self, name: str) -> str:
+        if name in self.open:
+            raise GrammarError(f"grammars: {self.name}: {name} contains itself; a statement's rule must be flat")
+        self.open.append(name)
+        pattern = self._branch([list(expansion) for expansion in self.productions[name]])
+        self.open.pop()
+        return pattern
+
+    def _branch(self, tails: list[list[Symbol]]) -> str:
+        """Alternatives as a tree of common beginnings, in the order in which the lexer would try them."""
+        groups: dict[Symbol, list[list[Symbol]]] = {}
+        for tail in tails:
+            if tail:
+                groups.setdefault(tail[0], []).append(tail[1:])
+        parts: list[str] = []
+        seen: list[Symbol] = []
+        for symbol in sorted(groups, key=self._order):
+            barrier = "".join(f"(?!{self._bare(other)})" for other in seen if self._overlap(other, symbol))
+            parts.append(barrier + self._symbol(symbol) + self._branch(groups[symbol]))
+            seen.append(symbol)
+        if any(not tail for tail in tails) and parts:
+            return f"(?:{'|'.join(parts)})?" if len(parts) > 1 or True else parts[0]
+        return f"(?:{'|'.join(parts)})" if len(parts) > 1 else "".join(parts)
+
+    def _symbol(self, symbol: Symbol) -> str:
+        if isinstance(symbol, NonTerminal):
+            return f"(?:{self._rule(str(symbol.name))})"
+        bare = self._bare(symbol)
+        if symbol.name.startswith("_") or getattr(symbol, "filter_out", False):
+            return bare
+        self.fields.append(symbol.name)
+        return f"({bare})"
+
+    def _bare(self, symbol: Symbol) -> str:
+        if isinstance(symbol, NonTerminal):
+            return self._bare_rule(str(symbol.name))
+        pattern = self.terminals[symbol.name].pattern
+        if isinstance(pattern, PatternStr):
+            return re.escape(pattern.value)
+        return f"(?>{pattern.to_regexp()})"
+
+    def _bare_rule(self, name: str) -> str:
+        """What a rule can begin with, for a barrier: its first terminals without groups."""
+        return "(?:" + "|".join(self._bare(expansion[0]) for expansion in self.productions[name] if expansion) + ")"
+
+    def _order(self, symbol: Symbol) -> tuple[Any, ...]:
+        if isinstance(symbol, NonTerminal):
+            firsts = [self._order(expansion[0]) for expansion in self.productions[str(symbol.name)] if expansion]
+            return min(firsts)
+        terminal = self.terminals[symbol.name]
+        return (-terminal.priority, -terminal.pattern.max_width, -len(terminal.pattern.value), terminal.name)
+
+    def _overlap(self, one: Symbol, two: Symbol) -> bool:
+        a, b = self._first_literals(one), self._first_literals(two)
+        if a is None or b is None:
+            return True
+        return any(x.startswith(y) or y.startswith(x) for x in a for y in b)
+
+    def _first_literals(self, symbol: Symbol) -> list[str] | None:
+        if isinstance(symbol, NonTerminal):
+            found: list[str] = []
+            for expansion in self.productions[str(symbol.name)]:
+                first = self._first_literals(expansion[0]) if expansion else None
+                if first is None:
+                    return None
+                found += first
+            return found
+        pattern = self.terminals[symbol.name].pattern
+        return [pattern.value] if isinstance(pattern, PatternStr) else None
+
+    def _prefixes(self, name: str) -> set[str]:
+        found: set[str] = set()
+        for expansion in self.productions[name]:
+            found |= self._sequence_prefixes(list(expansion))
+        return found
+
+    def _sequence_prefixes(self, symbols: list[Symbol]) -> set[str]:
+        """Literal beginnings of a sequence: strings and shared rules that begin with strings, until a class."""
+        made = {""}
+        for symbol in symbols:
+            if isinstance(symbol, NonTerminal):
+                return {a + b for a in made for b in self._prefixes(str(symbol.name))}
+            pattern = self.terminals[symbol.name].pattern
+            if not isinstance(pattern, PatternStr):
+                return made
+            made = {a + pattern.value for a in made}
+        return made
+
+    def _literals(self, name: str) -> list[str]:
+        """Strings that stand in every expansion of a rule."""
+        each: list[list[str]] = []
+        for expansion in self.productions[name]:
+            strings: list[str] = []
+            for symbol in expansion:
+                if isinstance(symbol, NonTerminal):
+                    strings += self._literals(str(symbol.name))
+                elif isinstance(pattern := self.terminals[symbol.name].pattern, PatternStr):
+                    strings.append(pattern.value)
+            each.append(strings)
+        shortest = min(each, key=len, default=[])
+        return [s for s in shortest if all(s in strings for strings in each)]
+
+
+class Meaning(NamedTuple):
+    """What a rule's TOML says about its statement; the file beside the `.lark` file of its area."""
+
+    where: str  # Class.method of the statement in CloudStack's sources
+    means: str | None  # a word of the build step's vocabulary: job.submit, command.send, ...
+    role: str  # begin, end, both or point: first or last line of its method
+    stage: str | None
+    releases: str
+    samples: tuple[Mapping[str, Any], ...]
+
+
+def meanings(text: str, name: str) -> dict[str, Meaning]:
+    """Rule name to meaning, from the text of one TOML file. Raises GrammarError with the file's name."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise GrammarError(f"grammars: {name}: {error}") from error
+    made = {}
+    for rule, row in data.items():
+        if not isinstance(row, dict) or "where" not in row:
+            raise GrammarError(f"grammars: {name}: [{rule}] does not say `where`, the Class.method of the statement")
+        made[rule] = Meaning(row["where"], row.get("means"), row.get("role", "point"), row.get("stage"),
+                             row.get("releases", "?"), tuple(row.get("samples", ())))
+    return made
+
+
+@dataclass(frozen=True)
+class Messages:
+    """All message rules: the grammars by area, their meanings and the columns they fill."""
+
+    grammars: tuple[Grammar, ...]
+    meanings: Mapping[str, Meaning]
+    columns: Mapping[str, str]  # terminal name -> dtype
+    digest: str
+
+    def grammar_of(self, rule: str) -> Grammar:
+        """The area that holds `rule`."""
+        return next(grammar for grammar in self.grammars if WRAP + rule in grammar.rules)
+
+
+def load_messages(root: Traversable) -> Messages:
+    """Read `grammars/messages`. Raises GrammarError where a rule has no meaning or a meaning no rule."""
+    folder = root / "messages"
+    common = "\n".join((folder / name).read_text(encoding="utf-8") for name in COMMON)
+    columns = {name: row["dtype"] for name, row in
+               tomllib.loads((folder / "columns.toml").read_text(encoding="utf-8")).items()}
+    digest = hashlib.sha256(common.encode())
+    grammars, known = [], {}
+    for path in sorted(folder.iterdir(), key=lambda p: p.name):
+        if not path.name.endswith(".lark") or path.name in COMMON:
+            continue
+        area = path.name.removesuffix(".lark")
+        text = path.read_text(encoding="utf-8")
+        digest.update(text.encode())
+        grammar = message_grammar(area, common, text)
+        says = meanings((folder / f"{area}.toml").read_text(encoding="utf-8"), f"messages/{area}.toml")
+        rules = set(rule_names(text))
+        if rules != set(says):
+            raise GrammarError(f"grammars: messages/{area}: without meaning or without rule: {sorted(rules ^ set(says))[:5]}")
+        if twice := rules & set(known):
+            raise GrammarError(f"grammars: messages/{area}: rules of another area, too: {sorted(twice)[:5]}")
+        grammars.append(grammar)
+        known.update(says)
+    return Messages(tuple(grammars), known, columns, digest.hexdigest())
