@@ -1,0 +1,42 @@
+"""Which records belong together: server lives, and runs, the stretches of one thread's work.
+
+A *run* is one API request, one job or work job on its executor thread, or whatever else a thread did under one
+context. Its key is (server life, thread, first `ctx-`, job path); a request's START and a job's `Add job-N` begin a
+new one. Thread names, job ids and sequence numbers begin anew when a server does, so a life is part of every key.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tracekit.parse.scan import Events
+
+
+def add_lives(records: pd.DataFrame, events: Events) -> pd.DataFrame:
+    """`records` with `life`, the number of server starts before each record."""
+    starts = events.meaning("server.start")["record"]
+    life = pd.Series(0, index=records.index)
+    life.loc[starts] = 1
+    return records.assign(life=life.cumsum())
+
+
+def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
+    """`records` with `run` (int64, numbered by first record) and `run_kind` {request, job, work, other}."""
+    begins = pd.Series(0, index=records.index)
+    begins.loc[events.meaning("request.start", "job.add")["record"]] = 1
+    key = pd.DataFrame({
+        "life": records["life"],
+        "thread": records["thread"].cat.codes,
+        "ctx": records["ctx"].fillna(""),
+        "origin": records["origin"].fillna(-1),
+        "job": records["job"].fillna(-1),
+    })
+    key["turn"] = begins.groupby([key[name] for name in key], sort=False).cumsum()
+    run = key.groupby(list(key), sort=False).ngroup()
+    made = records.assign(run=run.astype("int64"))
+    kind = pd.Series("other", index=records.index)
+    kind[records["job"].notna()] = "job"
+    kind[records["origin"].notna()] = "work"
+    requests = run[events.meaning("request.start", "request.end")["record"]].unique()
+    kind[run.isin(requests) & records["job"].isna()] = "request"
+    return made.assign(run_kind=kind.astype("category"))
