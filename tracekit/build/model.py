@@ -1,0 +1,78 @@
+"""What build must know about CloudStack beyond single statements: `grammars/model.toml` and the tables beside it."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from tracekit.errors import GrammarError
+
+
+@dataclass(frozen=True)
+class StageRule:
+    """One event that opens a stage."""
+
+    name: str
+    run: str  # kind of the run in which the event must stand
+    opens: str  # what the event means
+    closes: str | None
+    command: str | None  # class of the agent command that the event must be about
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A pair of consecutive statements of one thread whose interval is explained."""
+
+    id: str  # number in the table of gaps
+    category: str
+    owner: str
+    after: frozenset[str]  # rules or `Class.method`s of the first line; empty: any
+    before: frozenset[str]  # of the second line
+    weak: bool  # claims only what nothing else claims: the thread waits for what other threads do
+
+    def explains(self, first: frozenset[str], second: frozenset[str]) -> bool:
+        """Whether the pair is of this kind; each line is given by all its names."""
+        return (not self.after or bool(self.after & first)) and (not self.before or bool(self.before & second))
+
+
+@dataclass(frozen=True)
+class Model:
+    """Polls, stages, gaps and API commands."""
+
+    poll_command: str
+    poll_parameter: str
+    start_method: str
+    stages: tuple[StageRule, ...]
+    gaps: tuple[Gap, ...]
+    api_commands: Mapping[str, str]  # command class -> API command
+
+
+def load_model(root: Traversable) -> Model:
+    """Read the files. Raises GrammarError where one lacks what the build step asks for."""
+    row = _toml(root, "model.toml")
+    gaps = _toml(root, "gaps.toml")
+    try:
+        stages = tuple(StageRule(s["name"], s["run"], s["opens"], s.get("closes"), s.get("command"))
+                       for s in row["stage"])
+        made = tuple(Gap(g["id"], g["category"], g["owner"], frozenset(g.get("after", ())),
+                         frozenset(g.get("before", ())), g.get("weak", False)) for g in gaps["gap"])
+        return Model(row["poll"]["command"], row["poll"]["parameter"], row["start"]["method"], stages, made,
+                     _api_commands(root))
+    except KeyError as error:
+        raise GrammarError(f"grammars: model.toml or gaps.toml: {error} is missing") from error
+
+
+def _toml(root: Traversable, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads((root / name).read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise GrammarError(f"grammars: {name}: {error}") from error
+
+
+def _api_commands(root: Traversable) -> dict[str, str]:
+    lines = (root / "api-commands.tsv").read_text(encoding="utf-8").splitlines()
+    return {row["class"]: row["api"] for row in csv.DictReader(lines, delimiter="\t")}

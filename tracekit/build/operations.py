@@ -1,0 +1,138 @@
+"""Operations: what a user asked for, with everything that was done for it, whichever thread did it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tracekit.build.model import Model
+from tracekit.parse.scan import Events
+from tracekit.quality import Collector
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """Operations as far as jobs and requests tell, and which run belongs to which."""
+
+    table: pd.DataFrame  # indexed by operation id
+    of_run: pd.Series[Any]  # run -> operation
+    of_job: pd.Series[Any]  # job -> operation
+
+
+def draft_operations(runs: pd.DataFrame, requests: pd.DataFrame, jobs: pd.DataFrame, happened: pd.DataFrame,
+                     model: Model, quality: Collector) -> Drafts:
+    """Join each request to the job it submitted, each job to its origin, each poll to the job it asks about."""
+    root = jobs.set_index("job")["origin"]
+    root = root.fillna(pd.Series(root.index, index=root.index))
+    submits = happened[happened["means"] == "job.submit"].drop_duplicates("run").set_index("run")["JOB"]
+    asked = requests[requests["polled"].isna()].copy()
+    asked["job"] = submits.reindex(asked.index).astype("Int64")
+    asked["operation"] = [f"job-{job}" if pd.notna(job) else f"req-{ctx}" for job, ctx in zip(asked["job"], asked["ctx"], strict=True)]
+    twice = asked["operation"].duplicated()
+    if twice.any():
+        quality.add("requests of one operation", "warning", int(twice.sum()), example=asked.loc[twice, "operation"].iloc[0])
+    asked = asked[~twice]
+    of_job = "job-" + root.astype("Int64").astype("str")
+    pseudo = runs["origin"].dropna().unique()
+    of_job = pd.concat([of_job, pd.Series([f"job-{job}" for job in pseudo], index=pseudo, dtype="str")])
+    of_job = of_job[~of_job.index.duplicated()]
+    of_run = runs["origin"].fillna(runs["job"]).map(of_job)
+    of_run = of_run.where(of_run.notna(), asked["operation"].reindex(of_run.index))
+    table = table_of(asked, jobs, of_run, runs, model)
+    polls = polls_of(requests, table, jobs, quality)
+    of_run = of_run.where(of_run.notna(), polls["operation"].reindex(of_run.index))
+    return Drafts(with_polls(table, polls), of_run, of_job)
+
+
+def table_of(asked: pd.DataFrame, jobs: pd.DataFrame, of_run: pd.Series[Any], runs: pd.DataFrame, model: Model) -> pd.DataFrame:
+    """One row an operation: the request's side, then the side of its topmost job."""
+    side = asked.reset_index().set_index("operation")
+    made = pd.DataFrame(index=pd.Index(of_run.dropna().unique(), name="operation"))
+    made["run"] = side["run"].reindex(made.index).astype("Int64")
+    made["job"] = pd.Series([number(name) for name in made.index], index=made.index, dtype="Int64")
+    top = jobs.set_index("job").reindex(made["job"]).set_index(made.index)
+    first = runs.assign(operation=of_run).groupby("operation")["start"].min()
+    made["submitted"] = side["start_ts"].reindex(made.index).fillna(first)
+    made["returned"] = side["end_ts"].reindex(made.index)
+    for name in ("uuid", "queued", "started", "completed"):
+        made[name] = top[name]
+    # A job's own queue (a volume, a network) or the executor: from submit until its thread took it.
+    made["queued"] = made["queued"].fillna(top["submitted"])
+    made.loc[made["job"].isna(), "completed"] = made["returned"]
+    made["command"] = side["command"].reindex(made.index).fillna(top["command"].map(model.api_commands))
+    made["caller"] = side["start_IP"].reindex(made.index)
+    made["asked_name"] = side["name"].reindex(made.index)
+    made["status"] = top["status"].astype("object")
+    returned = made["job"].isna() & made["returned"].notna()
+    made.loc[returned, "status"] = "succeeded"
+    made["status"] = made["status"].fillna("unknown")
+    made.loc[made["job"].isna() & made["returned"].isna(), "status"] = "unfinished"
+    return made
+
+
+def number(operation: str) -> int | None:
+    """The job of `job-43`; None for a request without a job."""
+    return int(operation.removeprefix("job-")) if operation.startswith("job-") else None
+
+
+def polls_of(requests: pd.DataFrame, table: pd.DataFrame, jobs: pd.DataFrame, quality: Collector) -> pd.DataFrame:
+    """Requests that ask how a job is doing, with the operation they ask about; null where the log has no such job."""
+    polls = requests[requests["polled"].notna()]
+    short = {uuid[:8]: f"job-{job}" for job, uuid in zip(jobs["job"], jobs["uuid"], strict=True)
+             if isinstance(uuid, str) and f"job-{job}" in table.index}
+    polls = polls.assign(operation=pd.Series([short.get(str(uuid)[:8]) for uuid in polls["polled"]],
+                                             index=polls.index, dtype="str"))
+    lost = polls["operation"].isna()
+    if lost.any():
+        quality.add("polls for a job that the log does not show", "note", int(lost.sum()),
+                    example=str(polls.loc[lost, "polled"].iloc[0]))
+    return polls
+
+
+def with_polls(table: pd.DataFrame, polls: pd.DataFrame) -> pd.DataFrame:
+    """Add `client_seen` and `seen_run`: the end of the first poll that could see the job's end."""
+    rows = polls.dropna(subset=["operation", "end_ts"]).sort_values("end_ts")
+    # A poll reads the job's row after its START; one that began before the row was written may have missed it.
+    done = table["completed"].reindex(rows["operation"]).to_numpy()
+    seen = rows[rows["start_ts"].fillna(rows["end_ts"]).to_numpy() >= done].drop_duplicates("operation")
+    seen = seen.reset_index().set_index("operation")
+    return table.assign(client_seen=seen["end_ts"].reindex(table.index),
+                        seen_run=seen["run"].reindex(table.index).astype("Int64"))
+
+
+def describe_runs(records: pd.DataFrame) -> pd.DataFrame:
+    """One row a run: kind, life, thread, job, origin, ctx, first and last record and time."""
+    grouped = records.reset_index(names="record").groupby("run", sort=True)
+    made = grouped[["run_kind", "life", "thread", "job", "origin", "ctx"]].first()
+    made["first"], made["last"] = grouped["record"].min(), grouped["record"].max()
+    made["start"], made["end"] = grouped["ts"].min(), grouped["ts"].max()
+    return made
+
+
+def assign_records(records: pd.DataFrame, drafts: Drafts, commands: pd.DataFrame, happened: Iterable[pd.DataFrame]) -> pd.Series[Any]:
+    """Operation of each record: of its run; else of the command or the job that its statement names.
+
+    A thread that executes a command inside the server (`DirectAgent-N`) has a context of its own: what it prints
+    under that context belongs to the command's operation.
+    """
+    made = records["run"].map(drafts.of_run).astype("object")
+    commands = commands.assign(operation=commands["run"].map(drafts.of_run))
+    of_seq = commands.dropna(subset=["operation"]).drop_duplicates(["life", "SEQ"]).set_index(["life", "SEQ"])["operation"]
+    for rows in happened:
+        if "SEQ" in rows and rows["SEQ"].notna().any():
+            known = of_seq.reindex(pd.MultiIndex.from_frame(rows[["life", "SEQ"]]))
+        else:
+            known = rows["JOB"].map(drafts.of_job)
+        said = pd.Series(known.to_numpy(), index=rows["record"].to_numpy()).dropna()
+        said = said[~said.index.duplicated()]
+        begun = rows.loc[rows["means"] == "command.begun", "record"]
+        made = made.where(made.notna(), said.reindex(made.index))
+        ran = said.reindex(begun).dropna()
+        of_run = pd.Series(ran.to_numpy(), index=records.loc[ran.index, "run"].to_numpy())
+        of_run = of_run[~of_run.index.duplicated()]
+        alone = records["ctx"].notna() & (records["run_kind"] == "other")
+        made = made.where(made.notna() | ~alone, records["run"].map(of_run))
+    return made.where(made.notna(), None)

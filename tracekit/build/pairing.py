@@ -1,0 +1,123 @@
+"""Agent commands: the statements of one command, printed by up to four threads, joined by server life and sequence."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from tracekit.parse.scan import Events
+from tracekit.read.files import Sources
+from tracekit.schema import COMMANDS, check, frame
+
+# Statements of `Request` name the host rightly; those of the attache classes only the sequence number (trap 10).
+OF_REQUEST = ("command.send", "command.wait", "command.execute", "command.forward", "command.receive", "command.answer")
+OF_SEQUENCE = ("command.now", "command.timeout", "command.cancel", "command.unsent", "command.unheard",
+               "command.begun", "command.ended")
+_BRACE = re.compile(r"[{}]")
+_NAME = re.compile(r'"([\w.$]+)"')
+
+
+def command_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
+    """Events of agent commands with what their records say."""
+    made = events.meaning(*OF_REQUEST, *OF_SEQUENCE)
+    said = records.loc[made["record"], ["ts", "thread", "run", "job", "life", "offset", "source"]]
+    return made.join(said.set_index(made.index))
+
+
+def build_commands(happened: pd.DataFrame) -> pd.DataFrame:
+    """The commands table with two helper columns: `life` and `sender`, the record that sent or scheduled it.
+
+    `scheduled` is null for a command that did not wait for its turn in the host's sequence.
+    """
+    requests = happened[happened["means"].isin(OF_REQUEST)]
+    key = ["life", "HOST", "SEQ"]
+    first = {word: rows.drop_duplicates(key).set_index(key) for word, rows in requests.groupby("means")}
+    none = requests.iloc[:0].set_index(key)
+    part = {word: first.get(word, none) for word in OF_REQUEST}
+    senders = pd.concat([part[word] for word in ("command.send", "command.wait", "command.execute", "command.forward")])
+    senders = senders[~senders.index.duplicated()]
+    index = senders.index.union(part["command.receive"].index).union(part["command.answer"].index)
+
+    made = pd.DataFrame(index=index)
+    made["sender"] = senders["record"].reindex(index).astype("Int64")
+    for name, column in (("job", "job"), ("thread", "thread"), ("run", "run"), ("host_name", "HOST_NAME")):
+        made[name] = senders[column].reindex(index)
+        made[name] = made[name].fillna(part["command.receive"][column].reindex(index))
+    for name, word in (("scheduled", "command.wait"), ("answered", "command.answer"), ("received", "command.receive")):
+        made[name] = part[word]["ts"].reindex(index)
+    made["sent"] = part["command.send"]["ts"].reindex(index).fillna(part["command.execute"]["ts"].reindex(index))
+    made["behind"] = part["command.wait"]["BEHIND"].reindex(index)
+    made["receiver"] = part["command.receive"]["record"].reindex(index).astype("Int64")
+    made["details"] = part["command.answer"]["DETAILS"].reindex(index)
+    made = made.reset_index()
+    return by_sequence(made, happened)
+
+
+def by_sequence(made: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
+    """Add what statements say that know the sequence number alone: sent after waiting, given up, late answer."""
+    rows = happened[happened["means"].isin(OF_SEQUENCE)].drop_duplicates(["means", "life", "SEQ"])
+    at = {word: part.set_index(["life", "SEQ"]) for word, part in rows.groupby("means")}
+    index = pd.MultiIndex.from_frame(made[["life", "SEQ"]])
+
+    def when(word: str, column: str = "ts") -> pd.Series[pd.Timestamp]:
+        known = at.get(word)
+        if known is None:
+            return pd.Series(pd.NaT if column == "ts" else pd.NA, index=made.index)
+        return pd.Series(known[column].reindex(index).to_numpy(), index=made.index)
+
+    waited = made["scheduled"].notna()
+    made["sent"] = made["sent"].astype("datetime64[us]").where(~waited, pd.to_datetime(when("command.now")))
+    given_up = pd.to_datetime(when("command.timeout")).fillna(pd.to_datetime(when("command.unsent")))
+    made["given_up"] = given_up
+    made["outcome"] = "unanswered"
+    made.loc[made["answered"].notna() | made["received"].notna(), "outcome"] = "answered"
+    made.loc[made["details"].notna(), "outcome"] = "failed"
+    made.loc[pd.to_datetime(when("command.timeout")).notna(), "outcome"] = "timed out"
+    made.loc[pd.to_datetime(when("command.unsent")).notna(), "outcome"] = "not sent"
+    made["closer"] = when("command.timeout", "record").fillna(when("command.unsent", "record"))
+    return made.sort_values(["sender", "receiver"], kind="stable").reset_index(drop=True)
+
+
+def name_commands(made: pd.DataFrame, happened: pd.DataFrame, records: pd.DataFrame, sources: Sources) -> list[str | None]:
+    """Simple class names of the commands in each request, from the body of the line that sent it."""
+    body = happened.drop_duplicates("record").set_index("record")["BODY"]
+    names: list[str | None] = []
+    for sender, receiver in zip(made["sender"], made["receiver"], strict=True):
+        record = sender if pd.notna(sender) else receiver
+        place = body.get(record) if pd.notna(record) else None
+        if place is None or pd.isna(place):
+            names.append(None)
+            continue
+        row = records.loc[record, ["source", "offset", "length"]]
+        text = sources[row["source"]].slice(int(row["offset"] + place), int(row["length"] - place))
+        names.append(", ".join(class_names(text.decode("utf-8", "replace"))) or None)
+    return names
+
+
+def class_names(body: str) -> list[str]:
+    """Simple names of the classes of a request's commands, or of its answers where only names are printed.
+
+    Bodies are no JSON since 4.15 (inner quotes and newlines are not escaped), but their braces are balanced: a
+    command's name stands where the depth goes from none to one.
+    """
+    if not body.startswith("["):
+        return [name for name in re.findall(r"[A-Za-z]\w+", body.partition("}")[0])]
+    names, depth = [], 0
+    for brace in _BRACE.finditer(body):
+        if brace.group() == "{":
+            found = _NAME.match(body, brace.end()) if depth == 0 else None
+            if found and "." in found.group(1):
+                names.append(found.group(1).rpartition(".")[2])
+            depth += 1
+        else:
+            depth -= 1
+            if depth < 0:
+                break
+    return names
+
+
+def commands_table(made: pd.DataFrame) -> pd.DataFrame:
+    """The table of schema.COMMANDS from the frame that build works on."""
+    named = made.rename(columns={"HOST": "host", "SEQ": "seq", "outcome": "result"})
+    return check(frame(COMMANDS, {name: named[name] for name in COMMANDS if name in named}), COMMANDS, "commands")

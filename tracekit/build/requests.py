@@ -1,0 +1,61 @@
+"""API requests: one run of an HTTP thread, from START to END, with what it asked for."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+import pandas as pd
+
+from tracekit.build.model import Model
+from tracekit.parse.scan import Events
+from tracekit.read.files import Sources
+
+
+def build_requests(records: pd.DataFrame, events: Events, sources: Sources, model: Model) -> pd.DataFrame:
+    """One row a request, by `run`: begin and end (record, ts), ctx, caller, command, polled (uuid of a job), name.
+
+    A request that the file's beginning cut off has no begin, one that its end cut off has no end.
+    """
+    starts = bounds(records, events, "request.start").add_prefix("start_")
+    ends = bounds(records, events, "request.end").add_prefix("end_")
+    made = starts.join(ends, how="outer")
+    asked = [parameters(row, records, sources) for row in made.itertuples()]
+    made["command"] = [values.get("command") for values in asked]
+    made["polled"] = [
+        values.get(model.poll_parameter) if values.get("command") == model.poll_command else None for values in asked
+    ]
+    made["name"] = [values.get("name") or values.get("displayname") for values in asked]
+    named = events.meaning("request.command")
+    said = pd.Series(named["API"].to_numpy(), index=records.loc[named["record"], "run"].to_numpy())
+    made["command"] = made["command"].fillna(said[~said.index.duplicated()].reindex(made.index))
+    runs = records.drop_duplicates("run").set_index("run")
+    return made.join(runs[["ctx", "thread", "life", "logid"]])
+
+
+def bounds(records: pd.DataFrame, events: Events, word: str) -> pd.DataFrame:
+    """First event of that meaning in each run."""
+    rows = events.meaning(word)[["record", "IP", "METHOD", "QUERY", "PARAMS"]]
+    rows = rows.assign(run=records.loc[rows["record"], "run"].to_numpy(), ts=records.loc[rows["record"], "ts"].to_numpy())
+    return rows.drop_duplicates("run").set_index("run")
+
+
+def parameters(row: object, records: pd.DataFrame, sources: Sources) -> dict[str, str]:
+    """Parameters of a request: the query, what a POST prints below its line, or the bare command of a login."""
+    for side in ("start", "end"):
+        query = getattr(row, f"{side}_QUERY")
+        if isinstance(query, str) and query != "null":
+            if "=" not in query:
+                return {"command": query.strip()}
+            return dict(lowered(query))
+        place = getattr(row, f"{side}_PARAMS")
+        if pd.notna(place):
+            record = records.loc[int(getattr(row, f"{side}_record")), ["source", "offset", "length"]]
+            raw = sources[record["source"]].slice(int(record["offset"] + place), int(record["length"] - place))
+            pairs = (line.partition("=") for line in raw.decode("utf-8", "replace").splitlines())
+            return {key.strip().lower(): value.strip() for key, _, value in pairs if key}
+    return {}
+
+
+def lowered(query: str) -> list[tuple[str, str]]:
+    """Pairs of a query string, keys in lower case: the API takes `jobId` and `jobid` for the same."""
+    return [(key.lower(), value) for key, value in parse_qsl(query, keep_blank_values=True)]
