@@ -1,0 +1,152 @@
+/* Adds interaction to a page that says everything without it. Comments are dropped when the page is made, so they
+   stand in this form only. Nothing is stored, nothing is asked for. */
+(function () {
+  "use strict";
+
+  function make(tag, text, attributes) {
+    var element = document.createElement(tag);
+    if (text) { element.textContent = text; }
+    Object.keys(attributes || {}).forEach(function (name) { element.setAttribute(name, attributes[name]); });
+    return element;
+  }
+
+  /* Table of operations: sort by a column, filter by words. */
+  function sortable(table) {
+    var body = table.tBodies[0];
+    var heads = Array.prototype.slice.call(table.tHead.rows[0].cells);
+    function key(row, column) {
+      var cell = row.cells[column];
+      var given = cell.getAttribute("data-s");
+      return given === null ? cell.textContent.trim() : given;
+    }
+    function sort(column) {
+      var head = heads[column];
+      var down = head.getAttribute("aria-sort") === "descending";
+      var numeric = head.classList.contains("n");
+      var rows = Array.prototype.map.call(body.rows, function (row) { return [key(row, column), row]; });
+      rows.sort(function (a, b) {
+        if (a[0] === "" || b[0] === "") { return (a[0] === "") - (b[0] === ""); }
+        var order = numeric ? Number(a[0]) - Number(b[0]) : a[0].localeCompare(b[0], "en", { numeric: true });
+        return down ? order : -order;
+      });
+      heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
+      head.setAttribute("aria-sort", down ? "ascending" : "descending");
+      rows.forEach(function (pair) { body.appendChild(pair[1]); });
+    }
+    heads.forEach(function (head, column) {
+      if (head.textContent === "Where the time went") { return; }
+      var button = make("button", head.textContent, { type: "button" });
+      button.addEventListener("click", function () { sort(column); });
+      head.textContent = "";
+      head.appendChild(button);
+    });
+  }
+
+  function filterable(table) {
+    var tools = make("div", "", { "class": "tools" });
+    var label = make("label", "Filter ");
+    var input = make("input", "", { type: "search", placeholder: "job, command, VM, account, status, error" });
+    var shown = make("span", "", { role: "status" });
+    label.appendChild(input);
+    tools.appendChild(label);
+    tools.appendChild(shown);
+    table.parentNode.parentNode.insertBefore(tools, table.parentNode);
+    input.addEventListener("input", function () {
+      var words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      var count = 0;
+      Array.prototype.forEach.call(table.tBodies[0].rows, function (row) {
+        var text = row.textContent.toLowerCase();
+        var fits = words.every(function (word) { return text.indexOf(word) >= 0; });
+        row.hidden = !fits;
+        count += fits ? 1 : 0;
+      });
+      shown.textContent = words.length ? count + " of " + table.tBodies[0].rows.length : "";
+    });
+  }
+
+  /* Timelines: zoom makes the drawing wider, the frame around it scrolls. */
+  function zoomable(timeline) {
+    var chart = timeline.querySelector(".chart");
+    var frame = timeline.querySelector(".scroll");
+    var tools = make("div", "", { "class": "tools zoom", role: "group", "aria-label": "Zoom" });
+    var buttons = [1, 2, 5, 20].map(function (factor) {
+      var button = make("button", factor + "×", { type: "button", "aria-pressed": String(factor === 1) });
+      button.addEventListener("click", function () {
+        var middle = (frame.scrollLeft + frame.clientWidth / 2) / frame.scrollWidth;
+        chart.style.width = factor === 1 ? "" : factor * 100 + "%";
+        frame.scrollLeft = middle * frame.scrollWidth - frame.clientWidth / 2;
+        buttons.forEach(function (other) { other.setAttribute("aria-pressed", String(other === button)); });
+      });
+      tools.appendChild(button);
+      return button;
+    });
+    timeline.parentNode.insertBefore(tools, timeline);
+  }
+
+  /* Overview: plotly.js takes the place of the static drawing, in the page's own colours. */
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+  }
+
+  var STATUS_COLOURS = { line: "strong", succeeded: "execution", failed: "bad", cancelled: "queue-2", unfinished: "queue-2", unknown: "unlogged-2" };
+
+  function painted(figure) {
+    var axis = { gridcolor: colour("line"), linecolor: colour("line"), tickcolor: colour("line"), color: colour("muted") };
+    figure.data.forEach(function (trace) {
+      var chosen = colour(STATUS_COLOURS[trace.meta]);
+      if (trace.marker) { trace.marker.color = chosen; }
+      if (trace.line) { trace.line.color = chosen; trace.opacity = 0.5; }
+    });
+    Object.assign(figure.layout.xaxis, axis);
+    Object.assign(figure.layout.yaxis, axis);
+    figure.layout.paper_bgcolor = colour("bg");
+    figure.layout.plot_bgcolor = colour("bg");
+    figure.layout.font = { color: colour("fg"), size: 12, family: getComputedStyle(document.body).fontFamily };
+    figure.layout.hoverlabel = { bgcolor: colour("raised"), bordercolor: colour("strong"), font: { color: colour("fg"), size: 12 } };
+    return figure;
+  }
+
+  function unpack(text) {
+    var raw = atob(text.trim());
+    var bytes = new Uint8Array(raw.length);
+    for (var i = 0; i < raw.length; i += 1) { bytes[i] = raw.charCodeAt(i); }
+    var stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  }
+
+  function overview() {
+    var source = document.getElementById("overview-figure");
+    var packed = document.getElementById("plotly-packed");
+    if (!source || !packed || typeof DecompressionStream === "undefined") { return; }
+    unpack(packed.textContent).then(function (code) {
+      /* The policy names the hash of this very text, so no eval and no blob is needed. */
+      document.head.appendChild(make("script", code));
+      if (!window.Plotly) { return; }
+      var plot = document.getElementById("overview-plot");
+      var fixed = document.getElementById("overview-static");
+      var options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d"] };
+      function draw() {
+        var figure = painted(JSON.parse(source.textContent));
+        return window.Plotly.react(plot, figure.data, figure.layout, options);
+      }
+      plot.hidden = false;
+      fixed.hidden = true;
+      draw().then(function () {
+        plot.on("plotly_click", function (event) {
+          var href = event.points[0] && event.points[0].customdata;
+          if (href) { location.hash = href; }
+        });
+        document.documentElement.setAttribute("data-plotly", "drawn");
+      });
+      matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+    }).catch(function () {
+      document.getElementById("overview-plot").hidden = true;
+      document.getElementById("overview-static").hidden = false;
+    });
+  }
+
+  var table = document.getElementById("ops");
+  if (table) { filterable(table); sortable(table); }
+  Array.prototype.forEach.call(document.querySelectorAll(".timeline"), zoomable);
+  overview();
+}());

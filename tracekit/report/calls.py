@@ -1,0 +1,145 @@
+"""The call tree of one operation as flat tokens: consecutive calls of one name folded, long and deep trees cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from tracekit.report.log import Log
+from tracekit.report.model import Node, Token, Tree
+from tracekit.report.svg import percent
+from tracekit.report.words import between, count, duration, known, seconds, text
+
+MAX_NODES = 250
+MAX_DEPTH = 14
+OPEN_SHARE = 0.1  # branches with this share of the operation's time stand open
+
+Children = dict[int, list[Any]]
+
+
+def view(spans: pd.DataFrame, log: Log, hint: str) -> Tree:
+    """`spans` of one operation, parents before children. `hint` is the command that shows what is left out."""
+    rows = list(spans.itertuples())
+    if not rows:
+        return Tree((), "")
+    children = _children(rows)
+    below = _below(rows)
+    kept = _kept(rows)
+    start, end = min(spans["start"]), max([*spans["end"].dropna(), *spans["start"]])
+    whole = between(start, end) or 0.0
+
+    tokens: list[Token] = []
+    lost = len(rows) - len(kept)
+    # Each entry is a token that is still to be written, or a group of siblings that is still to be opened.
+    stack: list[Token | tuple[Sequence[Any], int]] = [(group, 0) for group in reversed(_groups(children, -1))]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Token):
+            tokens.append(item)
+            continue
+        group, depth = item
+        group_kept = [row for row in group if row.span in kept]
+        if not group_kept:
+            continue
+        inner = _inner(group, group_kept, children, kept)
+        node = _node(group, log, start, whole)
+        if inner and depth >= MAX_DEPTH:
+            deeper = sum(below[row.span] for row in group)
+            tokens.append(Token("leaf", _noted(node, f"{count(deeper, 'deeper call')} not shown")))
+            continue
+        if not inner:
+            tokens.append(Token("leaf", node))
+            continue
+        share = sum(_length(row) for row in group) / whole if whole else 0.0
+        tokens.append(Token("open" if depth < 2 or share >= OPEN_SHARE else "shut", node))
+        stack.append(Token("close"))
+        stack.extend((group, depth + 1) for group in reversed(inner))
+    note = f"{count(lost, 'shorter call')} left out; {hint} shows all" if lost else ""
+    return Tree(tuple(tokens), note)
+
+
+def _children(rows: Iterable[Any]) -> Children:
+    """Span number → its children in order of start; -1 → those whose parent is not among the rows."""
+    rows = list(rows)
+    here = {row.span for row in rows}
+    found: Children = {}
+    for row in rows:
+        parent = int(row.parent) if known(row.parent) and int(row.parent) in here else -1
+        found.setdefault(parent, []).append(row)
+    for siblings in found.values():
+        siblings.sort(key=lambda row: (row.start, row.span))
+    return found
+
+
+def _below(rows: Sequence[Any]) -> dict[int, int]:
+    """How many spans stand below each; one pass backwards, because parents come before children."""
+    below = {row.span: 0 for row in rows}
+    for row in reversed(rows):
+        if known(row.parent) and int(row.parent) in below:
+            below[int(row.parent)] += 1 + below[row.span]
+    return below
+
+
+def _kept(rows: Sequence[Any]) -> set[int]:
+    """The longest spans, the failed ones and all that lead to them."""
+    longest = sorted(rows, key=lambda row: (str(row.status) != "error", row.depth > 3, -_length(row), row.span))
+    parents = {row.span: int(row.parent) if known(row.parent) else -1 for row in rows}
+    kept: set[int] = set()
+    for row in longest[:MAX_NODES]:
+        span = row.span
+        while span in parents and span not in kept:
+            kept.add(span)
+            span = parents[span]
+    return kept
+
+
+def _groups(children: Children, parent: int) -> list[Sequence[Any]]:
+    """The children of a span, consecutive ones of the same kind and name together."""
+    return [list(group) for _, group in groupby(children.get(parent, ()), key=lambda row: (str(row.kind), str(row.name)))]
+
+
+def _inner(group: Sequence[Any], kept_rows: Sequence[Any], children: Children, kept: set[int]) -> list[Sequence[Any]]:
+    """What stands below a node: a folded one holds its members when one of them has children."""
+    if len(group) == 1:
+        return [inner for inner in _groups(children, group[0].span) if any(row.span in kept for row in inner)]
+    if any(row.span in children for row in kept_rows):
+        return [[row] for row in kept_rows]
+    return []
+
+
+def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> Node:
+    first, last = group[0], group[-1]
+    times = [_length(row) for row in group]
+    is_open = any(not known(row.end) for row in group)
+    begin = (between(start, first.start) or 0.0) / whole * 100 if whole else 0.0
+    reach = max([between(start, row.end) or 0.0 for row in group]) / whole * 100 if whole and not is_open else 100.0
+    notes = [] if len(group) == 1 else [f"longest {duration(max(times))}"]
+    if any(str(row.ends) == "before" for row in group):
+        notes.append("end known only as before")
+    if any(str(row.status) == "orphan" for row in group):
+        notes.append("beginning not in the log")
+    own = [seconds(row.self_time) for row in group]
+    return Node(
+        name=text(first.name, 120) or str(first.kind),
+        folded=f"[{len(group)}x]" if len(group) > 1 else "",
+        kind=str(first.kind),
+        time="open" if is_open else duration(sum(times)),
+        own="" if any(value is None for value in own) else duration(sum(value or 0.0 for value in own)),
+        x=percent(begin),
+        width=percent(max(reach - begin, 0.0)),
+        note=", ".join(notes),
+        lines=log.span(first.first_record, last.last_record),
+        failed=any(str(row.status) == "error" for row in group),
+    )
+
+
+def _noted(node: Node, note: str) -> Node:
+    return replace(node, note=f"{node.note}, {note}" if node.note else note)
+
+
+def _length(row: Any) -> float:
+    return seconds(row.duration) or 0.0

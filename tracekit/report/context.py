@@ -1,0 +1,141 @@
+"""From the tables of a trace to everything that the page says, so that templates compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tracekit.report import figures, ledger, summary, verdict
+from tracekit.report.figures import Point
+from tracekit.report.log import Log
+from tracekit.report.model import Overview, PageContext, Row, Segment, Table, Verdict
+from tracekit.report.operation import Parts, Splitter, anchor, detail
+from tracekit.report.svg import stacked
+from tracekit.report.words import clock, count, duration, known, seconds, stamp, text, words
+
+if TYPE_CHECKING:
+    from tracekit.trace import Trace
+
+MASKED = (
+    "Values of passwords, API and secret keys, signatures, session keys and tokens are masked as ***. "
+    "Names and addresses are not masked."
+)
+EMPTY = "No operation was found: the log has no API request and no job."
+
+
+def from_trace(trace: Trace, top: int = 20) -> PageContext:
+    """The page's context. At most `top` operations are shown in full: failed and slow ones in turn."""
+    log = Log(trace)
+    operations = trace.operations
+    end_of_log = trace.records["ts"].max() if len(trace.records) else None
+    order = verdict.ranked(operations, end_of_log)
+    full = order[: max(top, 0)]
+    splitter = Splitter(trace)
+    rows = list(operations.itertuples())
+    hrefs = {str(rows[i].operation): f"#{anchor(str(rows[i].operation))}" for i in full}
+    covered = summary.coverage(trace, log)
+    common: dict[str, Any] = {
+        "title": " · ".join(text(name, 80) for name in summary.file_names(trace.meta.files)[:3]),
+        "generator": f"tracekit {trace.meta.version}",
+        "coverage": covered,
+        "legend": words().categories,
+        "masking": MASKED,
+    }
+    if not order:
+        empty = Verdict(EMPTY, "unknown", "", (), (), "")
+        return PageContext(
+            verdict=empty, tiles=(), answers=(), overview=None, stats=(), table=Table((), ""), details=(), **common
+        )
+    worst = rows[order[0]]
+    worst_parts = splitter.parts(str(worst.operation))
+    href = hrefs.get(str(worst.operation), "")
+    return PageContext(
+        verdict=_verdict(worst, worst_parts, log, href, end_of_log),
+        tiles=summary.tiles(operations),
+        answers=summary.answers(trace, worst, worst_parts.ledger, log, covered, href),
+        overview=_overview(rows, hrefs, end_of_log),
+        stats=summary.stats(operations),
+        table=_table(rows, trace.ledger, hrefs),
+        details=tuple(detail(rows[i], splitter.parts(str(rows[i].operation)), log, end_of_log) for i in full),
+        **common,
+    )
+
+
+def _verdict(worst: Any, parts: Parts, log: Log, href: str, end_of_log: object) -> Verdict:
+    split = ledger.view(parts.ledger, log)
+    return Verdict(
+        sentence=verdict.sentence(worst, parts.ledger, parts.commands, parts.findings, end_of_log),
+        status=str(worst.status),
+        href=href,
+        segments=split.segments if split else (),
+        shares=split.shares if split else (),
+        total=split.total if split else "",
+    )
+
+
+def _table(rows: Sequence[Any], ledger_rows: pd.DataFrame, hrefs: dict[str, str]) -> Table:
+    """All operations in the order in which they were submitted, those without a time last."""
+    bars = _bars(ledger_rows)
+    ordered = sorted(rows, key=lambda row: (not known(row.submitted), row.submitted if known(row.submitted) else row.Index))
+    lost = len(rows) - len(hrefs)
+    note = (
+        f"{len(hrefs):,} of {count(len(rows), 'operation')} are shown in full, failed and slow ones first; "
+        f"--top {len(rows)} shows all, tracekit tree and tracekit lines show any of them in the terminal."
+    )
+    return Table(tuple(_row(row, bars, hrefs) for row in ordered), note if lost else "")
+
+
+def _bars(ledger_rows: pd.DataFrame) -> dict[str, tuple[Segment, ...]]:
+    length = (ledger_rows["end"] - ledger_rows["start"]).dt.total_seconds()
+    table = pd.DataFrame(
+        {"operation": ledger_rows["operation"], "category": ledger_rows["category"].astype("str"), "length": length}
+    )
+    sums = table.groupby(["operation", "category"], sort=False)["length"].sum()
+    parts: dict[str, list[tuple[str, float]]] = {}
+    for key, value in sums.items():
+        operation, category = key  # type: ignore[misc]
+        parts.setdefault(str(operation), []).append((str(category), float(value)))
+    return {operation: stacked(items) for operation, items in parts.items()}
+
+
+def _row(row: Any, bars: dict[str, tuple[Segment, ...]], hrefs: dict[str, str]) -> Row:
+    times = [seconds(value) for value in (row.sync, row.queue, row.run, row.wall)]
+    said = [duration(value) if value is not None else "" for value in times]
+    return Row(
+        operation=text(row.operation, 60),
+        href=hrefs.get(str(row.operation), ""),
+        command=text(row.command, 80) or "unknown",
+        entity=text(row.entity, 60),
+        account=text(row.account, 60),
+        submitted=clock(row.submitted),
+        sync=said[0],
+        queue=said[1],
+        run=said[2],
+        wall=said[3] or "unknown",
+        sort=(
+            stamp(row.submitted) if known(row.submitted) else "",
+            *("" if value is None else f"{value:.6f}" for value in times),
+        ),  # type: ignore[arg-type]
+        segments=bars.get(str(row.operation), ()),
+        status=str(row.status),
+        error=text(row.error, 160),
+    )
+
+
+def _overview(rows: Sequence[Any], hrefs: dict[str, str], end_of_log: object) -> Overview | None:
+    return figures.overview(
+        [
+            Point(
+                operation=text(row.operation, 60),
+                href=hrefs.get(str(row.operation), ""),
+                label=" ".join(part for part in (text(row.command, 60), text(row.entity, 60)) if part),
+                status=str(row.status),
+                start=row.submitted,
+                seconds=verdict.elapsed(row, end_of_log),
+            )
+            for row in rows
+            if known(row.submitted) and (known(row.wall) or str(row.status) == "unfinished")
+        ]
+    )

@@ -1,0 +1,187 @@
+"""All operations over time, twice from the same points: a static drawing, and the Plotly figure that takes its place.
+
+The only module that imports plotly. What draws the figure is not the 4.8 MB bundle of the plotly package, of which a
+page would take 2 MB, but plotly.js' own basic bundle of the same version, vendored under reports/assets/vendor.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from tracekit.report.model import Dot, Overview, Tick
+from tracekit.report.svg import Axis, percent, ticks
+from tracekit.report.words import between, clock, count, duration
+from tracekit.resources import reports
+
+PLOT_TOP, PLOT_HEIGHT, PLOT_FOOT = 16, 252, 30  # pixels
+MAX_DOTS = 600  # in the static drawing
+MAX_POINTS = 4000  # in the Plotly figure
+LABELLED = 5
+SYMBOLS = {"succeeded": "circle", "failed": "x", "cancelled": "square", "unfinished": "triangle-right", "unknown": "diamond"}
+DECADES = ((0.001, "1 ms"), (0.01, "10 ms"), (0.1, "100 ms"), (1, "1 s"), (10, "10 s"), (100, "100 s"), (1000, "1000 s"),
+           (10_000, "10,000 s"), (100_000, "100,000 s"))  # fmt: skip
+LEAST = 0.001  # seconds; what took no time that the log shows is drawn at one millisecond
+
+
+@dataclass(frozen=True)
+class Point:
+    """One operation."""
+
+    operation: str
+    href: str
+    label: str
+    status: str
+    start: pd.Timestamp
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """plotly.js: what the page carries, and the script it unpacks to."""
+
+    packed: str  # gzip, base64
+    script: str
+
+
+def overview(points: Sequence[Point]) -> Overview | None:
+    """The overview of operations whose beginning is known; None without any."""
+    if not points:
+        return None
+    start = min(point.start for point in points)
+    last = max(point.start + pd.Timedelta(seconds=point.seconds) for point in points)
+    axis = Axis(start, max(between(start, last) or 0.0, LEAST))
+    low, high = _decades(points)
+    down = _scale(low, high)
+    longest = sorted(points, key=lambda point: (-point.seconds, point.operation))
+    drawn = sorted(longest[:MAX_DOTS], key=lambda point: (point.start, point.operation))
+    labelled = {point.operation for point in longest[:LABELLED]}
+    end = axis.start + pd.Timedelta(seconds=axis.length)
+    return Overview(
+        title="All operations over time",
+        description=(
+            f"{count(len(points), 'operation')} from {clock(start)} to {clock(end)}. Each line goes from the beginning to the "
+            "end of an operation; the higher it is, the longer it took. The table holds the same figures."
+        ),
+        height=PLOT_TOP + PLOT_HEIGHT + PLOT_FOOT,
+        x_ticks=tuple(_clocked(ticks(axis.length), axis)),
+        y_ticks=tuple((down(value), label) for value, label in DECADES if low <= value <= high),
+        dots=tuple(_dot(point, axis, down, point.operation in labelled) for point in drawn),
+        figure=_figure(sorted(longest[:MAX_POINTS], key=lambda point: (point.start, point.operation)), low, high),
+        left_out=_left_out(len(points)),
+    )
+
+
+@cache
+def bundle() -> Bundle:
+    """The vendored plotly.js; read once."""
+    folders = [entry for entry in (reports() / "assets" / "vendor").iterdir() if entry.name.startswith("plotly-basic-")]
+    packed = (folders[0] / "plotly-basic.min.js.gz").read_bytes()
+    return Bundle(base64.b64encode(packed).decode("ascii"), gzip.decompress(packed).decode("utf-8"))
+
+
+def _decades(points: Iterable[Point]) -> tuple[float, float]:
+    """The powers of ten that hold all durations."""
+    values = [max(point.seconds, LEAST) for point in points]
+    low = 10.0 ** math.floor(math.log10(min(values)) + 1e-9)
+    high = 10.0 ** math.ceil(math.log10(max(values)) - 1e-9)
+    return low, max(high, low * 10)
+
+
+def _scale(low: float, high: float) -> Callable[[float], int]:
+    reach = math.log10(high / low)
+
+    def down(value: float) -> int:
+        part = math.log10(max(value, LEAST) / low) / reach
+        return round(PLOT_TOP + PLOT_HEIGHT * (1 - part))
+
+    return down
+
+
+def _clocked(marks: Iterable[Tick], axis: Axis) -> Iterable[Tick]:
+    for mark in marks:
+        moment = axis.start + pd.Timedelta(seconds=axis.length * float(mark.x) / 100).round("ms")
+        label = f"{moment:%H:%M:%S}" if axis.length >= 20 else clock(moment)
+        yield Tick(mark.x, label, mark.anchor, mark.minor)
+
+
+def _dot(point: Point, axis: Axis, down: Callable[[float], int], labelled: bool) -> Dot:
+    x = axis.at(point.start)
+    end = axis.at(point.start + pd.Timedelta(seconds=point.seconds))
+    return Dot(
+        css=f"s-{point.status}",
+        x=percent(x),
+        width=percent(end - x),
+        y=down(point.seconds),
+        label=point.operation if labelled else "",
+        anchor="end" if x > 85 else "start",
+        title=_said(point),
+        href=point.href,
+    )
+
+
+def _said(point: Point) -> str:
+    took = "has taken " if point.status == "unfinished" else ""
+    return f"{point.operation} {point.label} · {clock(point.start)} · {took}{duration(point.seconds)} · {point.status}"
+
+
+def _left_out(total: int) -> str:
+    if total > MAX_POINTS:
+        return f"The {MAX_POINTS:,} longest of {total:,} operations are drawn; the table has all."
+    return f"Without scripts the {MAX_DOTS:,} longest of {total:,} operations are drawn." if total > MAX_DOTS else ""
+
+
+def _figure(points: Sequence[Point], low: float, high: float) -> dict[str, object]:
+    """Plotly's JSON. Colours come from the page's style sheet, by each trace's `meta`."""
+    figure = go.Figure(layout={"template": "none"})
+    xs: list[object] = []
+    ys: list[float | None] = []
+    for point in points:
+        height = max(point.seconds, LEAST)
+        end = point.start + pd.Timedelta(seconds=point.seconds)
+        xs += [point.start.isoformat(), end.isoformat(), None]
+        ys += [height, height, None]
+    figure.add_scatter(x=xs, y=ys, mode="lines", hoverinfo="skip", showlegend=False, meta="line", line={"width": 3})
+    for status, symbol in SYMBOLS.items():
+        members = [point for point in points if point.status == status]
+        if not members:
+            continue
+        figure.add_scatter(
+            x=[point.start.isoformat() for point in members],
+            y=[max(point.seconds, LEAST) for point in members],
+            # Plotly reads a subset of HTML in hover texts.
+            text=[html.escape(_said(point)) for point in members],
+            customdata=[point.href for point in members],
+            mode="markers",
+            name=f"{status} ({len(members)})",
+            meta=status,
+            marker={"symbol": symbol, "size": 9},
+            hovertemplate="%{text}<extra></extra>",
+        )
+    within = [(value, label) for value, label in DECADES if low <= value <= high]
+    figure.update_layout(
+        height=320,
+        margin={"l": 72, "r": 16, "t": 32, "b": 36},
+        hovermode="closest",
+        dragmode="zoom",
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        xaxis={"type": "date", "showgrid": True},
+        yaxis={
+            "type": "log",
+            "tickvals": [value for value, _ in within],
+            "ticktext": [label for _, label in within],
+            "range": [math.log10(low) - 0.1, math.log10(high) + 0.1],
+            "zeroline": False,
+        },
+    )
+    made: dict[str, object] = json.loads(figure.to_json())
+    return made

@@ -1,0 +1,60 @@
+"""The ledger of one operation as a stacked bar, a sum by category and its intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from tracekit.report.log import Log
+from tracekit.report.model import Interval, Ledger, Share
+from tracekit.report.svg import stacked
+from tracekit.report.words import clock, count, exact, seconds, shares, text, words
+
+MAX_INTERVALS = 40
+
+
+def view(rows: pd.DataFrame, log: Log) -> Ledger | None:
+    """`rows` of the ledger of one operation, in time order; None when there are none, or they take no time."""
+    lengths = [seconds(value) or 0.0 for value in rows["end"] - rows["start"]]
+    total = sum(lengths)
+    if total <= 0:
+        return None
+    categories = [str(value) for value in rows["category"]]
+    percents = [f"{value:.1f} %" for value in shares(lengths)]
+    shown = set(sorted(range(len(rows)), key=lambda i: (-lengths[i], i))[:MAX_INTERVALS])
+    intervals = tuple(
+        _interval(row, lengths[i], percents[i], log) for i, row in enumerate(rows.itertuples()) if i in shown
+    )
+    hidden = [lengths[i] for i in range(len(rows)) if i not in shown]
+    rest = f"{count(len(hidden), 'shorter interval')} left out, together {exact(sum(hidden))}" if hidden else ""
+    return Ledger(
+        segments=stacked(zip(categories, lengths, strict=True)),
+        shares=sums(categories, lengths),
+        total=exact(total),
+        intervals=intervals,
+        rest=rest,
+    )
+
+
+def sums(categories: list[str], lengths: list[float]) -> tuple[Share, ...]:
+    """One row per category that has time, in the legend's order; the per cents add up to 100.0."""
+    present = [entry for entry in words().categories if entry.key in set(categories)]
+    times = [sum(t for c, t in zip(categories, lengths, strict=True) if c == entry.key) for entry in present]
+    return tuple(
+        Share(f"c-{entry.key}", entry.label, exact(time), f"{part:.1f} %", str(categories.count(entry.key)))
+        for entry, time, part in zip(present, times, shares(times), strict=True)
+    )
+
+
+def _interval(row: Any, length: float, percent: str, log: Log) -> Interval:
+    return Interval(
+        css=f"c-{row.category}",
+        category=str(row.category),
+        owner=text(row.owner, 160),
+        start=clock(row.start),
+        end=clock(row.end),
+        time=exact(length),
+        percent=percent,
+        lines=log.span(row.first_record, row.last_record),
+    )

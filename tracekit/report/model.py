@@ -1,0 +1,395 @@
+"""What the templates receive: finished strings and numbers, nothing to compute.
+
+Widths and positions are per cent of the drawing they stand in, as text ("12.5"), so a drawing fits any width without
+a script. Every text here is masked and visible already (tracekit.redact); Jinja escapes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tracekit.report.words import Category
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One piece of a stacked bar."""
+
+    css: str  # c-<category>
+    x: str
+    width: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One span in a timeline."""
+
+    css: str
+    x: str
+    width: str
+    y: int
+    height: int
+    label: str
+    place: str  # in, after, before, none: where the label stands
+    title: str
+    open_end: bool = False
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Rows of a timeline that belong together."""
+
+    label: str
+    label_y: int
+    y: int
+    height: int
+    bars: tuple[Bar, ...]
+    note: str = ""  # what was left out
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A mark on the time axis."""
+
+    x: str
+    label: str
+    anchor: str  # start, middle, end
+    minor: bool = False  # left out on narrow screens
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Synchronous and asynchronous part of one operation on one axis."""
+
+    title: str
+    description: str
+    height: int
+    ticks: tuple[Tick, ...]
+    phases: tuple[Bar, ...]  # sync and async, in the axis
+    bands: tuple[Segment, ...]  # unlogged intervals, through all lanes
+    marks: tuple[Tick, ...]  # returned, completed
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True)
+class Share:
+    """One category in the sum of a ledger."""
+
+    css: str
+    label: str
+    time: str
+    percent: str
+    intervals: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One interval of a ledger."""
+
+    css: str
+    category: str
+    owner: str
+    start: str
+    end: str
+    time: str
+    percent: str
+    lines: str  # the two lines that bound it
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where the wall time of one operation went."""
+
+    segments: tuple[Segment, ...]
+    shares: tuple[Share, ...]
+    total: str
+    intervals: tuple[Interval, ...]
+    rest: str  # what is not in `intervals`, "" when all are
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a start attempt."""
+
+    name: str
+    start: str
+    end: str
+    time: str
+    detail: str
+    slowest: bool
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call, or several consecutive ones of one name, in a call tree drawn from flat tokens."""
+
+    name: str
+    folded: str  # "[5x]" or ""
+    kind: str
+    time: str
+    own: str
+    x: str  # its place in the operation's time
+    width: str
+    note: str
+    lines: str
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Token:
+    """A step of writing the tree: a leaf, a branch that opens, or the end of one."""
+
+    step: str  # leaf, open, shut, close
+    node: Node | None = None
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A call tree."""
+
+    tokens: tuple[Token, ...]
+    left_out: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """One agent command."""
+
+    name: str
+    host: str
+    seq: str
+    sent: str
+    waited: str  # from scheduled to sent
+    time: str  # from sent to the answer
+    on_host: str
+    result: str
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The agent commands of one operation."""
+
+    rows: tuple[Command, ...]
+    left_out: str
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One record of the log as the page shows it."""
+
+    where: str
+    time: str
+    level: str
+    thread: str
+    text: str
+    css: str  # "", warn or error
+    note: str  # what was cut off
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The records of one operation: the first and the last of them."""
+
+    head: tuple[LogLine, ...]
+    gap: str
+    tail: tuple[LogLine, ...]
+    total: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A named cause."""
+
+    severity: str
+    title: str
+    cost: str
+    advice: str
+    evidence: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A term and what it is."""
+
+    term: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One operation in full."""
+
+    anchor: str
+    operation: str
+    command: str
+    entity: str
+    status: str
+    sentence: str
+    error: str
+    facts: tuple[Fact, ...]
+    timeline: Timeline | None
+    ledger: Ledger | None
+    no_ledger: str  # why there is none
+    stages: tuple[Stage, ...]
+    findings: tuple[Finding, ...]
+    commands: Commands
+    tree: Tree
+    lines: Lines
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operation in the table of all."""
+
+    operation: str
+    href: str  # "" when it is not shown in full
+    command: str
+    entity: str
+    account: str
+    submitted: str
+    sync: str
+    queue: str
+    run: str
+    wall: str
+    sort: tuple[str, str, str, str, str]  # submitted, sync, queue, run, wall as numbers
+    segments: tuple[Segment, ...]
+    status: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """All operations."""
+
+    rows: tuple[Row, ...]
+    left_out: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One operation in the overview."""
+
+    css: str
+    x: str
+    width: str
+    y: int
+    label: str
+    anchor: str
+    title: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All operations over time: where they begin and end, and how long they took (logarithmic)."""
+
+    title: str
+    description: str
+    height: int
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[tuple[int, str], ...]
+    dots: tuple[Dot, ...]
+    figure: Mapping[str, object] = field(default_factory=dict)  # what Plotly draws in its place
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the questions that the first screen answers."""
+
+    question: str
+    answer: str
+    note: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One key number."""
+
+    label: str
+    value: str
+    note: str
+    css: str = ""
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One input file in the coverage statement."""
+
+    path: str
+    size: str
+    lines: str
+    first: str
+    last: str
+    dialect: str
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """One counter of what was not understood."""
+
+    severity: str
+    counter: str
+    count: str
+    where: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What the page is made from."""
+
+    sentence: str
+    files: tuple[SourceFile, ...]
+    files_left_out: str
+    facts: tuple[Fact, ...]
+    quality: tuple[QualityRow, ...]
+
+
+@dataclass(frozen=True)
+class CommandStat:
+    """All operations of one API command."""
+
+    command: str
+    count: str
+    failed: str
+    median: str
+    p95: str
+    longest: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The first sentence of the page."""
+
+    sentence: str
+    status: str
+    href: str
+    segments: tuple[Segment, ...]
+    shares: tuple[Share, ...]
+    total: str
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """The page."""
+
+    title: str
+    generator: str
+    verdict: Verdict
+    tiles: tuple[Tile, ...]
+    answers: tuple[Answer, ...]
+    coverage: Coverage
+    legend: tuple[Category, ...]
+    overview: Overview | None
+    stats: tuple[CommandStat, ...]
+    table: Table
+    details: tuple[Detail, ...]
+    masking: str

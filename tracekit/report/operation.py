@@ -1,0 +1,180 @@
+"""One operation in full: everything that its section of the page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tracekit.report import calls, ledger, svg, verdict
+from tracekit.report.log import Log
+from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage
+from tracekit.report.words import between, clock, count, duration, known, number, seconds, stamp, text
+
+if TYPE_CHECKING:
+    from tracekit.trace import Trace
+
+MAX_COMMANDS = 60
+MAX_EVIDENCE = 6
+DETAIL_SKIPPED = ("vm",)  # of a stage's attributes: it stands in the name
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows of one operation in each table."""
+
+    spans: pd.DataFrame
+    ledger: pd.DataFrame
+    commands: pd.DataFrame
+    findings: pd.DataFrame
+
+
+class Splitter:
+    """Cuts the tables by operation; each table is grouped once."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._tables = (trace.spans, trace.ledger, trace.commands, trace.findings)
+        self._rows = [table.groupby("operation", observed=True).indices for table in self._tables]
+
+    def parts(self, operation: str) -> Parts:
+        """The rows of `operation`, in the tables' own order."""
+        return Parts(
+            *(table.iloc[rows.get(operation, [])] for table, rows in zip(self._tables, self._rows, strict=True))
+        )
+
+
+def detail(operation: Any, parts: Parts, log: Log, end_of_log: object) -> Detail:
+    """The section of one operation; `operation` is its row of OPERATIONS."""
+    name = str(operation.operation)
+    hint = f"tracekit tree LOG {text(name, 60)}"
+    split = ledger.view(parts.ledger, log)
+    return Detail(
+        anchor=anchor(name),
+        operation=text(name, 60),
+        command=text(operation.command, 80) or "unknown command",
+        entity=text(operation.entity, 80),
+        status=str(operation.status),
+        sentence=verdict.sentence(operation, parts.ledger, parts.commands, parts.findings, end_of_log),
+        error=text(operation.error, 400),
+        facts=facts(operation),
+        timeline=svg.timeline(operation, parts.spans, parts.ledger, log),
+        ledger=split,
+        no_ledger="" if split else _why_no_ledger(operation),
+        stages=stages(parts.spans, str(operation.entity)),
+        findings=findings(parts.findings, log),
+        commands=commands(parts.commands, parts.spans),
+        tree=calls.view(parts.spans, log, hint),
+        lines=log.lines(name),
+    )
+
+
+def anchor(operation: str) -> str:
+    """The id of an operation's section: its own id, with everything but letters, digits, `-`, `.`, `_` as `-`."""
+    return "".join(char if char.isascii() and (char.isalnum() or char in "-._") else "-" for char in operation)
+
+
+def facts(operation: Any) -> tuple[Fact, ...]:
+    """What is known of an operation beside its times' shares; what is not known is left out, but for its moments."""
+    said = [
+        Fact("account", text(operation.account)),
+        Fact("user", text(operation.user)),
+        Fact("caller", text(operation.caller)),
+        Fact("job", number(operation.job)),
+        Fact("job uuid", text(operation.uuid)),
+        Fact("entity uuid", text(operation.entity_uuid)),
+        Fact("server", text(operation.server)),
+    ]
+    moments = [Fact("submitted", stamp(operation.submitted)), Fact("returned", clock(operation.returned))]
+    if known(operation.job):
+        moments += [
+            Fact("queued", clock(operation.queued)),
+            Fact("started", clock(operation.started)),
+            Fact("completed", clock(operation.completed)),
+            Fact("client saw it", clock(operation.client_seen)),
+        ]
+    spans = [
+        Fact("wall", duration(seconds(operation.wall))),
+        Fact("sync", duration(seconds(operation.sync))),
+        Fact("queue", duration(seconds(operation.queue))),
+        Fact("run", duration(seconds(operation.run))),
+    ]
+    return tuple([fact for fact in said if fact.value] + moments + (spans if known(operation.job) else spans[:1]))
+
+
+def stages(spans: pd.DataFrame, entity: str) -> tuple[Stage, ...]:
+    """The stages in time order; the longest of the operation's own machine is marked."""
+    rows = sorted(spans[spans["kind"].astype("str") == "stage"].itertuples(), key=lambda row: (row.start, row.span))
+    lengths = [seconds(row.duration) or 0.0 for row in rows]
+    longest = max(lengths, default=0.0)
+    return tuple(_stage(row, entity, length == longest > 0) for row, length in zip(rows, lengths, strict=True))
+
+
+def _stage(row: Any, entity: str, slowest: bool) -> Stage:
+    attributes = row.attributes if isinstance(row.attributes, dict) else {}
+    about = attributes.get("vm")
+    said = [f"{key} {text(value, 200)}" for key, value in attributes.items() if key not in DETAIL_SKIPPED and known(value)]
+    before = "≤ " if str(row.ends) == "before" else ""
+    return Stage(
+        name=text(row.name, 60) + (f" ({text(about, 60)})" if known(about) and str(about) != entity else ""),
+        start=clock(row.start),
+        end=before + clock(row.end) if known(row.end) else "no end logged",
+        time=before + duration(seconds(row.duration)) if known(row.end) else "unknown",
+        detail=" · ".join(said),
+        slowest=slowest,
+        failed=str(row.status) == "error",
+    )
+
+
+def commands(rows: pd.DataFrame, spans: pd.DataFrame) -> Commands:
+    """The agent commands in the order in which they were sent; the shortest are left out beyond MAX_COMMANDS."""
+    failed = set(spans.loc[spans["status"].astype("str") == "error", "span"])
+    found = list(rows.itertuples())
+    longest = sorted(range(len(found)), key=lambda i: (-(_answer_time(found[i]) or 0.0), i))[:MAX_COMMANDS]
+    shown = tuple(_command(found[i], failed) for i in sorted(longest))
+    lost = len(found) - len(shown)
+    return Commands(shown, f"{count(lost, 'shorter command')} left out" if lost else "")
+
+
+def _answer_time(row: Any) -> float | None:
+    return between(row.sent, row.answered if known(row.answered) else row.received)
+
+
+def _command(row: Any, failed: set[int]) -> Command:
+    host = text(row.host_name, 60) or (f"host {number(row.host)}" if known(row.host) else "unknown")
+    waited = between(row.scheduled, row.sent)
+    said = [text(row.result, 60), text(row.details, 200)]
+    return Command(
+        name=text(row.command, 160) or "unknown",
+        host=host,
+        seq=f"{number(row.host)}-{row.seq}",
+        sent=clock(row.sent),
+        waited=duration(waited) if waited else "",
+        time=duration(_answer_time(row)) if known(row.sent) else "unknown",
+        on_host=duration(between(row.host_received, row.host_answered)) if known(row.host_answered) else "",
+        result=": ".join(part for part in said if part) or "no answer logged",
+        failed=known(row.span) and int(row.span) in failed,
+    )
+
+
+def findings(rows: pd.DataFrame, log: Log) -> tuple[Finding, ...]:
+    """What was found, as the rules rank it."""
+    return tuple(
+        Finding(
+            severity=str(row.severity),
+            title=text(row.title, 300),
+            cost=duration(seconds(row.cost)) if known(row.cost) else "",
+            advice=text(row.advice, 1000),
+            evidence=tuple(log.line(int(record)) for record in list(row.evidence or ())[:MAX_EVIDENCE]),
+        )
+        for row in rows.itertuples()
+        if str(row.verdict) == "found"
+    )
+
+
+def _why_no_ledger(operation: Any) -> str:
+    if not known(operation.submitted):
+        return "Its beginning is not in this log, so there is no wall time to split."
+    if not known(operation.completed) and not (known(operation.returned) and not known(operation.job)):
+        return "Its end is not in this log, so there is no wall time to split."
+    return "It took no time that the log can show: first and last line carry the same time."

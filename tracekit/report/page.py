@@ -1,0 +1,85 @@
+"""The context through the templates into one HTML file that asks nobody for anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+
+import jinja2
+
+from tracekit.report.figures import bundle
+from tracekit.report.model import PageContext
+from tracekit.resources import reports
+
+# plotly.js adds a <style> element without text and fills it by script: this is the hash of nothing.
+_NOTHING = ""
+
+
+def render(context: PageContext) -> str:
+    """The page as text, the same for the same context. Its lines end with a line feed; write it as UTF-8."""
+    style = _asset("page.css")
+    script = _asset("page.js")
+    drawn = context.overview is not None
+    plotly = bundle() if drawn else None
+    scripts = [script, plotly.script] if plotly else [script]
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            page=context,
+            policy=policy(scripts, [style, _NOTHING] if plotly else [style]),
+            style=style,
+            script=script,
+            plotly=plotly.packed if plotly else "",
+        )
+    )
+
+
+def policy(scripts: list[str], styles: list[str]) -> str:
+    """The content security policy: nothing from anywhere, but for these scripts and style sheets, named by hash.
+
+    The scripts of the page are run by their hash also where they are unpacked and added by another script, so neither
+    `unsafe-inline` nor `unsafe-eval` nor `blob:` is needed.
+    """
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src " + " ".join(map(_hash, scripts)),
+            "style-src " + " ".join(map(_hash, styles)),
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    folder = reports() / "templates"
+
+    def load(name: str) -> str | None:
+        template = folder / name
+        return template.read_text(encoding="utf-8") if template.is_file() else None
+
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(load),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+@cache
+def _asset(name: str) -> str:
+    """A style sheet or script of ours, as it stands inside its element: comments and indentation dropped."""
+    text = (reports() / "assets" / name).read_text(encoding="utf-8")
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
+    return "\n".join(line for line in (line.strip() for line in text.splitlines()) if line)

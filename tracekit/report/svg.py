@@ -1,0 +1,279 @@
+"""Where everything stands in the drawings: per cent across, pixels down. The templates only write it out.
+
+Across is per cent so that a drawing fills any width while its text keeps its size; labels are placed for a drawing
+about a thousand pixels wide, and the style sheet drops those outside their bar where it is narrower.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from tracekit.report.log import Log
+from tracekit.report.model import Bar, Lane, Segment, Tick, Timeline
+from tracekit.report.words import between, clock, duration, known, text, words
+
+NOMINAL = 1040.0  # pixels across that labels are placed for
+CHARACTER = 6.4  # pixels of one, at the labels' size
+ROW, GAP, AXIS = 20, 8, 22  # pixels down: a row, between lanes, the time axis
+BAR = 16
+MAX_ROWS = 12  # of one lane; shorter spans are left out beyond
+BAND_SHARE = 0.02  # unlogged intervals from this share on are drawn through all lanes
+
+LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("request", ("request",)),
+    ("waits", ("queue", "wait")),
+    ("API job", ("job",)),
+    ("work job", ("work",)),
+    ("stages", ("stage",)),
+    ("agent", ("command",)),
+)
+KIND_CSS = {"queue": "c-queue", "wait": "c-queue", "command": "c-agent"}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A stretch of time across a drawing."""
+
+    start: pd.Timestamp
+    length: float  # seconds
+
+    def at(self, moment: object) -> float:
+        """Per cent of `moment`, kept within the drawing."""
+        offset = between(self.start, moment)
+        return 0.0 if offset is None or self.length <= 0 else min(100.0, max(0.0, offset / self.length * 100))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A bar before it has its place."""
+
+    css: str
+    start: float  # per cent
+    end: float
+    label: str
+    title: str
+    open_end: bool = False
+    failed: bool = False
+
+
+def percent(value: float) -> str:
+    """A coordinate: three decimals at most."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def timeline(operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame, log: Log) -> Timeline | None:
+    """The timeline of one operation: `operation` a row of OPERATIONS, `spans` and `ledger` its rows.
+
+    None where no two moments of it are known.
+    """
+    axis = _axis(operation, spans, ledger)
+    if axis is None:
+        return None
+    top = AXIS
+    lanes = []
+    for label, marks in _lanes(operation, spans, ledger, log, axis):
+        lane = _lane(label, marks, top)
+        if lane is not None:
+            lanes.append(lane)
+            top += lane.height + GAP
+    end = axis.start + pd.Timedelta(seconds=axis.length)
+    return Timeline(
+        title=f"Timeline of {text(operation.operation)}",
+        description=f"{clock(axis.start)} to {clock(end)}, {duration(axis.length)}; the tables below hold the same figures.",
+        height=top,
+        ticks=ticks(axis.length),
+        phases=(),
+        bands=tuple(_bands(ledger, axis)),
+        marks=tuple(_moments(operation, axis)),
+        lanes=tuple(lanes),
+    )
+
+
+def ticks(length: float, wanted: int = 8) -> tuple[Tick, ...]:
+    """Marks at round numbers of seconds since the beginning, about `wanted` of them."""
+    if length <= 0:
+        return ()
+    step = _round_step(length / wanted)
+    marks = []
+    for i in range(int(length / step) + 1):
+        x = i * step / length * 100
+        anchor = "start" if x < 2 else "end" if x > 97 else "middle"
+        marks.append(Tick(percent(x), _offset(i * step, step), anchor, minor=i % 2 == 1))
+    return tuple(marks)
+
+
+def stacked(intervals: Iterable[tuple[str, float]]) -> tuple[Segment, ...]:
+    """A stacked bar of (category, seconds) in the legend's order; categories without time are left out."""
+    sums: dict[str, float] = {}
+    for category, value in intervals:
+        sums[category] = sums.get(category, 0.0) + value
+    total = sum(sums.values())
+    segments, x = [], 0.0
+    for entry in words().categories:
+        value = sums.get(entry.key, 0.0)
+        if value <= 0 or total <= 0:
+            continue
+        width = value / total * 100
+        segments.append(Segment(f"c-{entry.key}", percent(x), percent(width), f"{entry.label} {duration(value)}"))
+        x += width
+    return tuple(segments)
+
+
+def _axis(operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame) -> Axis | None:
+    moments = [operation.submitted, operation.returned, operation.completed, operation.client_seen]
+    moments += [*spans["start"], *spans["end"], *ledger["start"], *ledger["end"]]
+    there = [moment for moment in moments if known(moment)]
+    if len(there) < 2 or min(there) == max(there):
+        return None
+    start = min(there)
+    return Axis(start, between(start, max(there)) or 0.0)
+
+
+def _lanes(
+    operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame, log: Log, axis: Axis
+) -> Iterable[tuple[str, list[Mark]]]:
+    yield "phases", list(_phases(operation, axis))
+    yield "time", [_ledger_mark(row, log, axis) for row in ledger.itertuples()]
+    kinds = spans["kind"].astype("str")
+    for label, members in LANES:
+        chosen = spans[kinds.isin(members)]
+        yield label, [_span_mark(row, log, axis, str(operation.entity)) for row in chosen.itertuples()]
+
+
+def _phases(operation: Any, axis: Axis) -> Iterable[Mark]:
+    if known(operation.submitted) and known(operation.returned):
+        took = duration(between(operation.submitted, operation.returned))
+        yield Mark("k-sync", axis.at(operation.submitted), axis.at(operation.returned), f"sync {took}", f"synchronous: {took}")
+    begin = operation.returned if known(operation.returned) else operation.submitted
+    if known(operation.job) and known(begin):
+        if known(operation.completed):
+            took = duration(between(begin, operation.completed))
+            yield Mark("k-async", axis.at(begin), axis.at(operation.completed), f"async {took}", f"asynchronous: {took}")
+        else:
+            yield Mark("k-async", axis.at(begin), 100.0, "async, end unknown", "asynchronous: end unknown", open_end=True)
+
+
+def _ledger_mark(row: Any, log: Log, axis: Axis) -> Mark:
+    took = duration(between(row.start, row.end))
+    owner = text(row.owner, 80)
+    title = f"{row.category}: {owner} · {clock(row.start)} – {clock(row.end)} ({took})"
+    return Mark(
+        f"c-{row.category}", axis.at(row.start), axis.at(row.end), owner, _with_lines(title, row, log)
+    )
+
+
+def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
+    failed = str(row.status) == "error"
+    is_open = not known(row.end)
+    name = text(row.name, 80) or str(row.kind)
+    about = row.attributes.get("vm") if isinstance(row.attributes, dict) else None
+    if known(about) and str(about) != entity and str(row.kind) == "stage":
+        name = f"{name} ({text(about, 40)})"
+    if is_open:
+        window, took = f"{clock(row.start)} – end unknown", ""
+    else:
+        sign = "≤ " if str(row.ends) == "before" else ""
+        window, took = f"{clock(row.start)} – {sign}{clock(row.end)}", f" ({sign}{duration(seconds_of(row))})"
+    title = _with_lines(f"{'failed: ' if failed else ''}{name} · {window}{took}", row, log)
+    return Mark(
+        KIND_CSS.get(str(row.kind), f"k-{row.kind}"),
+        axis.at(row.start),
+        100.0 if is_open else axis.at(row.end),
+        f"✕ {name}" if failed else name,
+        title,
+        open_end=is_open or str(row.ends) != "logged",
+        failed=failed,
+    )
+
+
+def seconds_of(row: Any) -> float | None:
+    """Seconds of a row with `start` and `end`."""
+    return between(row.start, row.end)
+
+
+def _with_lines(title: str, row: Any, log: Log) -> str:
+    lines = log.span(row.first_record, row.last_record)
+    return f"{title} · {lines}" if lines else title
+
+
+def _lane(label: str, marks: Sequence[Mark], top: int) -> Lane | None:
+    """Bars in as few rows as their labels allow; the shortest are left out when there would be too many rows."""
+    if not marks:
+        return None
+    connected = label in ("time",)
+    ends: list[float] = []
+    bars: list[Bar] = []
+    lost = 0
+    for mark in sorted(marks, key=lambda m: (m.start, -m.end)):
+        place, left, right = ("in" if _fits(mark) else "none", mark.start, mark.end) if connected else _placed(mark)
+        row = next((i for i, end in enumerate(ends) if connected or end <= left + 1e-9), len(ends))
+        if row >= MAX_ROWS:
+            lost += 1
+            continue
+        if row == len(ends):
+            ends.append(0.0)
+        ends[row] = right
+        bars.append(
+            Bar(
+                mark.css, percent(mark.start), percent(mark.end - mark.start), top + row * ROW, BAR, mark.label,
+                place, mark.title, mark.open_end, mark.failed,
+            )
+        )  # fmt: skip
+    note = f"{lost} not drawn: more than {MAX_ROWS} at once" if lost else ""
+    return Lane(label, top + 12, top, len(ends) * ROW, tuple(bars), note)
+
+
+def _label_width(mark: Mark) -> float:
+    return (len(mark.label) * CHARACTER + 10) / NOMINAL * 100
+
+
+def _fits(mark: Mark) -> bool:
+    return _label_width(mark) <= mark.end - mark.start
+
+
+def _placed(mark: Mark) -> tuple[str, float, float]:
+    """Where the label stands, and from where to where bar and label reach."""
+    width = _label_width(mark)
+    if _fits(mark):
+        return "in", mark.start, mark.end
+    if mark.end + width <= 100:
+        return "after", mark.start, mark.end + width
+    if mark.start - width >= 0:
+        return "before", mark.start - width, mark.end
+    return "in", mark.start, mark.end
+
+
+def _bands(ledger: pd.DataFrame, axis: Axis) -> Iterable[Segment]:
+    for row in ledger[ledger["category"].astype("str") == "unlogged"].itertuples():
+        width = axis.at(row.end) - axis.at(row.start)
+        if width >= BAND_SHARE * 100:
+            yield Segment("band", percent(axis.at(row.start)), percent(width))
+
+
+def _moments(operation: Any, axis: Axis) -> Iterable[Tick]:
+    for name, label in (("returned", "job id returned"), ("completed", "completed"), ("client_seen", "client saw it")):
+        moment = getattr(operation, name)
+        if known(moment):
+            yield Tick(percent(axis.at(moment)), f"{label} {clock(moment)}", "middle")
+
+
+def _round_step(least: float) -> float:
+    """The round number of seconds that is `least` or just above: 1, 2, 5 of a decade; halves and quarters of minutes."""
+    for step in (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600):
+        if 5 < least <= step:
+            return float(step)
+    decade = 10.0 ** math.floor(math.log10(least))
+    return next(decade * factor for factor in (1, 2, 5, 10) if decade * factor >= least * (1 - 1e-9))
+
+
+def _offset(value: float, step: float) -> str:
+    if value == 0:
+        return "0"
+    if value >= 60 and step >= 60:
+        return f"+{value / 60:g} min"
+    return f"+{value:g} s" if step >= 1 else f"+{value * 1000:g} ms" if step < 0.01 or value < 1 else f"+{round(value, 6):g} s"

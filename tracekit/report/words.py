@@ -1,0 +1,144 @@
+"""How numbers, times and names are written, the same on the page and in the terminal."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+import pandas as pd
+
+from tracekit.redact import shown
+from tracekit.resources import reports
+from tracekit.schema import CATEGORIES
+
+UNKNOWN = "unknown"
+MICROSECOND = 1e-6
+
+
+@dataclass(frozen=True)
+class Category:
+    """A ledger category as the legend explains it."""
+
+    key: str
+    label: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Words:
+    """The page's vocabulary, from reports/assets/words.toml."""
+
+    categories: tuple[Category, ...]
+    clauses: Mapping[str, str]
+    commands: Mapping[str, str]
+
+
+@cache
+def words() -> Words:
+    """The vocabulary; read once."""
+    read = tomllib.loads((reports() / "assets" / "words.toml").read_text(encoding="utf-8"))
+    categories = tuple(Category(key, **read["categories"][key]) for key in CATEGORIES)
+    return Words(categories, read["clauses"], read["commands"])
+
+
+def known(value: object) -> bool:
+    """Whether `value` is there: not None, NaN, NaT or NA."""
+    return not (value is None or value is pd.NA or value is pd.NaT or value != value)
+
+
+def seconds(value: object) -> float | None:
+    """A timedelta in seconds, exact to the microsecond; None where it is not known."""
+    if not known(value):
+        return None
+    return pd.Timedelta(value).value / 1e9  # type: ignore[arg-type]
+
+
+def between(start: object, end: object) -> float | None:
+    """Seconds from `start` to `end`; None where one of the two is not known."""
+    if not (known(start) and known(end)):
+        return None
+    return seconds(end - start)  # type: ignore[operator]
+
+
+def duration(value: float | None) -> str:
+    """A duration as a person says it: 252 ms, 5.98 s, 47.2 s, 12 min 03 s, 1 h 02 min."""
+    if value is None:
+        return UNKNOWN
+    if value < 0:
+        return "−" + duration(-value)
+    if value < 0.9995:
+        return f"{value * 1000:.0f} ms" if value >= 0.001 or value == 0 else f"{value * 1e6:.0f} µs"
+    if value < 9.995:
+        return f"{value:.2f} s"
+    if value < 59.95:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(value / 60)
+    return f"{minutes // 60:,} h {minutes % 60:02d} min"
+
+
+def exact(value: float | None) -> str:
+    """A duration to the millisecond, for columns that are added up: 1.693 s."""
+    return UNKNOWN if value is None else f"{value:,.3f} s"
+
+
+def clock(value: object) -> str:
+    """Time of day with milliseconds."""
+    return f"{value:%H:%M:%S}.{value.microsecond // 1000:03d}" if isinstance(value, datetime) and known(value) else UNKNOWN
+
+
+def stamp(value: object) -> str:
+    """Date and time with milliseconds."""
+    return f"{value:%Y-%m-%d} {clock(value)}" if isinstance(value, datetime) and known(value) else UNKNOWN
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: 1 line, 2,078 lines."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def size(number: int) -> str:
+    """Bytes in the unit that fits."""
+    value = float(number)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def text(value: object, limit: int = 200) -> str:
+    """A text of the log as it may be shown, cut at `limit` characters; "" where there is none."""
+    return cut(str(value), limit)[0] if known(value) else ""
+
+
+def cut(value: str, limit: int) -> tuple[str, int]:
+    """`value` as it may be shown, and how many characters of it were cut off at `limit`."""
+    # A secret is masked before the cut, so it cannot lose its key; what is far behind the cut is not looked at.
+    head = shown(value[: 4 * limit + 200])
+    if len(head) <= limit:
+        return head, 0
+    return head[:limit].rstrip() + "…", max(len(value), len(head)) - limit
+
+
+def number(value: object) -> str:
+    """A whole number without decimals; "" where there is none."""
+    return str(int(value)) if known(value) else ""  # type: ignore[call-overload]
+
+
+def shares(parts: Sequence[float]) -> list[float]:
+    """Per cent of each part with one decimal, adding up to 100.0 exactly (largest remainder); all 0 without a total."""
+    total = sum(parts)
+    if total <= 0:
+        return [0.0 for _ in parts]
+    exactly = [part / total * 1000 for part in parts]
+    tenths = [int(value) for value in exactly]
+    by_remainder = sorted(range(len(parts)), key=lambda i: (tenths[i] - exactly[i], i))
+    for i in by_remainder[: 1000 - sum(tenths)]:
+        tenths[i] += 1
+    return [value / 10 for value in tenths]
