@@ -72,11 +72,16 @@ class Grammar:
             tree = self._lark.parse(text, start=rule)
         except LarkError:
             return None
-        return {token.type: str(token) for token in tree.scan_values(lambda v: not v.type.startswith("_"))}
+        return {column(token.type): str(token) for token in tree.scan_values(lambda v: not v.type.startswith("_"))}
 
     def derive(self) -> list[Derived]:
         """The flat pattern of every rule. Raises GrammarError where a rule cannot be flat."""
         return Deriver(self._loaded.rules, self._loaded.terminals, self.name).all(self.rules)
+
+
+def column(terminal: str) -> str:
+    """The column that a named terminal fills: `ERROR__QUOTED` is another form of what stands in ERROR."""
+    return terminal.partition("__")[0]
 
 
 def rule_names(text: str) -> list[str]:
@@ -140,7 +145,7 @@ class Deriver:
             parts.append(barrier + self._symbol(symbol) + self._branch(groups[symbol]))
             seen.append(symbol)
         if any(not tail for tail in tails) and parts:
-            return f"(?:{'|'.join(parts)})?" if len(parts) > 1 or True else parts[0]
+            return f"(?:{'|'.join(parts)})?"
         return f"(?:{'|'.join(parts)})" if len(parts) > 1 else "".join(parts)
 
     def _symbol(self, symbol: Symbol) -> str:
@@ -149,7 +154,7 @@ class Deriver:
         bare = self._bare(symbol)
         if symbol.name.startswith("_") or getattr(symbol, "filter_out", False):
             return bare
-        self.fields.append(symbol.name)
+        self.fields.append(column(symbol.name))
         return f"({bare})"
 
     def _bare(self, symbol: Symbol) -> str:

@@ -1,0 +1,88 @@
+"""Step three: records and events to operations, jobs, commands, the span tree and the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tracekit.build.calls import load_calls
+from tracekit.build.context import add_lives, add_runs
+from tracekit.build.jobs import build_jobs, job_events
+from tracekit.build.ledger import Explainer, build_ledger
+from tracekit.build.model import Model, load_model
+from tracekit.build.names import describe_operations, errors_of, with_entities
+from tracekit.build.operations import assign_records, describe_runs, draft_operations
+from tracekit.build.pairing import build_commands, command_events, commands_table, name_commands
+from tracekit.build.requests import build_requests
+from tracekit.build.stages import add_stages
+from tracekit.build.tree import Lines, build_tree
+from tracekit.parse import Parsed
+from tracekit.parse.scan import Events
+from tracekit.quality import Collector
+from tracekit.read.files import Sources
+from tracekit.resources import grammars
+from tracekit.schema import FINDINGS, JOBS, RECORDS, check, frame
+
+
+@dataclass(frozen=True)
+class Built:
+    """The tables that the build step makes."""
+
+    records: pd.DataFrame
+    spans: pd.DataFrame
+    operations: pd.DataFrame
+    jobs: pd.DataFrame
+    commands: pd.DataFrame
+    ledger: pd.DataFrame
+    findings: pd.DataFrame
+
+
+def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
+    """Join what belongs together, whichever thread printed it, and give every millisecond an owner."""
+    model = load_model(grammars())
+    meanings = parsed.messages.meanings
+    records = add_runs(add_lives(parsed.records, parsed.events), parsed.events)
+    happened = job_events(records, parsed.events)
+    jobs = build_jobs(records, happened)
+    sent = command_events(records, parsed.events)
+    commands = build_commands(sent)
+    requests = build_requests(records, parsed.events, sources, model)
+    runs = describe_runs(records)
+    drafts = draft_operations(runs, requests, jobs, happened, model, quality)
+    records["operation"] = assign_records(records, drafts, commands, [happened, sent])
+    commands["operation"] = commands["run"].map(drafts.of_run)
+    commands["command"] = name_commands(commands, sent, records, sources)
+    jobs["operation"] = jobs["job"].map(drafts.of_job).astype("str")
+    runs["operation"] = drafts.of_run.reindex(runs.index)
+    runs["is_poll"] = runs.index.isin(requests.index[requests["polled"].notna()])
+
+    lines = Lines.of(records, meanings)
+    graph = load_calls(grammars(), {name: meaning.role for name, meaning in meanings.items()})
+    tree = build_tree(lines, runs, drafts, requests, jobs, commands, tree_events(records, parsed.events, sent), graph)
+    add_stages(tree, lines, runs, commands, parsed.events, meanings, model)
+    ledger = build_ledger(drafts.table, runs, jobs, commands, tree, lines, Explainer.of(model, meanings))
+    jobs = errors_of(jobs, parsed.events, records, sources)
+    operations = describe_operations(with_entities(drafts.table, jobs, runs, parsed.events, records), tree, ledger, jobs)
+    records["span"] = pd.Series(tree.of_record, dtype="Int64").where(tree.of_record >= 0)
+    return Built(
+        check(frame(RECORDS, {name: records[name] for name in RECORDS}), RECORDS, "records"),
+        tree.rows.table(),
+        operations,
+        check(frame(JOBS, {name: jobs[name] for name in JOBS}), JOBS, "jobs"),
+        commands_table(commands),
+        ledger,
+        frame(FINDINGS, {}),
+    )
+
+
+def tree_events(records: pd.DataFrame, events: Events, sent: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Events that the tree asks for, with time and run of their records."""
+    made: dict[str, pd.DataFrame] = {"commands": sent}
+    for word in ("request.end", "job.remove", "vm.state"):
+        rows = events.meaning(word)
+        said = records.loc[rows["record"], ["ts", "run"]].set_index(rows.index)
+        made[word] = rows.join(said)
+    return made

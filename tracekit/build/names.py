@@ -1,0 +1,73 @@
+"""Who and what an operation was about, and why it failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tracekit.build.tree import Tree
+from tracekit.parse.scan import Events
+from tracekit.read.files import Sources
+from tracekit.schema import OPERATIONS, check, frame
+
+
+def errors_of(jobs: pd.DataFrame, events: Events, records: pd.DataFrame, sources: Sources) -> pd.DataFrame:
+    """`jobs` with the error that the completion of each failed job names."""
+    rows = events.meaning("job.complete").drop_duplicates("JOB", keep="last").set_index("JOB")["ERROR"]
+    return jobs.assign(error=rows.reindex(jobs["job"]).to_numpy())
+
+
+def with_entities(table: pd.DataFrame, jobs: pd.DataFrame, runs: pd.DataFrame, events: Events, records: pd.DataFrame) -> pd.DataFrame:
+    """Add entity, entity_uuid, account, user: from the job's details and from what its lines call the VM."""
+    about = events.meaning("job.submit", "job.execute")
+    job = about["JOB"].fillna(records["job"].reindex(about["record"]).reset_index(drop=True))
+    about = about.assign(JOB=job).drop_duplicates("JOB").set_index("JOB").reindex(table["job"]).set_index(table.index)
+    names = vm_names(events)
+    of_vm = jobs[jobs["kind"] == "work"].drop_duplicates("operation").set_index("operation")["vm"].reindex(table.index)
+    vm = about["INSTANCE"].where(about["INSTANCE_TYPE"] == "VirtualMachine").fillna(of_vm)
+    instance = vm.map(names["VM_NAME"])
+    given = about["ENTITY_NAME"].fillna(table["asked_name"])
+    both = instance.notna() & given.notna() & (vm == about["INSTANCE"])
+    entity = instance.fillna(given)
+    entity[both] = instance[both].astype("str") + " (" + given[both].astype("str") + ")"
+    return table.assign(entity=entity, entity_uuid=vm.map(names["VM_UUID"]), user=about["USER"].astype("str"),
+                        account=account_names(table, about, runs, events, records))
+
+
+def vm_names(events: Events) -> pd.DataFrame:
+    """Instance name and uuid of each VM that any line names, by its number."""
+    rows = events.table(columns=["VM", "VM_NAME", "VM_UUID"])
+    rows = rows.dropna(subset=["VM", "VM_NAME"]).drop_duplicates("VM")
+    return rows.set_index("VM")[["VM_NAME", "VM_UUID"]]
+
+
+def account_names(table: pd.DataFrame, about: pd.DataFrame, runs: pd.DataFrame, events: Events, records: pd.DataFrame) -> pd.Series[Any]:
+    """Account's name as the API thread's checks print it, else its number from the job's details."""
+    rows = events.table(columns=["ACCOUNT_NAME"]).dropna()
+    run = records.loc[rows["record"], "run"].to_numpy()
+    by_run = pd.Series(rows["ACCOUNT_NAME"].to_numpy(), index=run)
+    by_run = by_run[~by_run.index.duplicated()]
+    number = "account " + about["ACCOUNT"].astype("str")
+    return table["run"].map(by_run).fillna(number.where(about["ACCOUNT"].notna()))
+
+
+def describe_operations(table: pd.DataFrame, tree: Tree, ledger: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
+    """The operations table: times and shares that follow from the parts."""
+    made = table.reset_index()
+    made["request"] = pd.Series([tree.of_run.get(run) if pd.notna(run) else None for run in made["run"]], dtype="Int64")
+    made["wall"] = made["completed"] - made["submitted"]
+    # A clock that was set back: the log has no duration for it.
+    made.loc[made["wall"] < pd.Timedelta(0), "wall"] = pd.NaT
+    made["sync"] = made["returned"] - made["submitted"]
+    waits = ledger[ledger["category"].isin(["queue", "executor"])]
+    queue = (waits["end"] - waits["start"]).groupby(waits["operation"]).sum()
+    made["queue"] = made["operation"].map(queue)
+    made["run"] = made["completed"] - made["started"]
+    errors = jobs.set_index("job")["error"]
+    made["error"] = made["job"].map(errors)
+    made = made.sort_values(["submitted", "operation"], kind="stable")
+    for name in ("wall", "sync", "queue", "run"):
+        made[name] = made[name].astype("timedelta64[us]")
+    return check(frame(OPERATIONS, {name: made[name] for name in OPERATIONS if name in made}), OPERATIONS, "operations")

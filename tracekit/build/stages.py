@@ -1,0 +1,104 @@
+"""Stages of a VM's start, from the events that open and close them (`grammars/model.toml`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from tracekit.build.model import Model, StageRule
+from tracekit.build.tree import Lines, Tree
+from tracekit.parse.grammar import Meaning
+from tracekit.parse.scan import Events
+
+
+def add_stages(tree: Tree, lines: Lines, runs: pd.DataFrame, commands: pd.DataFrame, events: Events,
+               meanings: Mapping[str, Meaning], model: Model) -> None:
+    """Stage spans below the jobs of each operation that starts its own VM; a router's start inside is no stage."""
+    words = {rule.opens for rule in model.stages} | {rule.closes for rule in model.stages if rule.closes}
+    marks = events.meaning(*words)
+    details = marks.set_index("record")
+    by_record = {int(record): str(means) for record, means in zip(marks["record"], marks["means"], strict=True)}
+    classes = command_classes(commands)
+    starting = starting_runs(tree, lines, runs, model)
+    for run in starting:
+        span = tree.of_run[run]
+        kind = str(runs.at[run, "run_kind"])
+        own = [int(i) for i in lines.of_run[run] if int(i) in by_record and nesting(tree, int(i), model) <= 1]
+        for stage, first, last in walk(own, by_record, classes, [rule for rule in model.stages if rule.run == kind]):
+            add_stage(tree, lines, span, stage, first, last, details, commands)
+
+
+def command_classes(commands: pd.DataFrame) -> dict[int, frozenset[str]]:
+    """Classes of the command that a record sends or whose answer it receives."""
+    made: dict[int, frozenset[str]] = {}
+    for row in commands.itertuples():
+        names = frozenset(str(row.command or "").split(", "))
+        for record in (row.sender, row.receiver):
+            if pd.notna(record):
+                made[int(record)] = names
+    return made
+
+
+def starting_runs(tree: Tree, lines: Lines, runs: pd.DataFrame, model: Model) -> list[int]:
+    """Work jobs that start a VM themselves, and the jobs that wait for them, in order."""
+    columns = tree.rows.columns
+    starts = [i for i, name in enumerate(columns["name"]) if name == model.start_method and columns["kind"][i] == "call"]
+    spans = set()
+    for span in starts:
+        at = columns["parent"][span]
+        while at is not None and columns["kind"][at] == "call":
+            at = columns["parent"][at]
+        spans |= {at, columns["parent"][at] if at is not None else None}
+    return [run for run, span in tree.of_run.items() if span in spans and columns["kind"][span] in ("job", "work")]
+
+
+def nesting(tree: Tree, record: int, model: Model) -> int:
+    """How many starts of VMs a record lies in: two in a router's start inside a VM's."""
+    columns, depth, at = tree.rows.columns, 0, int(tree.of_record[record])
+    while at is not None and at >= 0 and columns["kind"][at] in ("call", "command"):
+        depth += columns["name"][at] == model.start_method
+        at = columns["parent"][at]
+    return depth
+
+
+def walk(numbers: list[int], means: Mapping[int, str], classes: Mapping[int, frozenset[str]],
+         rules: list[StageRule]) -> list[tuple[StageRule, int, int]]:
+    """Stages of one run in order: each opened by its event, ended by its own end or the next opening."""
+    made: list[tuple[StageRule, int, int]] = []
+    held: tuple[StageRule, int] | None = None
+    for number in numbers:
+        word = means[number]
+        opened = next((rule for rule in rules if rule.opens == word
+                       and (rule.command is None or rule.command in classes.get(number, ()))), None)
+        # A stage that is already open is not opened anew: an attempt's mark stands inside the first RESERVATION.
+        if opened is not None and held is not None and opened.name == held[0].name:
+            opened = None
+        ends = held is not None and (opened is not None or held[0].closes == word)
+        if held is not None and ends:
+            made.append((held[0], held[1], number))
+            held = None
+        if opened is not None:
+            held = (opened, number)
+    if held is not None and numbers:
+        made.append((held[0], held[1], numbers[-1]))
+    return made
+
+
+def add_stage(tree: Tree, lines: Lines, parent: int, stage: StageRule, first: int, last: int, details: pd.DataFrame,
+              commands: pd.DataFrame) -> None:
+    """One stage span, with what its lines say: destination, attempt, commands."""
+    inside = commands[(commands["sender"] >= first) & (commands["sender"] <= last)
+                      & (commands["job"] == tree.rows.columns["attributes"][parent].get("job"))]
+    said: dict[str, Any] = {}
+    if len(inside):
+        said["commands"] = ", ".join(dict.fromkeys(str(name) for name in inside["command"].dropna()))
+        said["host"] = ", ".join(dict.fromkeys(inside["host_name"].dropna()))
+    for name in ("DESTINATION", "ATTEMPT"):
+        values = [details.at[number, name] for number in (first, last) if number in details.index]
+        known = [value for value in values if not isinstance(value, pd.Series) and pd.notna(value)]
+        if known:
+            said[name.lower()] = known[-1]
+    tree.rows.add("stage", stage.name, tree.rows.columns["operation"][parent], parent, lines.ts[first], lines.ts[last],
+                  thread=tree.rows.columns["thread"][parent], first=first, last=last, **said)

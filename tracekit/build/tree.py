@@ -1,0 +1,180 @@
+"""The call tree of every operation: requests, queues, jobs, calls, commands, states, stages, waits as spans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tracekit.build.calls import CallGraph, rebuild
+from tracekit.build.operations import Drafts
+from tracekit.build.spans import SpanRows
+from tracekit.parse.grammar import Meaning
+from tracekit.parse.scan import Events
+
+SHORTEST_QUEUE = np.timedelta64(1, "ms")  # of a hand-over that is worth a span
+ORDER = {"request": 0, "job": 1, "work": 2}
+
+
+@dataclass
+class Lines:
+    """What the tree asks of the records, as arrays by record number."""
+
+    ts: npt.NDArray[np.datetime64]
+    micros: list[int]
+    event: list[str | None]
+    method: list[str | None]  # Class.method of the statement
+    level: npt.NDArray[Any]
+    of_run: Mapping[int, npt.NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, records: pd.DataFrame, meanings: Mapping[str, Meaning]) -> Lines:
+        """From the records table after `add_runs`."""
+        event = records["event"].astype("object").where(records["event"].notna(), None).to_list()
+        method = {name: meaning.where for name, meaning in meanings.items()}
+        ts = records["ts"].to_numpy().astype("datetime64[us]")
+        return cls(ts, ts.astype(np.int64).tolist(), event, [method.get(name) if name else None for name in event],
+                   records["level"].astype("object").to_numpy(), records.groupby("run").indices)
+
+
+@dataclass
+class Tree:
+    """Spans under construction, and which span each record was written in."""
+
+    rows: SpanRows
+    of_record: npt.NDArray[np.int64]  # -1: in none
+    of_run: dict[int, int] = field(default_factory=dict)
+    methods: list[frozenset[str]] = field(default_factory=list)
+
+
+def build_tree(lines: Lines, runs: pd.DataFrame, drafts: Drafts, requests: pd.DataFrame, jobs: pd.DataFrame,
+               commands: pd.DataFrame, happened: Mapping[str, pd.DataFrame], graph: CallGraph) -> Tree:
+    """All spans, operation by operation in the order of their first line; parents before children."""
+    tree = Tree(SpanRows(), np.full(len(lines.ts), -1, dtype=np.int64))
+    mine = runs.assign(operation=drafts.of_run.reindex(runs.index), order=runs["run_kind"].astype("object").map(ORDER))
+    mine = mine[mine["order"].notna()]
+    begun = mine.groupby("operation")["first"].transform("min").fillna(mine["first"])
+    mine = mine.assign(begun=begun).sort_values(["begun", "operation", "order", "first"], kind="stable")
+    ends = {word: happened[word].drop_duplicates("run").set_index("run") for word in ("request.end", "job.remove")}
+    table = jobs.set_index("job")
+    polled = set(requests.index[requests["polled"].notna()])
+    main: dict[str, int] = {}  # operation -> span of its request
+    job_span: dict[int, int] = {}
+    for run in mine.itertuples():
+        operation = run.operation if isinstance(run.operation, str) else None
+        if run.run_kind == "request":
+            span = add_request(tree, lines, run, requests.loc[run.Index], operation, ends["request.end"])
+            if operation and run.Index not in polled:
+                main[operation] = span
+        else:
+            parent = main.get(operation or "")
+            if run.run_kind == "work":
+                parent = job_span.get(int(run.origin), parent)
+            span = add_job(tree, run, table, operation, parent, ends["job.remove"])
+            job_span.setdefault(int(run.job), span)
+        tree.of_run[run.Index] = span
+        add_calls(tree, lines, run, span, operation, graph)
+    add_commands(tree, commands, drafts, happened["commands"], lines)
+    add_states(tree, lines, happened["vm.state"])
+    return tree
+
+
+def add_request(tree: Tree, lines: Lines, run: Any, request: pd.Series[Any], operation: str | None,
+                ends: pd.DataFrame) -> int:
+    """The span of an API request, from START to END."""
+    end = ends["ts"].get(run.Index)
+    name = request["command"] if isinstance(request["command"], str) else "API request"
+    begin = request["start_ts"] if pd.notna(request["start_ts"]) else run.start
+    status = None if pd.notna(request["start_ts"]) else "orphan"
+    return tree.rows.add("request", name, operation, None, begin, end, thread=run.thread, status=status,
+                         first=int(run.first), last=int(run.last), caller=request["start_IP"])
+
+
+def add_job(tree: Tree, run: Any, jobs: pd.DataFrame, operation: str | None, parent: int | None,
+            ends: pd.DataFrame) -> int:
+    """The span of a job's run on its executor thread, after a span for the queue in which it waited."""
+    job = jobs.loc[run.job] if run.job in jobs.index else None
+    name = str(job["command"]).rpartition(".")[2] if job is not None and isinstance(job["command"], str) else f"job-{run.job}"
+    if job is not None:
+        add_queue(tree, run, job, operation, parent)
+    failed = job is not None and job["status"] in ("failed", "cancelled")
+    end = ends["ts"].get(run.Index)
+    status = "error" if failed else None
+    return tree.rows.add(run.run_kind, name, operation, parent, run.start, end, thread=run.thread, status=status,
+                         first=int(run.first), last=int(run.last), job=int(run.job))
+
+
+def add_queue(tree: Tree, run: Any, job: pd.Series[Any], operation: str | None, parent: int | None) -> None:
+    """In the queue of its VM until the heartbeat took it, then with the executor until a thread was free."""
+    begin = job["queued"] if pd.notna(job["queued"]) else job["submitted"]
+    taken = job["scheduled"]
+    if pd.notna(job["queued"]) and pd.notna(taken) and taken > begin:
+        name = f"VmWorkJobQueue.{job['vm']}" if pd.notna(job["vm"]) else "sync queue"
+        tree.rows.add("queue", name, operation, parent, begin, taken, job=int(run.job))
+        begin = taken
+    if pd.notna(begin) and run.start - begin >= SHORTEST_QUEUE:
+        tree.rows.add("queue", "executor", operation, parent, begin, run.start, job=int(run.job))
+
+
+def add_calls(tree: Tree, lines: Lines, run: Any, span: int, operation: str | None, graph: CallGraph) -> None:
+    """Calls below a run, and for each of its records the innermost span."""
+    numbers = lines.of_run[run.Index]
+    frames = rebuild(graph, [lines.method[i] for i in numbers], [lines.event[i] for i in numbers],
+                     [lines.micros[i] for i in numbers], run.run_kind)
+    made: list[int] = []
+    for name, parent, first, last, start, end, ends in zip(
+        frames.name, frames.parent, frames.first, frames.last, frames.start, frames.end, frames.ends, strict=True
+    ):
+        made.append(tree.rows.add(
+            "call", name, operation, span if parent < 0 else made[parent], np.datetime64(int(start), "us"),
+            np.datetime64(int(end), "us"), thread=run.thread, ends=ends, first=int(numbers[first]), last=int(numbers[last]),
+        ))
+    for number, frame in zip(numbers, frames.innermost, strict=True):
+        tree.of_record[number] = span if frame < 0 else made[frame]
+
+
+def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: pd.DataFrame, lines: Lines) -> None:
+    """Agent commands below the call that sent them; what other threads said of them lies in them."""
+    columns = tree.rows.columns
+    span_of: dict[tuple[int, int], int] = {}
+    spans: list[int | None] = []
+    for row in commands.itertuples():
+        parent = int(tree.of_record[row.sender]) if pd.notna(row.sender) else -1
+        if parent < 0:
+            spans.append(None)
+            continue
+        begin = row.scheduled if pd.notna(row.scheduled) else row.sent
+        end = row.received if pd.notna(row.received) else row.given_up
+        status = {"answered": None, "unanswered": None}.get(row.outcome, "error")
+        closer = row.receiver if pd.notna(row.receiver) else row.closer
+        span = tree.rows.add(
+            "command", row.command or "agent command", columns["operation"][parent], parent, begin, end, thread=row.thread,
+            status=status, first=int(row.sender), last=int(closer) if pd.notna(closer) else None,
+            host=int(row.HOST), seq=int(row.SEQ), host_name=row.host_name,
+        )
+        if pd.notna(row.scheduled) and pd.notna(row.sent) and row.sent > row.scheduled:
+            tree.rows.add("wait", f"sequence of host {row.HOST}", columns["operation"][parent], span, row.scheduled,
+                          row.sent, thread=row.thread, first=int(row.sender), seq=int(row.SEQ))
+        span_of[(int(row.life), int(row.SEQ))] = span
+        spans.append(span)
+    commands["span"] = pd.Series(spans, index=commands.index, dtype="Int64")
+    for record, life, seq in zip(happened["record"], happened["life"], happened["SEQ"], strict=True):
+        span = span_of.get((int(life), int(seq)))
+        if span is not None and tree.of_record[record] < 0:
+            tree.of_record[record] = span
+
+
+def add_states(tree: Tree, lines: Lines, states: pd.DataFrame) -> None:
+    """Transitions of a VM's state, as spans without length."""
+    columns = tree.rows.columns
+    for row in states.itertuples():
+        parent = int(tree.of_record[row.record])
+        if parent < 0 or columns["operation"][parent] is None:
+            continue
+        tree.rows.add("state", f"{row.STATE_FROM} \u2192 {row.STATE_TO}", columns["operation"][parent], parent,
+                      lines.ts[row.record], lines.ts[row.record], first=int(row.record), last=int(row.record),
+                      event=row.EVENT, vm=row.VM_NAME if isinstance(row.VM_NAME, str) else None)

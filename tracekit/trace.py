@@ -1,0 +1,50 @@
+"""A trace: every table of one input, and the text behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tracekit import __version__
+from tracekit.build import build
+from tracekit.parse import FileRead, parse
+from tracekit.parse.scan import Events
+from tracekit.quality import Collector
+from tracekit.read.files import Sources, open_sources
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What the input was, and what read it."""
+
+    files: tuple[FileRead, ...]
+    version: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The tables of schema.py for one input. `sources` gives the text of a record."""
+
+    sources: Sources
+    events: Events
+    records: pd.DataFrame
+    spans: pd.DataFrame
+    operations: pd.DataFrame
+    jobs: pd.DataFrame
+    commands: pd.DataFrame
+    ledger: pd.DataFrame
+    findings: pd.DataFrame
+    quality: pd.DataFrame
+    meta: Meta
+
+
+def read_trace(paths: list[str]) -> Trace:
+    """Read logs and rebuild what happened. Raises the errors of open_sources and parse."""
+    sources = open_sources(paths)
+    quality = Collector()
+    quality.extend(sources.quality)
+    parsed = parse(sources, quality)
+    built = build(parsed, sources, quality)
+    return Trace(sources, parsed.events, built.records, built.spans, built.operations, built.jobs, built.commands,
+                 built.ledger, built.findings, quality.frame(), Meta(parsed.files, __version__))
