@@ -11,6 +11,7 @@ import click
 import pytest
 
 from conftest import ROOT
+from tracekit.cli import cli
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = [block.strip().splitlines() for block in re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)]
@@ -25,29 +26,19 @@ def simple_commands() -> list[list[str]]:
 TRACEKIT = [words[1:] for words in simple_commands() if Path(words[0]).name == "tracekit"]
 
 
-@pytest.fixture(scope="module")
-def main() -> click.Group:
-    from tracekit.cli import main
-
-    assert isinstance(main, click.Group)
-    return main
-
-
 @pytest.mark.parametrize("words", TRACEKIT, ids=[" ".join(words)[:40] for words in TRACEKIT])
-def test_every_command_of_the_readme_can_be_parsed(
-    words: list[str], main: click.Group, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_command_of_the_readme_can_be_parsed(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    command = main.commands.get(words[0])
+    command = cli.commands.get(words[0])
     assert command is not None, f"tracekit has no command {words[0]}"
     # Parses names and values of options and arguments, runs nothing. A reader's log is any file.
     given = ["README.md" if word == "management-server.log" else word for word in words[1:]]
-    with click.Context(main) as parent:
+    with click.Context(cli) as parent:
         command.make_context(words[0], given, parent=parent).close()
 
 
-def test_every_command_of_the_program_is_in_the_readme(main: click.Group) -> None:
-    shown = {name for name, command in main.commands.items() if not command.hidden}
+def test_every_command_of_the_program_is_in_the_readme() -> None:
+    shown = {name for name, command in cli.commands.items() if not command.hidden}
     assert {words[0] for words in TRACEKIT} == shown
 
 
