@@ -276,6 +276,13 @@ def test_an_unreadable_file(log: Path) -> None:
         open_sources([str(log)])
 
 
+def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    link = tmp_path / "round.log"
+    link.symlink_to(link)
+    with pytest.raises(SourceError, match=r"round\.log: cannot be read \(Too many levels of symbolic links\)"):
+        open_sources([str(link)])
+
+
 def test_no_path_at_all() -> None:
     with pytest.raises(SourceError, match="no log was given"):
         open_sources([])
