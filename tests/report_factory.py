@@ -16,7 +16,7 @@ from tracekit.read.files import Source, Sources
 
 DAY = pd.Timestamp("2026-08-01 12:00:37.000")
 PATH = "logs/management-server.log"
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\u202e\x00\x1b[31mred' onload=\"x\""
+HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\u202e\x00\x1b[31mred\' onload="x"'
 
 
 def at(seconds: float) -> pd.Timestamp:
@@ -87,12 +87,15 @@ class Maker:
             {
                 "host": int(host[-1]), "host_name": host, "seq": 7_000_000_000 + span, "command": name,
                 "operation": operation, "scheduled": at(sent - waited), "sent": at(sent),
-                "answered": pd.NaT if answered is None else at(answered), "result": result, "details": details, "span": span,
+                "answered": pd.NaT if answered is None else at(answered), "result": result, "details": details,
+                "span": span,
             }
         )  # fmt: skip
         return span
 
-    def interval(self, operation: str, start: float, end: float, category: str, owner: str, span: int | None = None) -> None:
+    def interval(
+        self, operation: str, start: float, end: float, category: str, owner: str, span: int | None = None
+    ) -> None:
         """Add an interval of the ledger, bounded by the first and last record of the operation so far."""
         own = [i for i, row in enumerate(self.rows["records"]) if row["operation"] == operation]
         self.rows["ledger"].append(
@@ -102,7 +105,9 @@ class Maker:
             }
         )  # fmt: skip
 
-    def operation(self, operation: str, command: str | None, start: float | None, end: float | None, **more: Any) -> None:
+    def operation(
+        self, operation: str, command: str | None, start: float | None, end: float | None, **more: Any
+    ) -> None:
         """Add an operation; `more` are further columns, moments in seconds."""
         moments = {
             key: pd.NaT if value is None else at(value)
@@ -113,7 +118,8 @@ class Maker:
         wall = pd.NaT if start is None or end is None else at(end) - at(start)
         self.rows["operations"].append(
             {
-                "status": "succeeded", "account": "alice", "user": "alice", "caller": "192.0.2.10", "server": "ms1", **more,
+                "status": "succeeded", "account": "alice", "user": "alice", "caller": "192.0.2.10", "server": "ms1",
+                **more,
                 "operation": operation, "command": command, "wall": wall,
                 "submitted": pd.NaT if start is None else at(start),
                 "completed": pd.NaT if end is None else at(end), **moments, **spans,
@@ -130,7 +136,8 @@ class Maker:
         schema.check_spans(tables["spans"])
         records = tables["records"]
         file = SimpleNamespace(
-            path=PATH, bytes=len(self.text), lines=self.line - 1, dialect="log4j2", score=1.0,
+            path=PATH, size=len(self.text), lines=self.line - 1, dialect="log4j2",
+            title="log4j 2 (4.20 to 4.23)", share=1.0,
             first=records["ts"].min() if len(records) else pd.NaT, last=records["ts"].max() if len(records) else pd.NaT,
         )  # fmt: skip
         return SimpleNamespace(
@@ -150,7 +157,11 @@ def _self_times(spans: list[dict[str, Any]]) -> None:
     for span in spans:
         if span["end"] is pd.NaT:
             continue
-        inner = sorted((s["start"], min(s["end"], span["end"])) for s in spans if s["parent"] == span["span"] and s["end"] is not pd.NaT)
+        inner = sorted(
+            (s["start"], min(s["end"], span["end"]))
+            for s in spans
+            if s["parent"] == span["span"] and s["end"] is not pd.NaT
+        )
         covered, reach = pd.Timedelta(0), span["start"]
         for start, end in inner:
             covered += max(end - max(start, reach), pd.Timedelta(0))
@@ -158,24 +169,57 @@ def _self_times(spans: list[dict[str, Any]]) -> None:
         span["self_time"] = max(span["duration"] - covered, pd.Timedelta(0))
 
 
-def deploy(maker: Maker, name: str = "job-43", entity: str = "i-2-3-VM", begin: float = 0.044, slow: float = 1.1) -> None:
+def deploy(
+    maker: Maker, name: str = "job-43", entity: str = "i-2-3-VM", begin: float = 0.044, slow: float = 1.1
+) -> None:
     """A healthy deploy into a fresh network with everything in it; `slow` is the time of its StartCommand."""
     b = begin
     request = maker.span(name, "request", "deployVirtualMachine", b, b + 0.252, thread="qtp-12")
-    maker.span(name, "call", "DynamicRoleBasedAPIAccessChecker.checkAccess", b + 0.004, b + 0.006, request, thread="qtp-12")
+    maker.span(
+        name, "call", "DynamicRoleBasedAPIAccessChecker.checkAccess", b + 0.004, b + 0.006, request, thread="qtp-12"
+    )
     for i in range(4):
-        maker.span(name, "call", "AccountManagerImpl.checkAccess", b + 0.01 + i * 0.004, b + 0.012 + i * 0.004, request, thread="qtp-12")
+        maker.span(
+            name,
+            "call",
+            "AccountManagerImpl.checkAccess",
+            b + 0.01 + i * 0.004,
+            b + 0.012 + i * 0.004,
+            request,
+            thread="qtp-12",
+        )
     allocate = maker.span(name, "call", "UserVmManagerImpl.allocate", b + 0.04, b + 0.2, request, thread="qtp-12")
     for i in range(5):
-        maker.span(name, "call", "ResourceLimitManagerImpl.incrementResourceCount", b + 0.05 + i * 0.02, b + 0.06 + i * 0.02, allocate, thread="qtp-12", ends="before")
+        maker.span(
+            name,
+            "call",
+            "ResourceLimitManagerImpl.incrementResourceCount",
+            b + 0.05 + i * 0.02,
+            b + 0.06 + i * 0.02,
+            allocate,
+            thread="qtp-12",
+            ends="before",
+        )
     job = maker.span(name, "job", name, b + 0.3, b + 5.98 + slow, thread="API-Job-Executor-3")
     plan = maker.span(name, "stage", "PLANNING", b + 0.3, b + 0.363, job, host="kvm1", pool="primary-1", vm=entity)
-    for i, said in enumerate(("LocalStoragePoolAllocator", "ClusterScopeStoragePoolAllocator", "ZoneWideStoragePoolAllocator")):
+    for i, said in enumerate(
+        ("LocalStoragePoolAllocator", "ClusterScopeStoragePoolAllocator", "ZoneWideStoragePoolAllocator")
+    ):
         maker.span(name, "call", f"{said}.select", b + 0.32 + i * 0.01, b + 0.329 + i * 0.01, plan)
     maker.span(name, "queue", "VmWorkJobQueue.8", b + 0.38, b + 2.056, job)
     work = maker.span(name, "work", "VmWorkStart job-44", b + 2.056, b + 5.9 + slow, job)
     maker.span(name, "stage", "RESERVATION", b + 2.06, b + 2.07, work, host="kvm1", attempt=1, vm=entity)
-    net = maker.span(name, "stage", "NETWORK PREP", b + 2.126, b + 4.578, work, addresses="10.1.1.186", commands="DhcpEntryCommand, SavePasswordCommand, VmDataCommand", vm=entity)
+    net = maker.span(
+        name,
+        "stage",
+        "NETWORK PREP",
+        b + 2.126,
+        b + 4.578,
+        work,
+        addresses="10.1.1.186",
+        commands="DhcpEntryCommand, SavePasswordCommand, VmDataCommand",
+        vm=entity,
+    )
     maker.span(name, "stage", "VM START", b + 2.3, b + 3.2, net, vm="r-6-VM", host="kvm2")
     router = maker.command(name, "StartCommand", "kvm2", b + 2.35, b + 3.15, net)
     first = maker.command(name, "DhcpEntryCommand", "kvm2", b + 3.3, b + 3.5, net)
@@ -187,7 +231,14 @@ def deploy(maker: Maker, name: str = "job-43", entity: str = "i-2-3-VM", begin: 
     start = maker.command(name, "StartCommand", "kvm1", b + 4.74, b + 4.74 + slow, vm_start)
     maker.span(name, "stage", "COMPLETION", b + 5.8 + slow, b + 5.9 + slow, work, ends="before", vm=entity)
     maker.span(name, "state", "Starting → Running", b + 5.81 + slow, b + 5.82 + slow, work)
-    maker.record(b + 5.0, "Timed out on 10.0.0.1 apiKey=TOPSECRET password=hunter2", name, level="WARN", thread="Work-Job-Executor-1", more=("java.lang.Exception: x", "\tat a.b.C"))
+    maker.record(
+        b + 5.0,
+        "Timed out on 10.0.0.1 apiKey=TOPSECRET password=hunter2",
+        name,
+        level="WARN",
+        thread="Work-Job-Executor-1",
+        more=("java.lang.Exception: x", "\tat a.b.C"),
+    )
     for start_at, end_at, category, owner, span in (
         (0, 0.252, "execution", "ApiServlet.processRequest", request),
         (0.252, 0.3, "executor", "API-Job-Executor", None),
@@ -206,9 +257,9 @@ def deploy(maker: Maker, name: str = "job-43", entity: str = "i-2-3-VM", begin: 
     ):  # fmt: skip
         maker.interval(name, b + start_at, b + end_at, category, owner, span)
     maker.operation(
-        name, "deployVirtualMachine", b, b + 5.98 + slow, job=int(name.split("-")[1]), uuid="5dc96a21-0000-4000-8000-000000000043",
-        entity=entity, returned=b + 0.252, started=b + 0.3, client_seen=b + 6.4 + slow, sync=0.252, queue=1.724, run=4.0 + slow,
-        request=request,
+        name, "deployVirtualMachine", b, b + 5.98 + slow, job=int(name.split("-")[1]), request=request,
+        uuid="5dc96a21-0000-4000-8000-000000000043", entity=entity, returned=b + 0.252, started=b + 0.3,
+        client_seen=b + 6.4 + slow, sync=0.252, queue=1.724, run=4.0 + slow,
     )  # fmt: skip
 
 
@@ -218,16 +269,27 @@ def failed(maker: Maker, begin: float = 20.0) -> None:
     job = maker.span(name, "job", name, begin + 0.1, begin + 12.4, status="error", thread="API-Job-Executor-4")
     work = maker.span(name, "work", "VmWorkStart job-52", begin + 0.9, begin + 12.3, job, status="error")
     stage = maker.span(name, "stage", "VM START", begin + 1.0, begin + 11.2, work, status="error", host="kvm1")
-    span = maker.command(name, "StartCommand", "kvm1", begin + 1.1, begin + 11.1, stage, result="false", details="Unable to start: no space left")
-    record = maker.record(begin + 11.3, "Unable to start VM on Host", name, level="ERROR", thread="Work-Job-Executor-2", event=None)
+    span = maker.command(
+        name,
+        "StartCommand",
+        "kvm1",
+        begin + 1.1,
+        begin + 11.1,
+        stage,
+        result="false",
+        details="Unable to start: no space left",
+    )
+    record = maker.record(
+        begin + 11.3, "Unable to start VM on Host", name, level="ERROR", thread="Work-Job-Executor-2", event=None
+    )
     maker.interval(name, begin, begin + 0.1, "execution", "ApiServlet.processRequest")
     maker.interval(name, begin + 0.1, begin + 0.9, "queue", "VmWorkJobQueue.9")
     maker.interval(name, begin + 0.9, begin + 1.1, "execution", "VirtualMachineManagerImpl.orchestrateStart", work)
     maker.interval(name, begin + 1.1, begin + 11.1, "agent", "kvm1 StartCommand", span)
     maker.interval(name, begin + 11.1, begin + 12.4, "execution", "VirtualMachineManagerImpl.orchestrateStart", work)
     maker.operation(
-        name, "startVirtualMachine", begin, begin + 12.4, job=51, entity="i-2-9-VM", returned=begin + 0.09, status="failed",
-        error="Unable to start a VM due to insufficient capacity", sync=0.09, queue=0.8, run=11.4,
+        name, "startVirtualMachine", begin, begin + 12.4, job=51, entity="i-2-9-VM", returned=begin + 0.09,
+        status="failed", error="Unable to start a VM due to insufficient capacity", sync=0.09, queue=0.8, run=11.4,
     )  # fmt: skip
     maker.rows["findings"].append(
         {
@@ -245,7 +307,15 @@ def unfinished(maker: Maker, begin: float = 35.0) -> None:
     work = maker.span(name, "work", "VmWorkMigrate job-61", begin + 0.5, None, job)
     maker.command(name, "MigrateCommand", "kvm2", begin + 0.8, None, work, result=None)
     maker.operation(
-        name, "migrateVirtualMachine", begin, None, job=60, entity="i-2-3-VM", returned=begin + 0.08, status="unfinished", sync=0.08
+        name,
+        "migrateVirtualMachine",
+        begin,
+        None,
+        job=60,
+        entity="i-2-3-VM",
+        returned=begin + 0.08,
+        status="unfinished",
+        sync=0.08,
     )
 
 
@@ -269,17 +339,29 @@ def hostile(maker: Maker, begin: float = 45.0) -> None:
     job = maker.span(name, "job", HOSTILE, begin + 0.1, begin + 2.0)
     maker.span(name, "stage", HOSTILE, begin + 0.2, begin + 1.0, job, status="error", host=HOSTILE, vm=HOSTILE)
     maker.command(name, HOSTILE, "kvm1", begin + 0.3, begin + 0.9, job, result="false", details=HOSTILE)
-    record = maker.record(begin + 1.1, HOSTILE + " sessionkey=TOPSECRET&apikey=TOPSECRET", name, level="ERROR", thread=HOSTILE[:60])
+    record = maker.record(
+        begin + 1.1, HOSTILE + " sessionkey=TOPSECRET&apikey=TOPSECRET", name, level="ERROR", thread=HOSTILE[:60]
+    )
     maker.record(begin + 1.2, "x" * 1_000_000, name)
     maker.interval(name, begin, begin + 2.0, "execution", HOSTILE)
     maker.operation(
-        name, HOSTILE, begin, begin + 2.0, job=66, entity=HOSTILE, account=HOSTILE, user=HOSTILE, caller=HOSTILE, uuid=HOSTILE,
-        status="failed", error=HOSTILE, server=HOSTILE,
+        name, HOSTILE, begin, begin + 2.0, job=66, entity=HOSTILE, account=HOSTILE, user=HOSTILE, caller=HOSTILE,
+        uuid=HOSTILE, status="failed", error=HOSTILE, server=HOSTILE,
     )  # fmt: skip
     maker.rows["findings"].append(
-        {"rule": "x", "severity": "error", "verdict": "found", "operation": name, "title": HOSTILE, "evidence": [record], "advice": HOSTILE}
+        {
+            "rule": "x",
+            "severity": "error",
+            "verdict": "found",
+            "operation": name,
+            "title": HOSTILE,
+            "evidence": [record],
+            "advice": HOSTILE,
+        }
     )
-    maker.rows["quality"].append({"counter": HOSTILE, "severity": "warning", "count": 3, "example": HOSTILE, "where": HOSTILE})
+    maker.rows["quality"].append(
+        {"counter": HOSTILE, "severity": "warning", "count": 3, "example": HOSTILE, "where": HOSTILE}
+    )
 
 
 def typical() -> SimpleNamespace:

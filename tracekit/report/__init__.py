@@ -1,19 +1,26 @@
-"""The page and the summary: what a trace says, for people."""
+"""The page and the summary: what a trace says, for people.
+
+Both are written from one context; who wants both makes it once: ``made = context.from_trace(trace)``, then
+``page.render(made)`` and ``text.summary(made)``.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracekit.report import context, page
-from tracekit.report.model import PageContext
+from tracekit.report import context, page, text
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
 
-__all__ = ["PageContext", "render"]
+__all__ = ["render", "summarise"]
 
 
-def render(trace: Trace, top: int = 20) -> tuple[str, PageContext]:
-    """The page of a trace as one HTML text, and the context it was made from (for `text.summary`)."""
-    made = context.from_trace(trace, top)
-    return page.render(made), made
+def render(trace: Trace, top: int = 20) -> str:
+    """The page of a trace as one HTML text; `top` operations in full."""
+    return page.render(context.from_trace(trace, top))
+
+
+def summarise(trace: Trace, top: int = 20) -> str:
+    """Ten lines for the terminal."""
+    return text.summary(context.from_trace(trace, top))

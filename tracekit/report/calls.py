@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.report import words
 from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
 from tracekit.report.svg import percent
@@ -23,7 +24,7 @@ Children = dict[int, list[Any]]
 
 def view(spans: pd.DataFrame, log: Log, hint: str) -> Tree:
     """`spans` of one operation, parents before children. `hint` is the command that shows what is left out."""
-    rows = list(spans.itertuples())
+    rows = words.rows(spans)
     if not rows:
         return Tree((), "")
     children = _children(rows)
@@ -99,7 +100,9 @@ def _kept(rows: Sequence[Any]) -> set[int]:
 
 def _groups(children: Children, parent: int) -> list[Sequence[Any]]:
     """The children of a span, consecutive ones of the same kind and name together."""
-    return [list(group) for _, group in groupby(children.get(parent, ()), key=lambda row: (str(row.kind), str(row.name)))]
+    return [
+        list(group) for _, group in groupby(children.get(parent, ()), key=lambda row: (str(row.kind), str(row.name)))
+    ]
 
 
 def _inner(group: Sequence[Any], kept_rows: Sequence[Any], children: Children, kept: set[int]) -> list[Sequence[Any]]:

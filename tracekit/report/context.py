@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tracekit.report import figures, ledger, summary, verdict
+from tracekit.report import answers, figures, ledger, summary, verdict, words as vocabulary
 from tracekit.report.figures import Point
 from tracekit.report.log import Log
 from tracekit.report.model import Overview, PageContext, Row, Segment, Table, Verdict
 from tracekit.report.operation import Parts, Splitter, anchor, detail
 from tracekit.report.svg import stacked
-from tracekit.report.words import clock, count, duration, known, seconds, stamp, text, words
+from tracekit.report.words import between, clock, count, duration, known, seconds, stamp, text, words
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
@@ -28,14 +28,13 @@ EMPTY = "No operation was found: the log has no API request and no job."
 def from_trace(trace: Trace, top: int = 20) -> PageContext:
     """The page's context. At most `top` operations are shown in full: failed and slow ones in turn."""
     log = Log(trace)
-    operations = trace.operations
+    rows = vocabulary.rows(trace.operations)
     end_of_log = trace.records["ts"].max() if len(trace.records) else None
-    order = verdict.ranked(operations, end_of_log)
+    order = verdict.ranked(rows, end_of_log)
     full = order[: max(top, 0)]
     splitter = Splitter(trace)
-    rows = list(operations.itertuples())
     hrefs = {str(rows[i].operation): f"#{anchor(str(rows[i].operation))}" for i in full}
-    covered = summary.coverage(trace, log)
+    covered = summary.coverage(trace)
     common: dict[str, Any] = {
         "title": " · ".join(text(name, 80) for name in summary.file_names(trace.meta.files)[:3]),
         "generator": f"tracekit {trace.meta.version}",
@@ -53,10 +52,21 @@ def from_trace(trace: Trace, top: int = 20) -> PageContext:
     href = hrefs.get(str(worst.operation), "")
     return PageContext(
         verdict=_verdict(worst, worst_parts, log, href, end_of_log),
-        tiles=summary.tiles(operations),
-        answers=summary.answers(trace, worst, worst_parts.ledger, log, covered, href),
+        tiles=summary.tiles(rows),
+        answers=(
+            answers.covered(covered),
+            answers.how_many(rows),
+            answers.compared(rows, worst, href),
+            answers.where_went(worst_parts.ledger, href),
+            answers.longest_step(worst_parts.ledger, worst_parts.commands, log),
+            answers.waited(worst_parts.ledger),
+            answers.first_bad(worst, log),
+            answers.hosts(trace.commands),
+            answers.stalled(trace.ledger),
+            answers.see_it(worst),
+        ),
         overview=_overview(rows, hrefs, end_of_log),
-        stats=summary.stats(operations),
+        stats=summary.stats(rows),
         table=_table(rows, trace.ledger, hrefs),
         details=tuple(detail(rows[i], splitter.parts(str(rows[i].operation)), log, end_of_log) for i in full),
         **common,
@@ -78,7 +88,9 @@ def _verdict(worst: Any, parts: Parts, log: Log, href: str, end_of_log: object) 
 def _table(rows: Sequence[Any], ledger_rows: pd.DataFrame, hrefs: dict[str, str]) -> Table:
     """All operations in the order in which they were submitted, those without a time last."""
     bars = _bars(ledger_rows)
-    ordered = sorted(rows, key=lambda row: (not known(row.submitted), row.submitted if known(row.submitted) else row.Index))
+    ordered = sorted(
+        rows, key=lambda row: (not known(row.submitted), row.submitted if known(row.submitted) else row.Index)
+    )
     lost = len(rows) - len(hrefs)
     note = (
         f"{len(hrefs):,} of {count(len(rows), 'operation')} are shown in full, failed and slow ones first; "
@@ -88,15 +100,9 @@ def _table(rows: Sequence[Any], ledger_rows: pd.DataFrame, hrefs: dict[str, str]
 
 
 def _bars(ledger_rows: pd.DataFrame) -> dict[str, tuple[Segment, ...]]:
-    length = (ledger_rows["end"] - ledger_rows["start"]).dt.total_seconds()
-    table = pd.DataFrame(
-        {"operation": ledger_rows["operation"], "category": ledger_rows["category"].astype("str"), "length": length}
-    )
-    sums = table.groupby(["operation", "category"], sort=False)["length"].sum()
     parts: dict[str, list[tuple[str, float]]] = {}
-    for key, value in sums.items():
-        operation, category = key  # type: ignore[misc]
-        parts.setdefault(str(operation), []).append((str(category), float(value)))
+    for row in vocabulary.rows(ledger_rows):
+        parts.setdefault(str(row.operation), []).append((str(row.category), between(row.start, row.end) or 0.0))
     return {operation: stacked(items) for operation, items in parts.items()}
 
 

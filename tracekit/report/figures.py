@@ -27,9 +27,24 @@ PLOT_TOP, PLOT_HEIGHT, PLOT_FOOT = 16, 252, 30  # pixels
 MAX_DOTS = 600  # in the static drawing
 MAX_POINTS = 4000  # in the Plotly figure
 LABELLED = 5
-SYMBOLS = {"succeeded": "circle", "failed": "x", "cancelled": "square", "unfinished": "triangle-right", "unknown": "diamond"}
-DECADES = ((0.001, "1 ms"), (0.01, "10 ms"), (0.1, "100 ms"), (1, "1 s"), (10, "10 s"), (100, "100 s"), (1000, "1000 s"),
-           (10_000, "10,000 s"), (100_000, "100,000 s"))  # fmt: skip
+SYMBOLS = {
+    "succeeded": "circle",
+    "failed": "x",
+    "cancelled": "square",
+    "unfinished": "triangle-right",
+    "unknown": "diamond",
+}
+DECADES = (
+    (0.001, "1 ms"),
+    (0.01, "10 ms"),
+    (0.1, "100 ms"),
+    (1, "1 s"),
+    (10, "10 s"),
+    (100, "100 s"),
+    (1000, "1000 s"),
+    (10_000, "10,000 s"),
+    (100_000, "100,000 s"),
+)
 LEAST = 0.001  # seconds; what took no time that the log shows is drawn at one millisecond
 
 
@@ -69,8 +84,8 @@ def overview(points: Sequence[Point]) -> Overview | None:
     return Overview(
         title="All operations over time",
         description=(
-            f"{count(len(points), 'operation')} from {clock(start)} to {clock(end)}. Each line goes from the beginning to the "
-            "end of an operation; the higher it is, the longer it took. The table holds the same figures."
+            f"{count(len(points), 'operation')} from {clock(start)} to {clock(end)}. Each line goes from the beginning "
+            "to the end of an operation; the higher it is, the longer it took. The table holds the same figures."
         ),
         height=PLOT_TOP + PLOT_HEIGHT + PLOT_FOOT,
         x_ticks=tuple(_clocked(ticks(axis.length), axis)),
@@ -170,11 +185,11 @@ def _figure(points: Sequence[Point], low: float, high: float) -> dict[str, objec
     within = [(value, label) for value, label in DECADES if low <= value <= high]
     figure.update_layout(
         height=320,
-        margin={"l": 72, "r": 16, "t": 32, "b": 36},
+        margin={"l": 72, "r": 16, "t": 32, "b": 44},
         hovermode="closest",
         dragmode="zoom",
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        xaxis={"type": "date", "showgrid": True},
+        xaxis={"type": "date", "showgrid": True, "tickangle": 0, "nticks": 8},
         yaxis={
             "type": "log",
             "tickvals": [value for value, _ in within],

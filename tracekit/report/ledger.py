@@ -9,24 +9,22 @@ import pandas as pd
 from tracekit.report.log import Log
 from tracekit.report.model import Interval, Ledger, Share
 from tracekit.report.svg import stacked
-from tracekit.report.words import clock, count, exact, seconds, shares, text, words
+from tracekit.report.words import clock, count, exact, rows, seconds, shares, text, words
 
 MAX_INTERVALS = 40
 
 
-def view(rows: pd.DataFrame, log: Log) -> Ledger | None:
-    """`rows` of the ledger of one operation, in time order; None when there are none, or they take no time."""
-    lengths = [seconds(value) or 0.0 for value in rows["end"] - rows["start"]]
+def view(ledger: pd.DataFrame, log: Log) -> Ledger | None:
+    """`ledger`: the rows of one operation, in time order; None when there are none, or they take no time."""
+    lengths = [seconds(value) or 0.0 for value in ledger["end"] - ledger["start"]]
     total = sum(lengths)
     if total <= 0:
         return None
-    categories = [str(value) for value in rows["category"]]
+    categories = [str(value) for value in ledger["category"]]
     percents = [f"{value:.1f} %" for value in shares(lengths)]
-    shown = set(sorted(range(len(rows)), key=lambda i: (-lengths[i], i))[:MAX_INTERVALS])
-    intervals = tuple(
-        _interval(row, lengths[i], percents[i], log) for i, row in enumerate(rows.itertuples()) if i in shown
-    )
-    hidden = [lengths[i] for i in range(len(rows)) if i not in shown]
+    shown = set(sorted(range(len(ledger)), key=lambda i: (-lengths[i], i))[:MAX_INTERVALS])
+    intervals = tuple(_interval(row, lengths[i], percents[i], log) for i, row in enumerate(rows(ledger)) if i in shown)
+    hidden = [lengths[i] for i in range(len(ledger)) if i not in shown]
     rest = f"{count(len(hidden), 'shorter interval')} left out, together {exact(sum(hidden))}" if hidden else ""
     return Ledger(
         segments=stacked(zip(categories, lengths, strict=True)),

@@ -31,7 +31,8 @@ class Log:
         self.names = short_names([str(path) for path in trace.records["source"].cat.categories])
         self._levels = trace.records["level"].astype("str").to_numpy()
         self._rows: dict[str, npt.NDArray[np.intp]] = {
-            str(key): rows for key, rows in trace.records.groupby("operation", observed=True).indices.items()
+            str(key): np.asarray(rows)
+            for key, rows in trace.records.groupby("operation", observed=True).indices.items()
         }
 
     def rows(self, operation: str) -> npt.NDArray[np.intp]:

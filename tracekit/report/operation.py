@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tracekit.report import calls, ledger, svg, verdict
+from tracekit.report import calls, ledger, svg, verdict, words
 from tracekit.report.log import Log
 from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage
 from tracekit.report.words import between, clock, count, duration, known, number, seconds, stamp, text
@@ -104,7 +104,7 @@ def facts(operation: Any) -> tuple[Fact, ...]:
 
 def stages(spans: pd.DataFrame, entity: str) -> tuple[Stage, ...]:
     """The stages in time order; the longest of the operation's own machine is marked."""
-    rows = sorted(spans[spans["kind"].astype("str") == "stage"].itertuples(), key=lambda row: (row.start, row.span))
+    rows = sorted(words.rows(spans[spans["kind"].astype("str") == "stage"]), key=lambda row: (row.start, row.span))
     lengths = [seconds(row.duration) or 0.0 for row in rows]
     longest = max(lengths, default=0.0)
     return tuple(_stage(row, entity, length == longest > 0) for row, length in zip(rows, lengths, strict=True))
@@ -113,7 +113,9 @@ def stages(spans: pd.DataFrame, entity: str) -> tuple[Stage, ...]:
 def _stage(row: Any, entity: str, slowest: bool) -> Stage:
     attributes = row.attributes if isinstance(row.attributes, dict) else {}
     about = attributes.get("vm")
-    said = [f"{key} {text(value, 200)}" for key, value in attributes.items() if key not in DETAIL_SKIPPED and known(value)]
+    said = [
+        f"{key} {text(value, 200)}" for key, value in attributes.items() if key not in DETAIL_SKIPPED and known(value)
+    ]
     before = "≤ " if str(row.ends) == "before" else ""
     return Stage(
         name=text(row.name, 60) + (f" ({text(about, 60)})" if known(about) and str(about) != entity else ""),
@@ -129,15 +131,11 @@ def _stage(row: Any, entity: str, slowest: bool) -> Stage:
 def commands(rows: pd.DataFrame, spans: pd.DataFrame) -> Commands:
     """The agent commands in the order in which they were sent; the shortest are left out beyond MAX_COMMANDS."""
     failed = set(spans.loc[spans["status"].astype("str") == "error", "span"])
-    found = list(rows.itertuples())
-    longest = sorted(range(len(found)), key=lambda i: (-(_answer_time(found[i]) or 0.0), i))[:MAX_COMMANDS]
+    found = words.rows(rows)
+    longest = sorted(range(len(found)), key=lambda i: (-(verdict.answer_time(found[i]) or 0.0), i))[:MAX_COMMANDS]
     shown = tuple(_command(found[i], failed) for i in sorted(longest))
     lost = len(found) - len(shown)
     return Commands(shown, f"{count(lost, 'shorter command')} left out" if lost else "")
-
-
-def _answer_time(row: Any) -> float | None:
-    return between(row.sent, row.answered if known(row.answered) else row.received)
 
 
 def _command(row: Any, failed: set[int]) -> Command:
@@ -150,7 +148,7 @@ def _command(row: Any, failed: set[int]) -> Command:
         seq=f"{number(row.host)}-{row.seq}",
         sent=clock(row.sent),
         waited=duration(waited) if waited else "",
-        time=duration(_answer_time(row)) if known(row.sent) else "unknown",
+        time=duration(verdict.answer_time(row)) if known(row.sent) else "unknown",
         on_host=duration(between(row.host_received, row.host_answered)) if known(row.host_answered) else "",
         result=": ".join(part for part in said if part) or "no answer logged",
         failed=known(row.span) and int(row.span) in failed,
@@ -167,7 +165,7 @@ def findings(rows: pd.DataFrame, log: Log) -> tuple[Finding, ...]:
             advice=text(row.advice, 1000),
             evidence=tuple(log.line(int(record)) for record in list(row.evidence or ())[:MAX_EVIDENCE]),
         )
-        for row in rows.itertuples()
+        for row in words.rows(rows)
         if str(row.verdict) == "found"
     )
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Segment, Tick, Timeline
-from tracekit.report.words import between, clock, duration, known, text, words
+from tracekit.report.words import between, clock, duration, known, rows, text, words
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
 CHARACTER = 6.4  # pixels of one, at the labels' size
@@ -84,7 +84,7 @@ def timeline(operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame, log: Log
     end = axis.start + pd.Timedelta(seconds=axis.length)
     return Timeline(
         title=f"Timeline of {text(operation.operation)}",
-        description=f"{clock(axis.start)} to {clock(end)}, {duration(axis.length)}; the tables below hold the same figures.",
+        description=f"{clock(axis.start)} to {clock(end)}, {duration(axis.length)}; the tables below say the same.",
         height=top,
         ticks=ticks(axis.length),
         phases=(),
@@ -138,33 +138,37 @@ def _lanes(
     operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame, log: Log, axis: Axis
 ) -> Iterable[tuple[str, list[Mark]]]:
     yield "phases", list(_phases(operation, axis))
-    yield "time", [_ledger_mark(row, log, axis) for row in ledger.itertuples()]
+    yield "time", [_ledger_mark(row, log, axis) for row in rows(ledger)]
     kinds = spans["kind"].astype("str")
     for label, members in LANES:
         chosen = spans[kinds.isin(members)]
-        yield label, [_span_mark(row, log, axis, str(operation.entity)) for row in chosen.itertuples()]
+        yield label, [_span_mark(row, log, axis, str(operation.entity)) for row in rows(chosen)]
 
 
 def _phases(operation: Any, axis: Axis) -> Iterable[Mark]:
     if known(operation.submitted) and known(operation.returned):
         took = duration(between(operation.submitted, operation.returned))
-        yield Mark("k-sync", axis.at(operation.submitted), axis.at(operation.returned), f"sync {took}", f"synchronous: {took}")
+        yield Mark(
+            "k-sync", axis.at(operation.submitted), axis.at(operation.returned), f"sync {took}", f"synchronous: {took}"
+        )
     begin = operation.returned if known(operation.returned) else operation.submitted
     if known(operation.job) and known(begin):
         if known(operation.completed):
             took = duration(between(begin, operation.completed))
-            yield Mark("k-async", axis.at(begin), axis.at(operation.completed), f"async {took}", f"asynchronous: {took}")
+            yield Mark(
+                "k-async", axis.at(begin), axis.at(operation.completed), f"async {took}", f"asynchronous: {took}"
+            )
         else:
-            yield Mark("k-async", axis.at(begin), 100.0, "async, end unknown", "asynchronous: end unknown", open_end=True)
+            yield Mark(
+                "k-async", axis.at(begin), 100.0, "async, end unknown", "asynchronous: end unknown", open_end=True
+            )
 
 
 def _ledger_mark(row: Any, log: Log, axis: Axis) -> Mark:
     took = duration(between(row.start, row.end))
     owner = text(row.owner, 80)
     title = f"{row.category}: {owner} · {clock(row.start)} – {clock(row.end)} ({took})"
-    return Mark(
-        f"c-{row.category}", axis.at(row.start), axis.at(row.end), owner, _with_lines(title, row, log)
-    )
+    return Mark(f"c-{row.category}", axis.at(row.start), axis.at(row.end), owner, _with_lines(title, row, log))
 
 
 def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
@@ -249,7 +253,7 @@ def _placed(mark: Mark) -> tuple[str, float, float]:
 
 
 def _bands(ledger: pd.DataFrame, axis: Axis) -> Iterable[Segment]:
-    for row in ledger[ledger["category"].astype("str") == "unlogged"].itertuples():
+    for row in rows(ledger[ledger["category"].astype("str") == "unlogged"]):
         width = axis.at(row.end) - axis.at(row.start)
         if width >= BAND_SHARE * 100:
             yield Segment("band", percent(axis.at(row.start)), percent(width))
@@ -263,7 +267,7 @@ def _moments(operation: Any, axis: Axis) -> Iterable[Tick]:
 
 
 def _round_step(least: float) -> float:
-    """The round number of seconds that is `least` or just above: 1, 2, 5 of a decade; halves and quarters of minutes."""
+    """The round number of seconds that is `least` or just above."""
     for step in (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600):
         if 5 < least <= step:
             return float(step)
@@ -276,4 +280,10 @@ def _offset(value: float, step: float) -> str:
         return "0"
     if value >= 60 and step >= 60:
         return f"+{value / 60:g} min"
-    return f"+{value:g} s" if step >= 1 else f"+{value * 1000:g} ms" if step < 0.01 or value < 1 else f"+{round(value, 6):g} s"
+    return (
+        f"+{value:g} s"
+        if step >= 1
+        else f"+{value * 1000:g} ms"
+        if step < 0.01 or value < 1
+        else f"+{round(value, 6):g} s"
+    )

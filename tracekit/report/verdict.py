@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from tracekit.report.words import between, duration, known, seconds, text, words
+from tracekit.report.words import between, duration, known, rows, seconds, text, words
 
 BAD = ("failed", "cancelled", "unfinished")
-CLAUSES = 3
+CAUSES, CLAUSES = 2, 3  # said at most
+WORK = "execution"
 CLAUSE_SHARE = 0.03  # of the wall time; shorter parts are not worth a clause
 
 
-def ranked(operations: pd.DataFrame, end_of_log: object) -> list[int]:
-    """Row numbers of `operations`, worst first: failed and slow ones in turn, each from the longest down.
+def ranked(operations: Sequence[Any], end_of_log: object) -> list[int]:
+    """Places in `operations`, worst first: failed and slow ones in turn, each from the longest down.
 
     What failed as a job comes before what was refused at once; what never ended counts from its beginning to the end
     of the log.
     """
-    rows = list(operations.itertuples())
-    took = [elapsed(row, end_of_log) for row in rows]
-    slow = sorted(range(len(rows)), key=lambda i: (-took[i], i))
+    took = [elapsed(row, end_of_log) for row in operations]
+    slow = sorted(range(len(operations)), key=lambda i: (-took[i], i))
     bad = sorted(
-        (i for i in slow if str(rows[i].status) in BAD), key=lambda i: (not known(rows[i].job), -took[i], i)
+        (i for i in slow if str(operations[i].status) in BAD), key=lambda i: (not known(operations[i].job), -took[i], i)
     )
     order: dict[int, None] = {}
-    for turn in range(len(rows)):
+    for turn in range(len(operations)):
         if turn < len(bad):
             order.setdefault(bad[turn])
         order.setdefault(slow[turn])
@@ -39,6 +40,11 @@ def elapsed(operation: Any, end_of_log: object) -> float:
     if wall is None and str(operation.status) == "unfinished":
         wall = between(operation.submitted, end_of_log)
     return wall or 0.0
+
+
+def answer_time(command: Any) -> float | None:
+    """Seconds from sending a command to its answer; None where one of the two is not known."""
+    return between(command.sent, command.answered if known(command.answered) else command.received)
 
 
 def subject(operation: Any) -> str:
@@ -57,29 +63,31 @@ def sentence(
     """The verdict. `ledger`, `commands` and `findings` are the rows of this operation."""
     causes = [
         text(row.title, 160) + (f" ({duration(seconds(row.cost))})" if known(row.cost) else "")
-        for row in findings.itertuples()
+        for row in rows(findings)
         if str(row.verdict) == "found" and str(row.severity) != "note"
-    ]
-    parts = [_outcome(operation, end_of_log), *causes[:2]]
-    parts += clauses(ledger, commands)[: max(1, CLAUSES - len(causes))]
-    return "; ".join(parts) + "."
+    ][:CAUSES]
+    # A named cause says more than the interval that it explains.
+    said = causes or clauses(ledger, commands)[:CLAUSES]
+    return "; ".join([_outcome(operation, end_of_log), *said]) + "."
 
 
 def clauses(ledger: pd.DataFrame, commands: pd.DataFrame) -> list[str]:
     """What the wall time went into, longest first, one clause per owner."""
-    by_span = {int(row.span): row for row in commands.itertuples() if known(row.span)}
+    by_span = {int(row.span): row for row in rows(commands) if known(row.span)}
     sums: dict[tuple[str, str, str, str], float] = {}
-    for row in ledger.itertuples():
+    for row in rows(ledger):
         command = by_span.get(int(row.span)) if known(row.span) else None
         host = text(command.host_name, 60) if command is not None else ""
         name = text(command.command, 80) if command is not None else ""
         key = (str(row.category), text(row.owner, 100), host, name)
         sums[key] = sums.get(key, 0.0) + (between(row.start, row.end) or 0.0)
     total = sum(sums.values())
-    said = []
+    said: list[str] = []
     for (category, owner, host, name), value in sorted(sums.items(), key=lambda item: (-item[1], item[0])):
         if value < CLAUSE_SHARE * total or value <= 0:
             break
+        if category == WORK and said:  # that the server works for the rest of the time is what one expects
+            continue
         form = "command" if category == "agent" and host and name else category
         clause = words().clauses[form].format(time=duration(value), owner=owner, host=host, command=name)
         said.append(clause.replace(" ()", ""))

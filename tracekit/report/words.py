@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +16,6 @@ from tracekit.resources import reports
 from tracekit.schema import CATEGORIES
 
 UNKNOWN = "unknown"
-MICROSECOND = 1e-6
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ def words() -> Words:
 def known(value: object) -> bool:
     """Whether `value` is there: not None, NaN, NaT or NA."""
     return not (value is None or value is pd.NA or value is pd.NaT or value != value)
+
+
+def rows(table: pd.DataFrame) -> list[Any]:
+    """The rows of a table as named tuples."""
+    return list(table.itertuples())
 
 
 def seconds(value: object) -> float | None:
@@ -89,7 +94,9 @@ def exact(value: float | None) -> str:
 
 def clock(value: object) -> str:
     """Time of day with milliseconds."""
-    return f"{value:%H:%M:%S}.{value.microsecond // 1000:03d}" if isinstance(value, datetime) and known(value) else UNKNOWN
+    return (
+        f"{value:%H:%M:%S}.{value.microsecond // 1000:03d}" if isinstance(value, datetime) and known(value) else UNKNOWN
+    )
 
 
 def stamp(value: object) -> str:

@@ -1,0 +1,361 @@
+"""What the page and the summary say, on traces made by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import report_factory as factory
+from tracekit import report
+from tracekit.report import context, page, svg, text, words
+from tracekit.report.model import Detail, PageContext
+
+
+@pytest.fixture(scope="module")
+def typical() -> tuple[str, PageContext]:
+    return _made(factory.typical())
+
+
+@pytest.fixture(scope="module")
+def bad() -> tuple[str, PageContext]:
+    return _made(factory.bad())
+
+
+def _made(trace: Any, top: int = 20) -> tuple[str, PageContext]:
+    made = context.from_trace(trace, top)
+    return page.render(made), made
+
+
+def shown(made: PageContext, operation: str) -> Detail:
+    return next(detail for detail in made.details if detail.operation == operation)
+
+
+class Elements(HTMLParser):
+    """Every tag with its attributes, and whether the void and optional ends leave the rest balanced."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("details", "ul", "section", "article", "figure", "table", "main"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("details", "ul", "section", "article", "figure", "table", "main"):
+            assert self.open.pop() == tag
+
+
+# --- the sentence -----------------------------------------------------------------------------------------------
+
+
+def test_the_verdict_names_what_the_time_went_into(typical: tuple[str, PageContext]) -> None:
+    assert shown(typical[1], "job-53").sentence == (
+        "Deploy of i-2-6-VM took 15.7 s; 9.70 s of it host kvm1 took to answer StartCommand; "
+        "1.68 s waiting for its turn (VmWorkJobQueue.8, queue heartbeat); 1.06 s about which no line says anything."
+    )
+
+
+def test_a_named_cause_stands_in_place_of_the_interval_that_it_explains(typical: tuple[str, PageContext]) -> None:
+    assert typical[1].verdict.sentence == (
+        "Start of i-2-9-VM failed after 12.4 s: Unable to start a VM due to insufficient capacity; "
+        "kvm1 answered StartCommand with false (10.0 s)."
+    )
+
+
+def test_what_is_not_known_is_said_to_be_unknown(typical: tuple[str, PageContext]) -> None:
+    detail = shown(typical[1], "job-60")
+    assert detail.sentence.startswith("Migration of i-2-3-VM has no end in this log, ")
+    assert detail.ledger is None
+    assert "end is not in this log" in detail.no_ledger
+    assert {fact.term: fact.value for fact in detail.facts}["completed"] == "unknown"
+    row = next(row for row in typical[1].table.rows if row.operation == "job-60")
+    assert (row.wall, row.status) == ("unknown", "unfinished")
+
+
+def test_failed_and_slow_operations_come_in_turn(typical: tuple[str, PageContext]) -> None:
+    assert [detail.operation for detail in typical[1].details][:4] == ["job-51", "job-53", "job-60", "req-00000007"]
+
+
+def test_a_page_without_operations_says_so() -> None:
+    maker = factory.Maker()
+    maker.record(0, "nothing of interest")
+    html, made = _made(maker.trace())
+    assert "No operation was found" in html
+    assert made.details == ()
+    assert text.summary(made).splitlines()[0] == context.EMPTY
+
+
+# --- the figures ------------------------------------------------------------------------------------------------
+
+
+def test_the_figures_of_the_page_are_those_of_the_tables(typical: tuple[str, PageContext]) -> None:
+    trace = factory.typical()
+    for detail in typical[1].details:
+        rows = trace.ledger[trace.ledger["operation"] == detail.operation]
+        total = (rows["end"] - rows["start"]).sum().total_seconds()
+        if detail.ledger is None:
+            assert total == 0
+            continue
+        assert detail.ledger.total == words.exact(total)
+        assert sum(round(float(share.time.split()[0]) * 1000) for share in detail.ledger.shares) == round(total * 1000)
+        assert sum(round(float(share.percent.split()[0]) * 10) for share in detail.ledger.shares) == 1000
+        wall = trace.operations.set_index("operation").loc[detail.operation, "wall"]
+        assert total == pd.Timedelta(wall).total_seconds()
+
+
+def test_the_table_has_every_operation(typical: tuple[str, PageContext]) -> None:
+    operations = factory.typical().operations
+    assert [row.operation for row in typical[1].table.rows] == list(operations.sort_values("submitted")["operation"])
+    assert typical[1].table.left_out == ""
+
+
+def test_what_is_not_shown_in_full_is_said_with_the_option_that_shows_it() -> None:
+    html, made = _made(factory.typical(), top=2)
+    assert len(made.details) == 2
+    assert "2 of 18 operations are shown in full" in made.table.left_out
+    assert "--top 18" in html
+    hrefs = [row.href for row in made.table.rows if row.href]
+    assert sorted(hrefs) == ["#job-51", "#job-53"]
+
+
+def test_stages_carry_window_time_and_detail(typical: tuple[str, PageContext]) -> None:
+    stages = shown(typical[1], "job-53").stages
+    assert [stage.name for stage in stages] == [
+        "PLANNING", "RESERVATION", "NETWORK PREP", "VM START (r-6-VM)", "VOLUME PREP", "VM START", "COMPLETION",
+    ]  # fmt: skip
+    network = stages[2]
+    assert (network.start, network.end, network.time) == ("12:01:03.126", "12:01:05.578", "2.45 s")
+    assert network.detail == "addresses 10.1.1.186 · commands DhcpEntryCommand, SavePasswordCommand, VmDataCommand"
+    assert [stage.name for stage in stages if stage.slowest] == ["VM START"]
+    assert stages[-1].end == "≤ 12:01:16.600"
+
+
+def test_the_timeline_stands_on_one_axis(typical: tuple[str, PageContext]) -> None:
+    view = shown(typical[1], "job-53").timeline
+    assert view is not None
+    lanes = {lane.label: lane for lane in view.lanes}
+    assert list(lanes) == ["phases", "time", "request", "waits", "API job", "work job", "stages", "agent"]
+    for lane in view.lanes:
+        for bar in lane.bars:
+            assert float(bar.x) >= 0
+            assert float(bar.x) + float(bar.width) <= 100.001
+            assert bar.y >= lane.y
+            assert bar.y + bar.height <= lane.y + lane.height
+    assert [bar.css for bar in lanes["waits"].bars] == ["c-queue"]
+    assert any(bar.css == "c-unlogged" for bar in lanes["time"].bars)
+    assert len(view.bands) == 1
+    assert [bar.open_end for bar in lanes["stages"].bars if bar.label == "COMPLETION"] == [True]
+    assert "≤ 12:01:16.600" in next(bar.title for bar in lanes["stages"].bars if bar.label == "COMPLETION")
+
+
+def test_bars_of_one_row_and_their_labels_do_not_overlap(typical: tuple[str, PageContext]) -> None:
+    for detail in typical[1].details:
+        for lane in detail.timeline.lanes if detail.timeline else ():
+            rows: dict[int, list[tuple[float, float]]] = {}
+            for bar in lane.bars:
+                label = (len(bar.label) * svg.CHARACTER) / svg.NOMINAL * 100
+                left, right = float(bar.x), float(bar.x) + float(bar.width)
+                left -= label if bar.place == "before" else 0
+                right += label if bar.place == "after" else 0
+                rows.setdefault(bar.y, []).append((left, right))
+            for places in rows.values():
+                places.sort()
+                assert all(a[1] <= b[0] + 0.01 for a, b in pairwise(places))
+
+
+def test_open_spans_are_drawn_open_to_the_end(typical: tuple[str, PageContext]) -> None:
+    view = shown(typical[1], "job-60").timeline
+    assert view is not None
+    job = next(lane for lane in view.lanes if lane.label == "API job").bars[0]
+    assert job.open_end
+    assert float(job.x) + float(job.width) == pytest.approx(100, abs=0.01)
+
+
+def test_consecutive_calls_of_one_name_are_folded(typical: tuple[str, PageContext]) -> None:
+    nodes = [token.node for token in shown(typical[1], "job-53").tree.tokens if token.node]
+    folded = {node.name: node for node in nodes if node.folded}
+    assert folded["ResourceLimitManagerImpl.incrementResourceCount"].folded == "[5x]"
+    assert folded["ResourceLimitManagerImpl.incrementResourceCount"].time == "50 ms"
+    assert folded["AccountManagerImpl.checkAccess"].folded == "[4x]"
+
+
+@pytest.mark.parametrize("shape", ["deep", "wide"])
+def test_a_large_tree_is_cut_and_the_page_says_so(shape: str) -> None:
+    maker = factory.Maker()
+    parent = None
+    for i in range(5000):
+        made = maker.span("job-1", "call", f"A.b{i % 7}", 0.001 * i, 10.0, parent)
+        parent = made if shape == "deep" or parent is None else parent
+    maker.operation("job-1", "deployVirtualMachine", 0, 10, job=1)
+    for row in maker.rows["spans"]:
+        row["self_time"] = pd.Timedelta(0)
+    made_page = context.from_trace(_without_self_times(maker))
+    tree = made_page.details[0].tree
+    assert len(tree.tokens) < 1000
+    said = tree.left_out + " ".join(token.node.note for token in tree.tokens if token.node)
+    assert "deeper" in said if shape == "deep" else "left out" in said
+    lines = made_page.details[0].lines
+    assert len(lines.head) + len(lines.tail) == 100
+    assert "left out" in lines.gap
+
+
+def _without_self_times(maker: factory.Maker) -> Any:
+    rows, maker.rows["spans"] = maker.rows["spans"], []
+    trace = maker.trace()
+    trace.spans = factory._frame(dict(factory.schema.SPANS), rows)
+    return trace
+
+
+# --- the page as a file -----------------------------------------------------------------------------------------
+
+
+def test_the_page_is_the_same_when_made_twice(typical: tuple[str, PageContext]) -> None:
+    assert report.render(factory.typical()) == typical[0]
+
+
+def test_the_page_asks_nobody_for_anything(typical: tuple[str, PageContext]) -> None:
+    for tag, attributes in Elements(typical[0]).tags:
+        for name in ("src", "href", "action", "srcset", "data", "poster", "background"):
+            value = attributes.get(name)
+            assert value is None or value.startswith("#"), (tag, name, value)
+        assert tag not in ("link", "iframe", "object", "embed", "base", "img", "form")
+
+
+def test_the_policy_allows_nothing_inline_but_by_hash(typical: tuple[str, PageContext]) -> None:
+    tags = Elements(typical[0]).tags
+    policy = next(a["content"] for tag, a in tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "blob:" not in policy
+    for _, attributes in tags:
+        assert "style" not in attributes
+        assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_ids_are_unique_and_links_lead_somewhere(typical: tuple[str, PageContext]) -> None:
+    tags = Elements(typical[0]).tags
+    ids = [a["id"] for _, a in tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in tags:
+        if tag == "a":
+            assert (attributes["href"] or "")[1:] in ids
+        for name in ("aria-labelledby", "aria-describedby"):
+            assert all(part in ids for part in (attributes.get(name) or "").split())
+
+
+def test_every_table_has_a_caption_and_headers(typical: tuple[str, PageContext]) -> None:
+    html = typical[0]
+    for table in re.findall(r"<table.*?</table>", html, flags=re.DOTALL):
+        assert "<caption>" in table or 'class="lines"' in table
+        assert 'scope="col"' in table or 'class="lines"' in table
+
+
+def test_a_typical_page_is_small(typical: tuple[str, PageContext]) -> None:
+    assert len(typical[0].encode()) < 2_000_000
+
+
+def test_the_plotly_figure_shows_every_operation(typical: tuple[str, PageContext]) -> None:
+    overview = typical[1].overview
+    assert overview is not None
+    figure = json.loads(json.dumps(overview.figure))
+    drawn = sum(len(trace["x"]) for trace in figure["data"] if trace["mode"] == "markers")
+    assert drawn == len(overview.dots) == len(typical[1].table.rows)
+
+
+# --- what a log may not do --------------------------------------------------------------------------------------
+
+
+def test_a_hostile_log_adds_no_element(bad: tuple[str, PageContext]) -> None:
+    html = bad[0]
+    tags = [tag for tag, _ in Elements(html).tags]
+    assert tags.count("img") == 0
+    assert tags.count("script") == 3  # figure, packed plotly.js, our own
+    assert "<img" not in html
+    assert "<script>alert" not in html
+    assert "{{7*7}}" in html
+    assert ">49<" not in html
+
+
+def test_a_hostile_log_says_its_controls_aloud(bad: tuple[str, PageContext]) -> None:
+    for made in (bad[0], text.summary(bad[1])):
+        assert not set(made) & set("\u202e\x00\x1b\u200b")
+    assert "⟨U+202E⟩␀␛[31mred" in bad[0]
+
+
+def test_secrets_never_reach_the_page(bad: tuple[str, PageContext], typical: tuple[str, PageContext]) -> None:
+    for html, made in (bad, typical):
+        for secret in ("TOPSECRET", "hunter2"):
+            assert secret not in html
+            assert secret not in repr(made)
+
+
+def test_a_line_of_a_megabyte_is_cut(bad: tuple[str, PageContext]) -> None:
+    line = next(line for line in shown(bad[1], "job-66").lines.head if line.text.startswith("xxxx"))
+    assert line.note == "+999,760 characters"
+    assert len(bad[0]) < 1_000_000
+
+
+# --- the terminal -----------------------------------------------------------------------------------------------
+
+
+def test_the_summary_has_ten_lines(typical: tuple[str, PageContext]) -> None:
+    lines = text.summary(typical[1]).splitlines()
+    assert len(lines) == 10
+    assert lines[0] == typical[1].verdict.sentence
+    assert all(len(line) <= 2 * text.WIDTH for line in lines)
+
+
+# --- words ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "unknown"), (0, "0 ms"), (0.0004, "400 µs"), (0.252, "252 ms"), (0.9999, "1.00 s"), (5.98, "5.98 s"),
+     (9.999, "10.0 s"), (47.2, "47.2 s"), (59.97, "1 min 00 s"), (723, "12 min 03 s"), (3720, "1 h 02 min")],
+)  # fmt: skip
+def test_durations(value: float | None, said: str) -> None:
+    assert words.duration(value) == said
+
+
+@pytest.mark.parametrize("parts", [[1, 1, 1], [0.1] * 7, [1e-6, 5, 3.3333], [5], [1 / 3, 2 / 3]])
+def test_shares_add_up(parts: list[float]) -> None:
+    assert round(sum(words.shares(parts)), 6) == 100
+
+
+def test_every_category_and_kind_has_a_word_and_a_style() -> None:
+    css = (page.reports() / "assets" / "page.css").read_text(encoding="utf-8")
+    for entry in words.words().categories:
+        assert f".c-{entry.key}" in css
+        assert entry.key in words.words().clauses
+    for _, kinds in svg.LANES:
+        for kind in kinds:
+            assert kind in svg.KIND_CSS or f".k-{kind}" in css
+
+
+def test_contexts_are_frozen_and_hold_no_frames(typical: tuple[str, PageContext]) -> None:
+    def walk(value: object) -> None:
+        assert not isinstance(value, (pd.DataFrame, pd.Series, pd.Timestamp, SimpleNamespace))
+        if dataclasses.is_dataclass(value):
+            for field in dataclasses.fields(value):
+                walk(getattr(value, field.name))
+        elif isinstance(value, tuple):
+            for item in value:
+                walk(item)
+
+    walk(typical[1])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        typical[1].title = "x"  # type: ignore[misc]

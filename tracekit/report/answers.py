@@ -1,0 +1,154 @@
+"""The first screen's ten questions, answered in words for the worst operation and for the whole input."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from tracekit.report import ledger as ledgers
+from tracekit.report.log import Log
+from tracekit.report.model import Answer, Coverage
+from tracekit.report.summary import quantile, spread, walls
+from tracekit.report.verdict import BAD, answer_time
+from tracekit.report.words import between, clock, count, duration, known, rows, seconds, text
+
+WAITING = ("queue", "executor", "lock")
+SILENCE = 0.5  # seconds without a line, in several operations at once, from which on it is told
+ENOUGH = 3  # operations of one command, to call one of them slow compared with the rest
+
+
+def covered(coverage: Coverage) -> Answer:
+    """1: what the input is."""
+    return Answer("What is covered?", coverage.sentence, coverage.facts[-1].value)
+
+
+def how_many(operations: Sequence[Any]) -> Answer:
+    """2: operations, their ends and their times."""
+    status = Counter(str(row.status) for row in operations)
+    ended = ", ".join(f"{status[name]:,} {name}" for name in ("succeeded", *BAD, "unknown") if status[name])
+    times = walls(operations)
+    median, p95, longest = spread(times)
+    said = f"median {median}, 95 % within {p95}, longest {longest}" if times else "no wall time is known"
+    return Answer("How many, how long, how many failed?", f"{count(len(operations), 'operation')}: {ended}", said)
+
+
+def compared(operations: Sequence[Any], worst: Any, href: str) -> Answer:
+    """3: the worst against the others of its command."""
+    question = "Is it slow compared with the rest?"
+    wall, command = seconds(worst.wall), text(worst.command, 60)
+    if wall is None or not command:
+        return Answer(question, "unknown: its wall time or its command is not in the log")
+    others = walls([row for row in operations if row.command == worst.command and row.operation != worst.operation])
+    if len(others) < ENOUGH:
+        return Answer(question, f"too few other {command} to tell ({len(others)})")
+    median = quantile(others, 0.5)
+    slower = sum(value >= wall for value in others)
+    factor = f"{wall / median:.1f} times the median" if median > 0 else "the median is 0"
+    rank = "the slowest of them" if slower == 0 else f"{slower:,} took as long or longer"
+    return Answer(question, f"{factor} of {len(others):,} other {command} ({duration(median)})", rank, href)
+
+
+def where_went(ledger: pd.DataFrame, href: str) -> Answer:
+    """4: the ledger of the worst in per cent."""
+    question = "Where did its time go?"
+    lengths = [seconds(value) or 0.0 for value in ledger["end"] - ledger["start"]]
+    if sum(lengths) <= 0:
+        return Answer(question, "unknown: its beginning or its end is not in the log")
+    shares = ledgers.sums([str(value) for value in ledger["category"]], lengths)
+    said = sorted(shares, key=lambda share: -float(share.percent.split()[0]))
+    parts = ", ".join(f"{share.label} {share.percent}" for share in said)
+    return Answer(question, parts, "adds up to 100 % of its wall time", href)
+
+
+def longest_step(ledger: pd.DataFrame, commands: pd.DataFrame, log: Log) -> Answer:
+    """5: the longest interval of the worst, with host, command and lines."""
+    question = "Which single step is the longest?"
+    if not len(ledger):
+        return Answer(question, "unknown: there is no ledger")
+    row = max(rows(ledger), key=lambda row: between(row.start, row.end) or 0.0)
+    owner = text(row.owner, 120) or str(row.category)
+    command = next((c for c in rows(commands) if known(row.span) and known(c.span) and c.span == row.span), None)
+    host = text(command.host_name, 60) if command is not None else ""
+    at = f" on {host}" if host and host not in owner else ""
+    took = duration(between(row.start, row.end))
+    return Answer(question, f"{owner}{at}: {took} ({row.category})", log.span(row.first_record, row.last_record))
+
+
+def waited(ledger: pd.DataFrame) -> Answer:
+    """6: queues, executors and locks of the worst."""
+    question = "Did it wait its turn, behind what?"
+    if not len(ledger):
+        return Answer(question, "unknown: there is no ledger")
+    sums: dict[str, float] = {}
+    for row in rows(ledger):
+        if str(row.category) in WAITING:
+            owner = text(row.owner, 100) or str(row.category)
+            sums[owner] = sums.get(owner, 0.0) + (between(row.start, row.end) or 0.0)
+    if not sums:
+        return Answer(question, "no wait in a queue, for a thread or for a lock is logged")
+    longest = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:2]
+    said = "; ".join(f"{owner} {duration(value)}" for owner, value in longest)
+    return Answer(question, f"yes, {duration(sum(sums.values()))}: {said}")
+
+
+def first_bad(worst: Any, log: Log) -> Answer:
+    """7: the first line of the worst that warns."""
+    question = "What is its first warning or error?"
+    record = log.first_bad(str(worst.operation))
+    if record is None:
+        return Answer(question, "none: no line of it is at WARN or above")
+    line = log.line(record, 160)
+    return Answer(question, f"{line.level} {line.text}", f"{line.where} at {line.time}")
+
+
+def hosts(commands: pd.DataFrame) -> Answer:
+    """8: the host that most agent time was spent on."""
+    question = "Is one host behind it?"
+    times: dict[str, list[float]] = {}
+    for row in rows(commands):
+        took = answer_time(row)
+        if took is not None and known(row.host_name):
+            times.setdefault(text(row.host_name, 60), []).append(took)
+    if not times:
+        return Answer(question, "unknown: no answered command names its host")
+    top, *others = sorted(times, key=lambda host: (-sum(times[host]), host))
+    total = sum(map(sum, times.values()))
+    if not others:
+        return Answer(question, f"only {top} answered commands, {duration(total)} together")
+    number = sum(map(len, times.values()))
+    part = f"{sum(times[top]) / total * 100:.0f} %" if total else "0 %"
+    rest = quantile(sorted(value for host in others for value in times[host]), 0.5)
+    said = f"median {duration(quantile(sorted(times[top]), 0.5))} a command, the others {duration(rest)}"
+    return Answer(question, f"{top} has {part} of the agent time, {len(times[top]):,} of {number:,} commands", said)
+
+
+def stalled(ledger: pd.DataFrame) -> Answer:
+    """9: the moment at which most operations were silent together."""
+    question = "Did many stand still at one instant?"
+    silent = rows(ledger[ledger["category"].astype("str") == "unlogged"])
+    silent = [row for row in silent if (between(row.start, row.end) or 0.0) >= SILENCE]
+    moments = sorted([(row.start, 1) for row in silent] + [(row.end, -1) for row in silent])
+    level = most = 0
+    since = until = None
+    for moment, step in moments:
+        if most and level == most and until is None:
+            until = moment
+        level += step
+        if level > most:
+            most, since, until = level, moment, None
+    if most < 2:
+        return Answer(question, f"no two operations were silent together for {duration(SILENCE)} or more each")
+    took = duration(between(since, until))
+    return Answer(question, f"{most} operations were silent together for {took} at {clock(since)}")
+
+
+def see_it(worst: Any) -> Answer:
+    """10: the command that shows the lines, and what is hidden in them."""
+    return Answer(
+        "How do I see it myself?",
+        f"tracekit lines LOG {text(worst.operation, 60)}",
+        "values of passwords, keys, signatures, session keys and tokens are masked as ***",
+    )
