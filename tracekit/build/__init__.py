@@ -10,6 +10,7 @@ import pandas as pd
 
 from tracekit.build.calls import load_calls
 from tracekit.build.context import add_lives, add_runs
+from tracekit.build.frames import look_up
 from tracekit.build.jobs import build_jobs, job_events
 from tracekit.build.ledger import Explainer, build_ledger
 from tracekit.build.model import Model, load_model
@@ -53,9 +54,9 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     runs = describe_runs(records)
     drafts = draft_operations(runs, requests, jobs, happened, model, quality)
     records["operation"] = assign_records(records, drafts, commands, [happened, sent])
-    commands["operation"] = commands["run"].map(drafts.of_run)
+    commands["operation"] = look_up(commands["run"], drafts.of_run)
     commands["command"] = name_commands(commands, sent, records, sources)
-    jobs["operation"] = jobs["job"].map(drafts.of_job).astype("str")
+    jobs["operation"] = look_up(jobs["job"], drafts.of_job)
     runs["operation"] = drafts.of_run.reindex(runs.index)
     runs["is_poll"] = runs.index.isin(requests.index[requests["polled"].notna()])
 

@@ -13,7 +13,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources.abc import Traversable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tracekit.errors import GrammarError
 
@@ -65,7 +65,7 @@ class Place:
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.children: dict[str, Place] = {}
-        self.moves: dict[int, tuple[Move, ...]] = {}
+        self.moves: dict[int, tuple[Move, ...]] = {}  # what is known so far, by the numbers of two statements
 
     def below(self, names: Iterable[str]) -> Place:
         """The place after opening `names` one in the other."""
@@ -112,24 +112,177 @@ class CallGraph:
 
     def __init__(self, lines: Mapping[str, tuple[str, str]], steps: Iterable[Step],
                  bounds: Mapping[tuple[str, str, str], Bound], roles: Mapping[str, str]) -> None:
-        """`lines`: rule -> method and measured role; `roles`: rule -> role, stronger than the measured one."""
+        """`lines`: rule -> method and measured role; `bounds`: ("start" or "end", frame, rule or method or "*");
+        `roles`: rule -> role as the message rules say, which is stronger than the measured one.
+        """
         self._roles = {event: role for event, (_, role) in lines.items()} | dict(roles)
+        self._bounds = bounds
         self._tables = (Table(), Table(), Table())
         self._callers: dict[str, Counter[str]] = defaultdict(Counter)
-        self._bounds = bounds
         self._statements: dict[tuple[str | None, str | None], Statement] = {}
         self._roots: dict[str, Place] = {}
-        self._unknown = ("", ":", "")
         for step in steps:
-            self._count(step, {event: method for event, (method, _) in lines.items()}
-                        if False else lines)
+            before = self._words(step.after, lines[step.after][0]) if step.after else NOTHING
+            self._count(step, before, self._words(step.event, lines[step.event][0]))
         self.frames = frozenset(self._callers)
 
-    def _count(self, step: Step, lines: Mapping[str, tuple[str, str]]) -> None:
-        before, now = self._words(step.after, lines), self._words(step.event, lines)
+    def _count(self, step: Step, before: Words, now: Words) -> None:
         for table, after, word in zip(self._tables, before, now, strict=True):
             table.add(step.inside, after, word, step.change, step.count)
         caller = step.change[0]
         for name in step.change[2]:
             self._callers[name][caller] += step.count
             caller = name
+
+    def _words(self, event: str | None, method: str) -> Words:
+        return event or method, f"{method}:{self.role(event)}", method
+
+    def role(self, event: str | None) -> str:
+        """What a statement is to the frame of its method: begin, end, both, point, or another word of its rule."""
+        return self._roles.get(event or "", "point")
+
+    def root(self, kind: str) -> Place:
+        """The place of a run of `kind` in which no frame is open."""
+        return self._roots.setdefault(kind, Place(kind, None))
+
+    def statement(self, event: str | None, method: str | None) -> Statement:
+        """The statement of a line; one that no rule knows has method None."""
+        made = self._statements.get((event, method))
+        if made is None:
+            words = NOTHING if method is None else self._words(event, method)
+            known = method is not None and any(word in table.anywhere
+                                               for table, word in zip(self._tables, words, strict=True))
+            made = Statement(len(self._statements) + 1, words, self.role(event), known)
+            self._statements[event, method] = made
+        return made
+
+    def bound(self, edge: str, frame: str, words: Words) -> Bound:
+        """Where `frame` starts or ends (`edge`): its first or last line says `words`."""
+        for word in (words[0], words[2], "*"):
+            found = self._bounds.get((edge, frame, word))
+            if found is not None:
+                return found
+        return OWN_LINE
+
+    def moves(self, place: Place, after: Words, now: Statement) -> tuple[Move, ...]:
+        """Where `now`, written after `after`, may lead from `place`; the most probable first."""
+        chances: dict[tuple[Place, Place], float] = defaultdict(float)
+        if now.known:
+            chances[place, place] = STAY
+            for change, chance in self._near(place, after, now.words):
+                self._add(chances, place, change, chance)
+            for change, chance in self._far(place, now.words):
+                self._add(chances, place, change, chance)
+        else:
+            chances[place, place] = 0.5
+            for change, chance in self._closed(place, after):
+                self._add(chances, place, change, chance)
+        moves = [(there, kept, math.log(chance)) for (there, kept), chance in chances.items()]
+        moves.sort(key=lambda move: -move[2])
+        return tuple(move for move in moves if move[2] > moves[0][2] - FADED)
+
+    @staticmethod
+    def _add(chances: dict[tuple[Place, Place], float], place: Place, change: Change, chance: float) -> None:
+        back, skip, opens = change
+        kept = standing(place, back, skip)
+        if kept is not None and chance > 0:
+            chances[kept.below(opens), kept] += chance
+
+    def _near(self, place: Place, after: Words, now: Words) -> Iterator[tuple[Change, float]]:
+        """Steps seen in this frame, after the same statement and after others."""
+        for table, weight, before, word in zip(self._tables, WEIGHTS, after, now, strict=True):
+            total = table.returns.get((before, place.name), EMPTY).total()
+            for change, count in table.followed.get((before, place.name, word), EMPTY).items():
+                yield change, weight * AFTER * count / total
+            for change, count in table.written.get((place.name, word), EMPTY).items():
+                yield change, weight * (1 - AFTER) * count / table.inside[place.name]
+
+    def _far(self, place: Place, now: Words) -> Iterator[tuple[Change, float]]:
+        """Steps of this statement seen in whichever frame; frames that are not open are opened on the way."""
+        for table, word in zip(self._tables, now, strict=True):
+            changes = table.anywhere.get(word)
+            if changes is None:
+                continue
+            for change, count in changes.items():
+                back, skip, opens = change
+                chance = ELSEWHERE * count / changes.total()
+                if standing(place, back, skip) is not None:
+                    yield change, chance
+                elif not skip:
+                    start, way, odds = self._way(place, back)
+                    yield (start, 0, (*way, *opens)), chance * DETOUR * odds
+            return
+
+    def _closed(self, place: Place, after: Words) -> Iterator[tuple[Change, float]]:
+        """What usually closes after the statement before, whatever comes next."""
+        for table, before in zip(self._tables, after, strict=True):
+            changes = table.returns.get((before, place.name))
+            if changes is not None:
+                for change, count in changes.items():
+                    yield change, 0.5 * count / changes.total()
+                return
+
+    def _way(self, place: Place, frame: str) -> tuple[str, tuple[str, ...], float]:
+        """The most usual calls from an open frame to `frame`: its name, what they open, their odds (0: none known)."""
+        open_at: dict[str, int] = {}
+        for at in place.up():
+            open_at.setdefault(at.name, place.depth - at.depth)
+        queue: list[tuple[float, str, tuple[str, ...]]] = [(0.0, frame, ())]
+        seen: set[str] = set()
+        while queue:
+            cost, name, way = heapq.heappop(queue)
+            if name in open_at:
+                return name, way, math.exp(-cost)
+            if name in seen:
+                continue
+            seen.add(name)
+            callers = self._callers.get(name, EMPTY)
+            for caller, count in callers.items():
+                # A call from a frame further out closes those between: a little less probable for each.
+                further = cost - math.log(count / callers.total()) + 0.1 * open_at.get(caller, 0)
+                heapq.heappush(queue, (further, caller, (name, *way)))
+        return place.name, (), 0.0
+
+
+NOTHING: Words = ("", "", "")
+OWN_LINE = Bound(True, 0)
+EMPTY: Counter[Any] = Counter()
+
+
+def standing(place: Place, name: str, skip: int) -> Place | None:
+    """The innermost open frame called `name`, but for the `skip` further in; the root by its kind. None: not open."""
+    for at in place.up():
+        if at.name == name:
+            if skip == 0:
+                return at
+            skip -= 1
+    return None
+
+
+def load_calls(root: Traversable, roles: Mapping[str, str]) -> CallGraph:
+    """Read `calls.tsv` of the grammars folder `root`. `roles`: rule -> role of the message rules.
+
+    Raises GrammarError with the number of a row that is not what the head of the file says.
+    """
+    lines: dict[str, tuple[str, str]] = {}
+    steps: list[Step] = []
+    bounds: dict[tuple[str, str, str], Bound] = {}
+    for number, row in enumerate((root / FILE).read_text(encoding="utf-8").splitlines(), 1):
+        cells = row.split("\t")
+        try:
+            match cells:
+                case ["line", _, event, method, role]:
+                    lines[event] = (method, role)
+                case ["step", count, inside, after, event, back, skip, opens]:
+                    change = (back, int(skip), tuple(opens.split(" > ")) if opens else ())
+                    steps.append(Step(int(count), inside, after, event, change))
+                case ["start" | "end" as edge, _, frame, word, "own" | "other" as side, offset]:
+                    bounds[edge, frame, word] = Bound(side == "own", int(offset) * 1000)
+                case _ if row and not row.startswith("#"):
+                    raise GrammarError(f"grammars: {FILE}:{number}: neither line, step, start nor end")
+        except ValueError as error:
+            raise GrammarError(f"grammars: {FILE}:{number}: {error}") from error
+    named = {step.event for step in steps} | {step.after for step in steps} - {""}
+    if strange := sorted(named - set(lines)):
+        raise GrammarError(f"grammars: {FILE}: a step names {strange[0]}, of which there is no line row")
+    return CallGraph(lines, steps, bounds, roles)

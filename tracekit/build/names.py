@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tracekit.build.frames import look_up
 from tracekit.build.tree import Tree
 from tracekit.parse.scan import Events
 from tracekit.read.files import Sources
@@ -16,7 +17,7 @@ from tracekit.schema import OPERATIONS, check, frame
 def errors_of(jobs: pd.DataFrame, events: Events, records: pd.DataFrame, sources: Sources) -> pd.DataFrame:
     """`jobs` with the error that the completion of each failed job names."""
     rows = events.meaning("job.complete").drop_duplicates("JOB", keep="last").set_index("JOB")["ERROR"]
-    return jobs.assign(error=rows.reindex(jobs["job"]).to_numpy())
+    return jobs.assign(error=look_up(jobs["job"], rows))
 
 
 def with_entities(table: pd.DataFrame, jobs: pd.DataFrame, runs: pd.DataFrame, events: Events, records: pd.DataFrame) -> pd.DataFrame:
@@ -27,12 +28,12 @@ def with_entities(table: pd.DataFrame, jobs: pd.DataFrame, runs: pd.DataFrame, e
     names = vm_names(events)
     of_vm = jobs[jobs["kind"] == "work"].drop_duplicates("operation").set_index("operation")["vm"].reindex(table.index)
     vm = about["INSTANCE"].where(about["INSTANCE_TYPE"] == "VirtualMachine").fillna(of_vm)
-    instance = vm.map(names["VM_NAME"])
+    instance = look_up(vm, names["VM_NAME"])
     given = about["ENTITY_NAME"].fillna(table["asked_name"])
     both = instance.notna() & given.notna() & (vm == about["INSTANCE"])
     entity = instance.fillna(given)
     entity[both] = instance[both].astype("str") + " (" + given[both].astype("str") + ")"
-    return table.assign(entity=entity, entity_uuid=vm.map(names["VM_UUID"]), user=about["USER"].astype("str"),
+    return table.assign(entity=entity, entity_uuid=look_up(vm, names["VM_UUID"]), user=about["USER"].astype("object").map(str, na_action="ignore"),
                         account=account_names(table, about, runs, events, records))
 
 
@@ -47,10 +48,10 @@ def account_names(table: pd.DataFrame, about: pd.DataFrame, runs: pd.DataFrame, 
     """Account's name as the API thread's checks print it, else its number from the job's details."""
     rows = events.table(columns=["ACCOUNT_NAME"]).dropna()
     run = records.loc[rows["record"], "run"].to_numpy()
-    by_run = pd.Series(rows["ACCOUNT_NAME"].to_numpy(), index=run)
+    by_run = pd.Series(rows["ACCOUNT_NAME"].array, index=run)
     by_run = by_run[~by_run.index.duplicated()]
-    number = "account " + about["ACCOUNT"].astype("str")
-    return table["run"].map(by_run).fillna(number.where(about["ACCOUNT"].notna()))
+    number = "account " + about["ACCOUNT"].astype("object").astype("str")
+    return look_up(table["run"], by_run).fillna(number.where(about["ACCOUNT"].notna()))
 
 
 def describe_operations(table: pd.DataFrame, tree: Tree, ledger: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
@@ -63,10 +64,10 @@ def describe_operations(table: pd.DataFrame, tree: Tree, ledger: pd.DataFrame, j
     made["sync"] = made["returned"] - made["submitted"]
     waits = ledger[ledger["category"].isin(["queue", "executor"])]
     queue = (waits["end"] - waits["start"]).groupby(waits["operation"]).sum()
-    made["queue"] = made["operation"].map(queue)
+    made["queue"] = look_up(made["operation"], queue)
     made["run"] = made["completed"] - made["started"]
     errors = jobs.set_index("job")["error"]
-    made["error"] = made["job"].map(errors)
+    made["error"] = look_up(made["job"], errors)
     made = made.sort_values(["submitted", "operation"], kind="stable")
     for name in ("wall", "sync", "queue", "run"):
         made[name] = made[name].astype("timedelta64[us]")

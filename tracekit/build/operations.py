@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.build.frames import look_up
 from tracekit.build.model import Model
 from tracekit.parse.scan import Events
 from tracekit.quality import Collector
@@ -39,7 +40,7 @@ def draft_operations(runs: pd.DataFrame, requests: pd.DataFrame, jobs: pd.DataFr
     pseudo = runs["origin"].dropna().unique()
     of_job = pd.concat([of_job, pd.Series([f"job-{job}" for job in pseudo], index=pseudo, dtype="str")])
     of_job = of_job[~of_job.index.duplicated()]
-    of_run = runs["origin"].fillna(runs["job"]).map(of_job)
+    of_run = look_up(runs["origin"].fillna(runs["job"]), of_job)
     of_run = of_run.where(of_run.notna(), asked["operation"].reindex(of_run.index))
     table = table_of(asked, jobs, of_run, runs, model)
     polls = polls_of(requests, table, jobs, quality)
@@ -118,14 +119,14 @@ def assign_records(records: pd.DataFrame, drafts: Drafts, commands: pd.DataFrame
     A thread that executes a command inside the server (`DirectAgent-N`) has a context of its own: what it prints
     under that context belongs to the command's operation.
     """
-    made = records["run"].map(drafts.of_run).astype("object")
-    commands = commands.assign(operation=commands["run"].map(drafts.of_run))
+    made = look_up(records["run"], drafts.of_run).astype("object")
+    commands = commands.assign(operation=look_up(commands["run"], drafts.of_run))
     of_seq = commands.dropna(subset=["operation"]).drop_duplicates(["life", "SEQ"]).set_index(["life", "SEQ"])["operation"]
     for rows in happened:
         if "SEQ" in rows and rows["SEQ"].notna().any():
             known = of_seq.reindex(pd.MultiIndex.from_frame(rows[["life", "SEQ"]]))
         else:
-            known = rows["JOB"].map(drafts.of_job)
+            known = look_up(rows["JOB"], drafts.of_job)
         said = pd.Series(known.to_numpy(), index=rows["record"].to_numpy()).dropna()
         said = said[~said.index.duplicated()]
         begun = rows.loc[rows["means"] == "command.begun", "record"]
@@ -134,5 +135,5 @@ def assign_records(records: pd.DataFrame, drafts: Drafts, commands: pd.DataFrame
         of_run = pd.Series(ran.to_numpy(), index=records.loc[ran.index, "run"].to_numpy())
         of_run = of_run[~of_run.index.duplicated()]
         alone = records["ctx"].notna() & (records["run_kind"] == "other")
-        made = made.where(made.notna() | ~alone, records["run"].map(of_run))
+        made = made.where(made.notna() | ~alone, look_up(records["run"], of_run))
     return made.where(made.notna(), None)

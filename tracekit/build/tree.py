@@ -62,12 +62,15 @@ def build_tree(lines: Lines, runs: pd.DataFrame, drafts: Drafts, requests: pd.Da
     ends = {word: happened[word].drop_duplicates("run").set_index("run") for word in ("request.end", "job.remove")}
     table = jobs.set_index("job")
     polled = set(requests.index[requests["polled"].notna()])
+    # A POST before 4.21 does not say what it asks for: the job that it submitted does.
+    known = drafts.table.dropna(subset=["run", "command"]).set_index("run")["command"]
+    named = {**known.to_dict(), **requests["command"].dropna().to_dict()}
     main: dict[str, int] = {}  # operation -> span of its request
     job_span: dict[int, int] = {}
     for run in mine.itertuples():
         operation = run.operation if isinstance(run.operation, str) else None
         if run.run_kind == "request":
-            span = add_request(tree, lines, run, requests.loc[run.Index], operation, ends["request.end"])
+            span = add_request(tree, run, requests.loc[run.Index], operation, named.get(run.Index, "API request"), ends["request.end"])
             if operation and run.Index not in polled:
                 main[operation] = span
         else:
@@ -83,11 +86,9 @@ def build_tree(lines: Lines, runs: pd.DataFrame, drafts: Drafts, requests: pd.Da
     return tree
 
 
-def add_request(tree: Tree, lines: Lines, run: Any, request: pd.Series[Any], operation: str | None,
-                ends: pd.DataFrame) -> int:
+def add_request(tree: Tree, run: Any, request: pd.Series[Any], operation: str | None, name: str, ends: pd.DataFrame) -> int:
     """The span of an API request, from START to END."""
     end = ends["ts"].get(run.Index)
-    name = request["command"] if isinstance(request["command"], str) else "API request"
     begin = request["start_ts"] if pd.notna(request["start_ts"]) else run.start
     status = None if pd.notna(request["start_ts"]) else "orphan"
     return tree.rows.add("request", name, operation, None, begin, end, thread=run.thread, status=status,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -48,8 +49,14 @@ def writable(table: pd.DataFrame) -> pd.DataFrame:
 
 def safe(column: pd.Series[str]) -> pd.Series[str]:
     """Texts without secrets, and none that a spreadsheet takes for a formula. Distinct values are treated once."""
-    distinct = {value: defused(mask(str(value))) for value in column.dropna().map(str).unique()}
-    return column.map(lambda value: distinct[str(value)], na_action="ignore")
+    texts = column.astype("object").map(written, na_action="ignore")
+    distinct = {value: defused(mask(value)) for value in texts.dropna().unique()}
+    return texts.map(distinct, na_action="ignore")
+
+
+def written(value: object) -> str:
+    """A value as text: what has parts as JSON."""
+    return json.dumps(value, sort_keys=True, default=str) if isinstance(value, dict | list) else str(value)
 
 
 def defused(text: str) -> str:

@@ -1,0 +1,18 @@
+"""Small work on columns that every part of build needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+
+def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
+    """The value of `table` (unique index) at each key, null where there is none; dtype and null kind of `table`.
+
+    Unlike ``keys.map(table)`` it keeps the dtype when nothing is found or the table is empty.
+    """
+    index = table.index.astype("object") if keys.dtype != table.index.dtype else table.index
+    wanted = keys.astype("object") if keys.dtype != table.index.dtype else keys
+    found = table.set_axis(index).reindex(pd.Index(wanted))
+    return pd.Series(found.array, index=keys.index)
