@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tracekit import __version__
 from tracekit.errors import TracekitError, UsageError
 
+if TYPE_CHECKING:
+    from tracekit.options import Filters
+    from tracekit.trace import Trace
+
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
 paths_argument = click.argument("paths", nargs=-1, required=True, metavar="LOG...")
+json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
+FILTERS = (
+    click.option("--since", metavar="TIME", help="Operations submitted at or after this time of the log."),
+    click.option("--until", metavar="TIME", help="Operations submitted at or before it."),
+    click.option("--job", metavar="JOB", help="The operation of this job: job-43 or 43."),
+    click.option("--vm", metavar="NAME", help="Part of the VM's name, or its uuid."),
+    click.option("--command", metavar="NAME", help="Part of the API command's name."),
+    click.option("--failed", is_flag=True, help="Failed and cancelled ones."),
+    click.option("--slower-than", metavar="TIME", help="150ms, 2s, 1.5m."),
+)
+
+
+def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options by which every command chooses operations."""
+    for option in reversed(FILTERS):
+        function = option(function)
+    return function
 
 
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="tracekit")
 def cli() -> None:
-    """Shows where a slow or failed CloudStack operation spent its time, from the management server's log.
+    """Show where a slow or failed CloudStack operation spent its time, from the management server's log.
 
     \b
+    LOG is a file, a packed file, a folder, or - for standard input.
     Exit codes: 0 fine; 2 usage, or a file that would be overwritten; 3 empty, binary or another program's log;
     4 missing, unreadable, or a folder without logs; 130 interrupted.
     """
@@ -31,28 +54,80 @@ def cli() -> None:
 @paths_argument
 @click.option("-o", "--output", metavar="FILE", help="Where to write the page; - is standard output.")
 @click.option("--top", default=20, show_default=True, help="Operations shown in full: failed and slowest first.")
+@filter_options
 @force_option
-def report(paths: tuple[str, ...], output: str | None, top: int, force: bool) -> None:
+def report(paths: tuple[str, ...], output: str | None, top: int, force: bool, **filters: Any) -> None:
     """Write one HTML page that says what every operation did, where its time went and how it ended.
 
     \b
     Example:
       tracekit report management-server.log
     """
-    from tracekit.report import render, summarise  # pandas and templates only where they are needed
-    from tracekit.trace import read_trace
+    from tracekit.report import context, page, text  # pandas and templates only where they are needed
 
     target = Path(output or default_name(paths[0]))
-    if output != "-" and target.exists() and not force:
-        raise UsageError(f"{target}: exists; another file with -o, or --force to overwrite it")
-    trace = read_trace(list(paths))
-    page = render(trace, top=top)
+    if output != "-":
+        refuse_overwrite(target, force)
+    made = context.from_trace(chosen(paths, filters), top)
+    html = page.render(made)
     if output == "-":
-        click.echo(page, nl=False)
+        click.echo(html, nl=False)
         return
-    write(target, page)
-    click.echo(summarise(trace, top=top))
-    click.echo(f"\n{target}  {len(page.encode()) / 1e6:.1f} MB")
+    write(target, html)
+    click.echo(text.summary(made))
+    click.echo(f"\n{target}  {len(html.encode()) / 1e6:.1f} MB")
+
+
+@cli.command()
+@paths_argument
+@filter_options
+@click.option("--top", type=int, help="Only the slowest so many.")
+@json_option
+def operations(paths: tuple[str, ...], top: int | None, as_json: bool, **filters: Any) -> None:
+    """List every operation: what, for whom, when, how long, where the time went, how it ended.
+
+    \b
+    Example:
+      tracekit operations management-server.log --command deploy --slower-than 30s
+    """
+    from tracekit.report import terminal
+
+    trace = chosen(paths, filters)
+    rows = trace.operations
+    if top is not None:
+        rows = rows.loc[rows["wall"].sort_values(ascending=False, kind="stable").index[:top].sort_values()]
+    click.echo(terminal.operations_json(trace, rows) if as_json else terminal.operations_table(trace, rows))
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, metavar="LOG... JOB")
+def tree(paths: tuple[str, ...]) -> None:
+    """Show the call tree of one operation: total and own seconds, begin, `[5x]` for repeats, `<` for ends not logged.
+
+    \b
+    Example:
+      tracekit tree management-server.log job-43
+    """
+    from tracekit.report import terminal
+
+    trace, name = with_operation(paths)
+    click.echo(terminal.tree_text(trace, name))
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, metavar="LOG... JOB")
+def lines(paths: tuple[str, ...]) -> None:
+    """Print every line of one operation, whichever thread or file wrote it, behind its line number.
+
+    \b
+    Example:
+      tracekit lines management-server.log job-43 | less
+    """
+    from tracekit.report import terminal
+
+    trace, name = with_operation(paths)
+    for line in terminal.lines_text(trace, name):
+        click.echo(line)
 
 
 @cli.command()
@@ -74,14 +149,88 @@ def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
     click.echo("\n".join(str(path) for path in written))
 
 
+@cli.command()
+@click.argument("line")
+def explain(line: str) -> None:
+    """Say what the grammar sees in one line of a log: its columns, the statement behind it, the releases.
+
+    \b
+    Example:
+      tracekit explain 'Sync job-44 execution on object VmWorkJobQueue.6'
+    """
+    from tracekit.parse.explain import explain as explained
+    from tracekit.redact import shown
+
+    rows = explained(line)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        click.echo(f"{name.ljust(width)}  {shown(value)}")
+
+
+@cli.command()
+def check() -> None:
+    """Lint the grammars and dialects by their own samples. Exit code 1 when something is wrong."""
+    from tracekit.parse.explain import check as checked
+
+    found = list(checked())
+    for line in found:
+        click.echo(line)
+    click.echo(f"{len(found)} problems" if found else "grammars and dialects: every sample is read as it says")
+    if found:
+        sys.exit(1)
+
+
+def chosen(paths: tuple[str, ...], given: dict[str, Any]) -> Trace:
+    """The trace of `paths` with the operations that the filters leave."""
+    from dataclasses import replace
+
+    from tracekit.trace import read_trace
+
+    filters = filters_of(given)
+    trace = read_trace(list(paths))
+    return replace(trace, operations=filters.apply(trace.operations).reset_index(drop=True))
+
+
+def filters_of(given: dict[str, Any]) -> Filters:
+    """Filters from the values of the command line. Raises UsageError for one that cannot be read."""
+    from tracekit.options import Filters, duration, job_number, moment
+
+    return Filters(
+        since=moment(given["since"]) if given["since"] else None,
+        until=moment(given["until"]) if given["until"] else None,
+        job=job_number(given["job"]) if given["job"] else None,
+        vm=given["vm"],
+        command=given["command"],
+        failed=given["failed"],
+        slower_than=duration(given["slower_than"]) if given["slower_than"] else None,
+    )
+
+
+def with_operation(arguments: tuple[str, ...]) -> tuple[Trace, str]:
+    """The trace of all arguments but the last, and the operation that the last one means."""
+    from tracekit.report.terminal import operation_of
+    from tracekit.trace import read_trace
+
+    if len(arguments) < 2:
+        raise UsageError("name the log and the operation: management-server.log job-43")
+    trace = read_trace(list(arguments[:-1]))
+    return trace, operation_of(trace, arguments[-1])
+
+
 def default_name(path: str) -> str:
     """`<log>.tracekit.html` in the current folder."""
     name = "stdin" if path == "-" else Path(path).resolve().name
     return f"{name}.tracekit.html"
 
 
+def refuse_overwrite(target: Path, force: bool) -> None:
+    """Raise UsageError when the file exists, before any work is done for it."""
+    if target.exists() and not force:
+        raise UsageError(f"{target}: exists; another file with -o, or --force to overwrite it")
+
+
 def write(target: Path, text: str) -> None:
-    """Write a file whole. Raises SourceError's sibling UsageError when the place cannot be written to."""
+    """Write a file whole. Raises UsageError when the place cannot be written to."""
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:

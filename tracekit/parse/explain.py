@@ -1,0 +1,97 @@
+"""What the grammar sees in one line, said by Lark itself, and the lint of all grammars by their own samples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tracekit.parse.derived import derived_rules
+from tracekit.parse.dialect import Dialect, load_dialects
+from tracekit.parse.grammar import WRAP, Derived, Messages, load_messages
+from tracekit.parse.scan import Dispatch
+from tracekit.resources import grammars
+
+
+def explain(line: str) -> list[tuple[str, str]]:
+    """Names and values of one line: its layout, header columns, rule, what the statement is, message columns."""
+    dialects, messages = load_dialects(grammars()), load_messages(grammars())
+    found = next(((dialect, fields) for dialect in dialects if (fields := dialect.grammar.parse("record", line))), None)
+    if found is None:
+        return [("layout", "none that tracekit knows"), *explain_message(line, messages)]
+    dialect, fields = found
+    message = fields.pop("MESSAGE", "")
+    return [("layout", dialect.title), *fields.items(), *explain_message(message, messages)]
+
+
+def explain_message(message: str, messages: Messages) -> list[tuple[str, str]]:
+    """Rule, Class.method, releases, meaning and columns of a message."""
+    dispatch = Dispatch(derived_rules(messages), messages.columns)
+    for number in dispatch.candidates(message.encode()):
+        rule = dispatch.readers[number].rule.name
+        fields = messages.grammar_of(rule).parse(WRAP + rule, message)
+        if fields is not None:
+            said = messages.meanings[rule]
+            known = [("rule", rule), ("statement", said.where), ("releases", said.releases)]
+            return known + ([("means", said.means)] if said.means else []) + list(fields.items())
+    return [("rule", "none: the statement is not in the grammars"), ("message", message)]
+
+
+def check() -> Iterator[str]:
+    """Everything that is wrong in the grammars, one line each: samples that their rule does not read as stated."""
+    messages = load_messages(grammars())
+    dispatch = Dispatch(derived_rules(messages), messages.columns)
+    for rule, meaning in messages.meanings.items():
+        if not meaning.samples:
+            yield f"{rule}: no sample"
+        for sample in meaning.samples:
+            yield from check_sample(rule, sample, messages, dispatch)
+    for dialect in load_dialects(grammars()):
+        yield from check_dialect(dialect)
+
+
+def check_sample(rule: str, sample: Mapping[str, Any], messages: Messages, dispatch: Dispatch) -> Iterator[str]:
+    """The scanner takes the sample for `rule`, and reads the stated fields as Lark does."""
+    line, stated = sample["line"], dict(sample["fields"])
+    raw = line.encode()
+    taken = dispatch.find(raw, 0, len(raw), 0)
+    name = dispatch.readers[taken[0]].rule.name if taken else None
+    if name != rule:
+        yield f"{rule}: its sample is read by {name}: {line[:100]}"
+        return
+    derived = typed(fields_of(dispatch.readers[taken[0]].rule, raw) if taken else {}, messages.columns)
+    if derived != stated:
+        yield f"{rule}: reads {derived}, its sample says {stated}"
+    reference = typed(messages.grammar_of(rule).parse(WRAP + rule, line) or {}, messages.columns)
+    if reference != derived:
+        yield f"{rule}: Lark reads {reference}, the derived pattern {derived}"
+
+
+def fields_of(rule: Derived, message: bytes) -> dict[str, str]:
+    """Columns that the derived pattern reads in `message`; {} where it does not match."""
+    found = re.fullmatch(rule.pattern.encode(), message)
+    if found is None:
+        return {}
+    return {name: value.decode("utf-8", "replace") for name, value in zip(rule.fields, found.groups(), strict=True)
+            if value is not None}
+
+
+def typed(fields: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, Any]:
+    """Values of number columns as numbers."""
+    return {name: int(value) if columns[name] == "Int64" else value for name, value in fields.items()}
+
+
+def check_dialect(dialect: Dialect) -> Iterator[str]:
+    """Each sample of a dialect is read as it says, by Lark and by the derived header."""
+    for sample in dialect.samples:
+        line, stated = sample["line"], dict(sample["fields"])
+        reference = dialect.grammar.parse("record", line)
+        if reference != stated:
+            yield f"{dialect.id}: reads {reference}, its sample says {stated}"
+        found = dialect.header.match(line.encode())
+        derived = {} if found is None else {
+            name: value.decode() for name, value in zip(dialect.fields, found.groups(), strict=True) if value is not None}
+        if found is not None and line[found.end():]:
+            derived["MESSAGE"] = line[found.end():]
+        if derived != stated:
+            yield f"{dialect.id}: the derived header reads {derived}, its sample says {stated}"

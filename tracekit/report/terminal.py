@@ -1,0 +1,165 @@
+"""What the terminal shows: the table of operations, one operation's call tree, its lines, and a line explained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tracekit.errors import UsageError
+from tracekit.redact import shown
+from tracekit.report.words import known
+from tracekit.trace import Trace
+
+COLUMNS = ("operation", "command", "entity", "account", "submitted", "wall", "sync", "queue", "most time in", "status")
+MARKS = {"error": "\u2717", "open": "\u2026", "orphan": "?"}
+WIDEST = 44  # characters of a column of text
+
+
+def operations_table(trace: Trace, operations: pd.DataFrame) -> str:
+    """One line an operation: what, for whom, when, how long, where the time went, how it ended."""
+    most = most_time(trace)
+    rows = [COLUMNS] + [
+        (
+            row.operation, text(row.command), text(row.entity), text(row.account), clock(row.submitted), seconds(row.wall),
+            seconds(row.sync), seconds(row.queue), most.get(row.operation, ""),
+            f"{row.status}{': ' + text(row.error) if isinstance(row.error, str) else ''}",
+        )
+        for row in operations.itertuples()
+    ]
+    return "\n".join(aligned(rows, right={5, 6, 7}))
+
+
+def most_time(trace: Trace) -> dict[str, str]:
+    """Of each operation the owner of most of its wall time, with its share."""
+    ledger = trace.ledger[trace.ledger["category"] != "client"]
+    spent = (ledger["end"] - ledger["start"]).groupby([ledger["operation"], ledger["category"].astype("object"), ledger["owner"]]).sum()
+    if spent.empty:
+        return {}
+    total = spent.groupby(level=0).sum()
+    top = spent.groupby(level=0).idxmax()
+    return {
+        operation: f"{text(owner)} {spent[(operation, category, owner)] / total[operation]:.0%}"
+        for operation, (_, category, owner) in top.items() if total[operation] > pd.Timedelta(0)
+    }
+
+
+def operations_json(trace: Trace, operations: pd.DataFrame) -> str:
+    """The same rows for machines: ISO times, milliseconds, null for what is not known."""
+    made = []
+    for row in operations.to_dict("records"):
+        made.append({name: plain(value) for name, value in row.items()})
+    return json.dumps(made, indent=1, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON has it; durations in milliseconds."""
+    if not known(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat(timespec="microseconds")
+    if isinstance(value, pd.Timedelta):
+        return value / pd.Timedelta(milliseconds=1)
+    return shown(value) if isinstance(value, str) else value
+
+
+def operation_of(trace: Trace, name: str) -> str:
+    """The id of the operation that a user means by `job-43`, `43` or `req-1a2b3c4d`. Raises UsageError otherwise."""
+    wanted = f"job-{name}" if name.isdigit() else name
+    ids = trace.operations["operation"]
+    if wanted in set(ids):
+        return wanted
+    job = wanted.removeprefix("job-")
+    if job.isdigit():
+        part = trace.jobs.loc[trace.jobs["job"] == int(job), "operation"].dropna()
+        if len(part):
+            return str(part.iloc[0])
+    near = ", ".join(ids[ids.str.startswith("job-")].head(5))
+    raise UsageError(f"no operation {shown(name)} in this log; there are {len(ids)}: {near}, \u2026; see `tracekit operations`")
+
+
+def tree_text(trace: Trace, operation: str) -> str:
+    """Call tree of one operation: time, own time, kind, name; consecutive calls of one name folded."""
+    spans = trace.spans[trace.spans["operation"] == operation]
+    children: dict[int, list[Any]] = {}
+    here = set(spans["span"])
+    for row in spans.itertuples():
+        children.setdefault(int(row.parent) if known(row.parent) and row.parent in here else -1, []).append(row)
+    rows: list[tuple[str, ...]] = [("  total", "own", "from", "")]
+    stack = [(group, 0) for group in reversed(folded(children.get(-1, [])))]
+    begin = spans["start"].min()
+    while stack:
+        group, depth = stack.pop()
+        rows.append(tree_row(group, depth, begin))
+        inner = [child for row in group for child in children.get(row.span, [])]
+        stack.extend((inside, depth + 1) for inside in reversed(folded(inner)))
+    return "\n".join(aligned(rows, right={0, 1, 2}))
+
+
+def folded(siblings: Sequence[Any]) -> list[list[Any]]:
+    """Siblings in order of start, consecutive ones of the same kind and name together."""
+    made: list[list[Any]] = []
+    for row in sorted(siblings, key=lambda row: (row.start, row.span)):
+        if made and (made[-1][0].kind, made[-1][0].name) == (row.kind, row.name):
+            made[-1].append(row)
+        else:
+            made.append([row])
+    return made
+
+
+def tree_row(group: Sequence[Any], depth: int, begin: pd.Timestamp) -> tuple[str, ...]:
+    """One line of the tree; `<` before the time says that the end is known only by the next line outside."""
+    first = group[0]
+    total = sum((row.duration for row in group if known(row.duration)), pd.Timedelta(0))
+    own = sum((row.self_time for row in group if known(row.self_time)), pd.Timedelta(0))
+    before = "<" if any(row.ends == "before" for row in group) else ""
+    mark = next((MARKS[row.status] for row in group if row.status in MARKS), "")
+    times = f" [{len(group)}x]" if len(group) > 1 else ""
+    kind = "" if first.kind == "call" else f"{first.kind} "
+    number = first.attributes.get("job")
+    job = f" (job-{number})" if number is not None and first.kind != "queue" else ""
+    name = f"{'  ' * depth}{mark}{kind}{shown(str(first.name))}{job}{times}"
+    is_open = not known(first.duration)
+    return (f"{before}{'open' if is_open else seconds(total)}", seconds(own), seconds(first.start - begin), name)
+
+
+def lines_text(trace: Trace, operation: str) -> Iterator[str]:
+    """Every line of one operation in the order of the log, whichever thread or file wrote it."""
+    mine = trace.records[trace.records["operation"] == operation]
+    several = mine["source"].nunique() > 1
+    for row in mine.itertuples():
+        place = f"{row.source}:{row.line}" if several else f"{row.line}"
+        first, *more = trace.sources.text(row).split("\n")
+        yield f"{place}: {shown(first)}"
+        for line in more:
+            yield f"{' ' * len(place)}| {shown(line)}"
+
+
+def text(value: object) -> str:
+    """A cell of text, cut to the width of a column."""
+    if not known(value):
+        return ""
+    said = shown(str(value))
+    return said if len(said) <= WIDEST else said[: WIDEST - 1] + "\u2026"
+
+
+def clock(value: object) -> str:
+    """Date and time to the millisecond."""
+    return value.strftime("%m-%d %H:%M:%S.%f")[:-3] if isinstance(value, pd.Timestamp) and known(value) else ""
+
+
+def seconds(value: object) -> str:
+    """A duration in seconds to the millisecond; empty where it is not known."""
+    return f"{value.total_seconds():.3f}" if isinstance(value, pd.Timedelta) and known(value) else ""
+
+
+def aligned(rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:
+    """Rows as columns, those in `right` flush right, no blanks at the end."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(cell.rjust(width) if i in right else cell.ljust(width)
+                  for i, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        for row in rows
+    ]
