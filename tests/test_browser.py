@@ -201,3 +201,15 @@ def test_it_prints(browser: Browser, typical: Path) -> None:
     assert page.locator("#overview-static").is_visible()
     assert page.locator(".tools").first.is_hidden()
     assert page.pdf().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("which", ["typical", "bad"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Browser, which: str, scheme: str, request: pytest.FixtureRequest) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="no axe: pip install axe-playwright-python"
+    )
+    opened = browser.open(request.getfixturevalue(which), color_scheme=scheme, bypass_csp=True)
+    opened.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    found = axe.Axe().run(opened.page).response["violations"]
+    assert [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]] == []
