@@ -23,7 +23,7 @@ AFTER = 0.9  # weight of what followed the same statement, against what was writ
 ELSEWHERE = 7.5e-5  # a known step out of a frame from which it was never seen
 DETOUR = 0.05  # and out of a frame that is not open, so that the frames between have to be guessed
 STAY = 1e-5  # a statement written in a frame where none of the kind is known
-FADED = 14.0  # log odds below which a guess is given up
+FADED = 10.0  # log odds below which a guess is given up
 
 Words = tuple[str, str, str]  # rule, method:role, method
 Change = tuple[str, int, tuple[str, ...]]  # back to the n-th open frame of this name, then open these
@@ -32,7 +32,7 @@ Change = tuple[str, int, tuple[str, ...]]  # back to the n-th open frame of this
 class Step(NamedTuple):
     """A statement was written: how often, where, after which other one, and what that did to the open frames."""
 
-    count: int
+    times: int
     inside: str  # innermost frame before, the kind of the run where none was open
     after: str  # rule of the statement before, "" at the beginning of a run
     event: str
@@ -117,6 +117,7 @@ class CallGraph:
         """
         self._roles = {event: role for event, (_, role) in lines.items()} | dict(roles)
         self._bounds = bounds
+        self._bound_of: dict[tuple[str, str, int], Bound] = {}
         self._tables = (Table(), Table(), Table())
         self._callers: dict[str, Counter[str]] = defaultdict(Counter)
         self._statements: dict[tuple[str | None, str | None], Statement] = {}
@@ -128,10 +129,10 @@ class CallGraph:
 
     def _count(self, step: Step, before: Words, now: Words) -> None:
         for table, after, word in zip(self._tables, before, now, strict=True):
-            table.add(step.inside, after, word, step.change, step.count)
+            table.add(step.inside, after, word, step.change, step.times)
         caller = step.change[0]
         for name in step.change[2]:
-            self._callers[name][caller] += step.count
+            self._callers[name][caller] += step.times
             caller = name
 
     def _words(self, event: str | None, method: str) -> Words:
@@ -156,13 +157,15 @@ class CallGraph:
             self._statements[event, method] = made
         return made
 
-    def bound(self, edge: str, frame: str, words: Words) -> Bound:
-        """Where `frame` starts or ends (`edge`): its first or last line says `words`."""
-        for word in (words[0], words[2], "*"):
-            found = self._bounds.get((edge, frame, word))
-            if found is not None:
-                return found
-        return OWN_LINE
+    def bound(self, edge: str, frame: str, line: Statement) -> Bound:
+        """Where `frame` starts or ends (`edge`) when `line` is its first or last line."""
+        key = (edge, frame, line.number)
+        found = self._bound_of.get(key)
+        if found is None:
+            keys = [(edge, frame, word) for word in (line.words[0], line.words[2], "*")]
+            found = next((self._bounds[known] for known in keys if known in self._bounds), OWN_LINE)
+            self._bound_of[key] = found
+        return found
 
     def moves(self, place: Place, after: Words, now: Statement) -> tuple[Move, ...]:
         """Where `now`, written after `after`, may lead from `place`; the most probable first."""

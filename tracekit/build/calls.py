@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ OPENERS = frozenset({"begin", "both"})
 CLOSERS = frozenset({"end", "both", "answer"})
 
 Trail = tuple["Trail | None", Place, Place]  # the lines before, the place of this line, the frame that stayed open
+Guess = tuple[float, "Trail | None"]  # log probability
 
 
 @dataclass
@@ -53,21 +55,26 @@ def rebuild(graph: CallGraph, methods: Sequence[str | None], events: Sequence[st
 
 def trail(graph: CallGraph, statements: Sequence[Statement], root: str) -> list[tuple[Place, Place]]:
     """For each line the most probable place, and which of the frames before it stayed open (Viterbi over a beam)."""
-    guesses: dict[Place, tuple[float, Trail | None]] = {graph.root(root): (0.0, None)}
+    guesses: dict[Place, Guess] = {graph.root(root): (0.0, None)}
     before, words = 0, NOTHING
     for now in statements:
         key = before * NUMBERS + now.number
-        reached: dict[Place, tuple[float, Trail | None]] = {}
+        reached: dict[Place, Guess] = {}
+        best = -math.inf
         for place, (odds, way) in guesses.items():
             moves = place.moves.get(key)
             if moves is None:
                 moves = place.moves[key] = graph.moves(place, words, now)
             for there, kept, chance in moves:
                 total = odds + chance
+                if total > best:
+                    best = total
+                elif total < best - FADED:
+                    break
                 other = reached.get(there)
                 if other is None or total > other[0]:
                     reached[there] = (total, (way, there, kept))
-        guesses = reached if len(reached) == 1 else likely(reached)
+        guesses = reached if len(reached) == 1 else likely(reached, best - FADED)
         if now.known:
             before, words = now.number, now.words
     way = max(guesses.values(), key=lambda guess: guess[0])[1]
@@ -79,11 +86,10 @@ def trail(graph: CallGraph, statements: Sequence[Statement], root: str) -> list[
     return found
 
 
-def likely(guesses: dict[Place, tuple[float, Trail | None]]) -> dict[Place, tuple[float, Trail | None]]:
-    """The best few guesses that are not hopeless beside the best."""
-    least = max(odds for odds, _ in guesses.values()) - FADED
+def likely(guesses: dict[Place, Guess], least: float) -> dict[Place, Guess]:
+    """The best few of the guesses that are at least so probable."""
     if len(guesses) > GUESSES:
-        least = max(least, sorted((odds for odds, _ in guesses.values()), reverse=True)[GUESSES - 1])
+        least = max(least, sorted([odds for odds, _ in guesses.values()], reverse=True)[GUESSES - 1])
     return {place: guess for place, guess in guesses.items() if guess[0] >= least}
 
 
@@ -136,10 +142,10 @@ def set_times(graph: CallGraph, frames: Frames, statements: Sequence[Statement],
     for name, parent, first, last in zip(frames.name, frames.parent, frames.first, frames.last, strict=True):
         start, end = times[first], times[last]
         if first:
-            bound = graph.bound("start", name, statements[first].words)
+            bound = graph.bound("start", name, statements[first])
             start = between(start, times[first - 1], bound.own, bound.offset)
         if last < final:
-            bound = graph.bound("end", name, statements[last].words)
+            bound = graph.bound("end", name, statements[last])
             end = between(end, times[last + 1], bound.own, bound.offset)
         if parent >= 0:
             start = min(max(start, frames.start[parent]), frames.end[parent])

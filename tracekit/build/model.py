@@ -18,8 +18,9 @@ class StageRule:
 
     name: str
     run: str  # kind of the run in which the event must stand
-    opens: str  # what the event means
-    closes: str | None
+    opens: frozenset[str]  # statements by rule, meaning or Class.method
+    closes: frozenset[str]
+    after: frozenset[str]  # stages of which one must be open; empty: any, or none
     command: str | None  # class of the agent command that the event must be about
 
 
@@ -56,8 +57,8 @@ def load_model(root: Traversable) -> Model:
     row = _toml(root, "model.toml")
     gaps = _toml(root, "gaps.toml")
     try:
-        stages = tuple(StageRule(s["name"], s["run"], s["opens"], s.get("closes"), s.get("command"))
-                       for s in row["stage"])
+        stages = tuple(StageRule(s["name"], s["run"], frozenset(s["opens"]), frozenset(s.get("closes", ())),
+                                 frozenset(s.get("after", ())), s.get("command")) for s in row["stage"])
         made = tuple(Gap(g["id"], g["category"], g["owner"], frozenset(g.get("after", ())),
                          frozenset(g.get("before", ())), g.get("weak", False)) for g in gaps["gap"])
         return Model(row["poll"]["command"], row["poll"]["parameter"], row["start"]["method"], stages, made,

@@ -9,25 +9,25 @@ import pandas as pd
 
 from tracekit.build.model import Model, StageRule
 from tracekit.build.tree import Lines, Tree
-from tracekit.parse.grammar import Meaning
 from tracekit.parse.scan import Events
 
 
 def add_stages(tree: Tree, lines: Lines, runs: pd.DataFrame, commands: pd.DataFrame, events: Events,
-               meanings: Mapping[str, Meaning], model: Model) -> None:
-    """Stage spans below the jobs of each operation that starts its own VM; a router's start inside is no stage."""
-    words = {rule.opens for rule in model.stages} | {rule.closes for rule in model.stages if rule.closes}
-    marks = events.meaning(*words)
-    details = marks.set_index("record")
-    by_record = {int(record): str(means) for record, means in zip(marks["record"], marks["means"], strict=True)}
+               names: Mapping[str, frozenset[str]], model: Model) -> None:
+    """Stage spans below the jobs of each operation that starts its own VM; a router's start inside is no stage.
+
+    `names` are the names by which each rule may be called: itself, its meaning, its Class.method.
+    """
+    asked = frozenset().union(*(stage.opens | stage.closes for stage in model.stages))
+    rules = {rule for rule, called in names.items() if called & asked}
+    details = events.table(sorted(rules), columns=["DESTINATION", "ATTEMPT"]).set_index("record")
     classes = command_classes(commands)
-    starting = starting_runs(tree, lines, runs, model)
-    for run in starting:
-        span = tree.of_run[run]
+    for run in starting_runs(tree, model):
         kind = str(runs.at[run, "run_kind"])
-        own = [int(i) for i in lines.of_run[run] if int(i) in by_record and nesting(tree, int(i), model) <= 1]
-        for stage, first, last in walk(own, by_record, classes, [rule for rule in model.stages if rule.run == kind]):
-            add_stage(tree, lines, span, stage, first, last, details, commands)
+        own = [int(i) for i in lines.of_run[run] if lines.event[i] in rules and nesting(tree, int(i), model) <= 1]
+        called = {number: names[lines.event[number] or ""] for number in own}
+        for stage, first, last in walk(own, called, classes, [stage for stage in model.stages if stage.run == kind]):
+            add_stage(tree, lines, tree.of_run[run], stage, first, last, details, commands)
 
 
 def command_classes(commands: pd.DataFrame) -> dict[int, frozenset[str]]:
@@ -41,7 +41,7 @@ def command_classes(commands: pd.DataFrame) -> dict[int, frozenset[str]]:
     return made
 
 
-def starting_runs(tree: Tree, lines: Lines, runs: pd.DataFrame, model: Model) -> list[int]:
+def starting_runs(tree: Tree, model: Model) -> list[int]:
     """Work jobs that start a VM themselves, and the jobs that wait for them, in order."""
     columns = tree.rows.columns
     starts = [i for i, name in enumerate(columns["name"]) if name == model.start_method and columns["kind"][i] == "call"]
@@ -55,35 +55,42 @@ def starting_runs(tree: Tree, lines: Lines, runs: pd.DataFrame, model: Model) ->
 
 
 def nesting(tree: Tree, record: int, model: Model) -> int:
-    """How many starts of VMs a record lies in: two in a router's start inside a VM's."""
-    columns, depth, at = tree.rows.columns, 0, int(tree.of_record[record])
+    """How many starts of VMs a record lies in: two in a router's start inside a VM's.
+
+    A method and its overload of the same name, one directly in the other, are one start.
+    """
+    columns, depth, at, inner = tree.rows.columns, 0, int(tree.of_record[record]), ""
     while at is not None and at >= 0 and columns["kind"][at] in ("call", "command"):
-        depth += columns["name"][at] == model.start_method
-        at = columns["parent"][at]
+        name = columns["name"][at]
+        depth += name == model.start_method and name != inner
+        at, inner = columns["parent"][at], name
     return depth
 
 
-def walk(numbers: list[int], means: Mapping[int, str], classes: Mapping[int, frozenset[str]],
-         rules: list[StageRule]) -> list[tuple[StageRule, int, int]]:
+def walk(numbers: list[int], called: Mapping[int, frozenset[str]], classes: Mapping[int, frozenset[str]],
+         stages: list[StageRule]) -> list[tuple[StageRule, int, int]]:
     """Stages of one run in order: each opened by its event, ended by its own end or the next opening."""
     made: list[tuple[StageRule, int, int]] = []
     held: tuple[StageRule, int] | None = None
     for number in numbers:
-        word = means[number]
-        opened = next((rule for rule in rules if rule.opens == word
-                       and (rule.command is None or rule.command in classes.get(number, ()))), None)
-        # A stage that is already open is not opened anew: an attempt's mark stands inside the first RESERVATION.
-        if opened is not None and held is not None and opened.name == held[0].name:
-            opened = None
-        ends = held is not None and (opened is not None or held[0].closes == word)
-        if held is not None and ends:
+        opened = next((stage for stage in stages if opens(stage, called[number], classes.get(number), held)), None)
+        if held is not None and (opened is not None or held[0].closes & called[number]):
             made.append((held[0], held[1], number))
             held = None
         if opened is not None:
             held = (opened, number)
-    if held is not None and numbers:
+    if held is not None:
         made.append((held[0], held[1], numbers[-1]))
     return made
+
+
+def opens(stage: StageRule, called: frozenset[str], command: frozenset[str] | None,
+          held: tuple[StageRule, int] | None) -> bool:
+    """Whether a line opens `stage` while `held` is open. One that is open already is not opened anew."""
+    if not stage.opens & called or (stage.command is not None and stage.command not in (command or ())):
+        return False
+    name = held[0].name if held else None
+    return name != stage.name and (not stage.after or name in stage.after)
 
 
 def add_stage(tree: Tree, lines: Lines, parent: int, stage: StageRule, first: int, last: int, details: pd.DataFrame,
