@@ -113,7 +113,10 @@ class Events:
         chosen = [rule for rule in (self.rows if rules is None else rules) if rule in self.rows]
         total = sum(len(self.rows[rule][0]) for rule in chosen)
         names = list(columns or self.messages.columns)
-        parts: dict[str, npt.NDArray[Any]] = {name: np.full(total, None, dtype=object) for name in names}
+        filled = {column for rule in chosen for column in self.fields[rule]}
+        parts: dict[str, npt.NDArray[Any]] = {name: np.full(total, None, dtype=object) for name in names if name in filled}
+        # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
+        nulls = {dtype: pd.Series([None] * total, dtype=dtype) for dtype in ("str", "Int64")}
         record, name_of, at = np.zeros(total, np.int64), np.empty(total, dtype=object), 0
         for rule in chosen:
             numbers, values = self.rows[rule]
@@ -125,7 +128,8 @@ class Events:
             at += len(numbers)
         made: dict[str, Any] = {"record": record, "name": pd.Series(name_of, dtype="str")}
         for name in names:
-            made[name] = column_of(parts[name], self.messages.columns[name])
+            dtype = self.messages.columns[name]
+            made[name] = column_of(parts[name], dtype) if name in parts else nulls["str" if dtype == "str" else "Int64"]
         return pd.DataFrame(made).sort_values("record", kind="stable").reset_index(drop=True)
 
     @staticmethod
