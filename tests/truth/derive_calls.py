@@ -3,8 +3,8 @@
     python -m tests.truth.derive_calls LOGS [--only NAME ...] [--statements FILE] [-o grammars/calls.tsv]
 
 LOGS holds folders with `management-server.log`, `lines-with-span.log` and `spans.jsonl` (plain or packed). The rule
-and the Class.method of a line come from tracekit's own parse step; with `--statements` also from a table of CloudStack's
-log statements (columns class, method, template), where no message rule knows the line.
+and the Class.method of a line come from tracekit's own parse step; with `--statements` also from a table of
+CloudStack's log statements (columns class, method, template), where no message rule knows the line.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ def change(run: Run, before: Sequence[str], now: Sequence[str]) -> Change:
 def blocks(run: Run) -> Iterator[tuple[int, int]]:
     """First and last line of each uninterrupted group of lines of one method in one frame that is not the method's."""
     begin = 0
-    for line in range(1, len(run.events) + 1):
-        same = line < len(run.events) and run.methods[line] == run.methods[begin] and run.chains[line] == run.chains[begin]
-        if same:
+    written = [*zip(run.methods, run.chains, strict=True), (None, None)]
+    for line in range(1, len(written)):
+        if written[line] == written[begin]:
             continue
         method, chain = run.methods[begin], run.chains[begin]
         if method is not None and not (chain and run.names[chain[-1]] == method):
@@ -131,7 +131,7 @@ def rows(counts: Counts) -> Iterator[str]:
     for event in sorted(named):
         yield f"line\t{counts.lines[event]}\t{event}\t{counts.method[event]}\t{counts.role(event)}"
     for count, (inside, after, event, (back, skip, opens)) in steps:
-        yield f"step\t{count}\t{inside}\t{after}\t{event}\t{back}\t{skip}\t{' > '.join(opens)}"
+        yield f"step\t{count}\t{inside}\t{after or '-'}\t{event}\t{back}\t{skip}\t{' > '.join(opens) or '-'}"
     yield from bound_rows(counts.edges)
 
 
@@ -141,12 +141,12 @@ def head(used: Sequence[Path], counts: Counts) -> Iterator[str]:
     for folder in used:
         by_release[folder.parent.name].append(folder.name)
     yield "# Which calls were open when a line was written: python -m tests.truth.derive_calls LOGS"
-    yield f"# Counted on {sum(counts.lines.values())} lines of request and job threads, of which a tracer knew the frame:"
+    yield f"# Counted on {sum(counts.lines.values())} lines of request and job threads:"
     for release, names in sorted(by_release.items()):
         yield f"# {release}: {', '.join(sorted(names))}"
     yield "# line  times seen, rule, Class.method, role measured"
     yield "# step  times seen, innermost frame before, rule of the line before, rule of this line: back to that frame"
-    yield "#       (but for the n-th further in), then opens these; request, job and work stand for a run without frames"
+    yield "#       (but for the n-th further in), then opens these; request, job, work: a run without open frames"
     yield "# start, end  times measured, frame, its first (last) rule, method or any: near its own line or the line"
     yield "#       outside, milliseconds from it; what is not listed begins and ends with its own line"
 
@@ -170,8 +170,7 @@ def main() -> int:
     args = parser.parse_args()
     used = [folder for folder in folders(args.logs) if not args.only or any(part in str(folder) for part in args.only)]
     if not used:
-        print(f"{args.logs}: no folder with lines-with-span.log and spans.jsonl", file=sys.stderr)
-        return 4
+        parser.error(f"{args.logs}: no folder with lines-with-span.log and spans.jsonl")
     matchers: list[Matcher] = [ParseMatcher()]
     if args.statements:
         matchers.append(StatementsMatcher(args.statements))

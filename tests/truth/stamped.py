@@ -132,7 +132,8 @@ class StatementsMatcher:
         if not fitting:
             return None
         pattern, cls, method, _ = max(fitting, key=lambda entry: (entry[1] in names, entry[3]))
-        words = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\\(.)", r"\1", pattern.pattern.replace(".*?", " ")).lower()).strip("-")
+        literal = re.sub(r"\\(.)", r"\1", pattern.pattern.replace(".*?", " ")).lower()
+        words = re.sub(r"[^a-z0-9]+", "-", literal).strip("-")
         return f"{cls}.{method}/{words[:60]}", f"{cls}.{method}"
 
 

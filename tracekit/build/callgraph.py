@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from tracekit.errors import GrammarError
 
 FILE = "calls.tsv"
+NONE = "-"  # cell of a step that is the first of its run, or that opens nothing
 WEIGHTS = (1.0, 0.05, 0.01)  # of the three wordings of a statement: its rule, its method with role, its method
 AFTER = 0.9  # weight of what followed the same statement, against what was written in the same frame at all
 ELSEWHERE = 7.5e-5  # a known step out of a frame from which it was never seen
@@ -110,8 +111,13 @@ class Table:
 class CallGraph:
     """Knowledge of `calls.tsv` in the form that :func:`tracekit.build.calls.rebuild` asks for."""
 
-    def __init__(self, lines: Mapping[str, tuple[str, str]], steps: Iterable[Step],
-                 bounds: Mapping[tuple[str, str, str], Bound], roles: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        lines: Mapping[str, tuple[str, str]],
+        steps: Iterable[Step],
+        bounds: Mapping[tuple[str, str, str], Bound],
+        roles: Mapping[str, str],
+    ) -> None:
         """`lines`: rule -> method and measured role; `bounds`: ("start" or "end", frame, rule or method or "*");
         `roles`: rule -> role as the message rules say, which is stronger than the measured one.
         """
@@ -151,8 +157,9 @@ class CallGraph:
         made = self._statements.get((event, method))
         if made is None:
             words = NOTHING if method is None else self._words(event, method)
-            known = method is not None and any(word in table.anywhere
-                                               for table, word in zip(self._tables, words, strict=True))
+            known = method is not None and any(
+                word in table.anywhere for table, word in zip(self._tables, words, strict=True)
+            )
             made = Statement(len(self._statements) + 1, words, self.role(event), known)
             self._statements[event, method] = made
         return made
@@ -277,8 +284,8 @@ def load_calls(root: Traversable, roles: Mapping[str, str]) -> CallGraph:
                 case ["line", _, event, method, role]:
                     lines[event] = (method, role)
                 case ["step", count, inside, after, event, back, skip, opens]:
-                    change = (back, int(skip), tuple(opens.split(" > ")) if opens else ())
-                    steps.append(Step(int(count), inside, after, event, change))
+                    change = (back, int(skip), () if opens == NONE else tuple(opens.split(" > ")))
+                    steps.append(Step(int(count), inside, "" if after == NONE else after, event, change))
                 case ["start" | "end" as edge, _, frame, word, "own" | "other" as side, offset]:
                     bounds[edge, frame, word] = Bound(side == "own", int(offset) * 1000)
                 case _ if row and not row.startswith("#"):

@@ -41,8 +41,9 @@ class Frames:
         return len(self.name) - 1
 
 
-def rebuild(graph: CallGraph, methods: Sequence[str | None], events: Sequence[str | None], times: Sequence[int],
-            root: str) -> Frames:
+def rebuild(
+    graph: CallGraph, methods: Sequence[str | None], events: Sequence[str | None], times: Sequence[int], root: str
+) -> Frames:
     """The frames of one run, line by line: `Class.method` of the statement, its rule, its time in microseconds.
 
     `methods` is None where no rule knows the line, `root` the kind of the run: request, job or work.
@@ -93,8 +94,12 @@ def likely(guesses: dict[Place, Guess], least: float) -> dict[Place, Guess]:
     return {place: guess for place, guess in guesses.items() if guess[0] >= least}
 
 
-def stacked(graph: CallGraph, statements: Sequence[Statement], methods: Sequence[str | None],
-            places: Sequence[tuple[Place, Place]]) -> Frames:
+def stacked(
+    graph: CallGraph,
+    statements: Sequence[Statement],
+    methods: Sequence[str | None],
+    places: Sequence[tuple[Place, Place]],
+) -> Frames:
     """Frames along a trail of places, and below them one for each method of which the trail knows no frame."""
     frames = Frames()
     stack: list[int] = []

@@ -1,0 +1,186 @@
+"""The call tree of a run: hand-written facts, and what holds for any lines whatever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from tracekit.build.calls import CallGraph, Frames, load_calls, rebuild
+from tracekit.errors import GrammarError
+from tracekit.resources import grammars
+
+# What a work job that starts a VM writes, cut down: line rules, then steps.
+TABLE = """
+line	9	run	Dispatcher.runJob	begin
+line	9	done	Dispatcher.runJob	end
+line	9	start	Machines.orchestrateStart	begin
+line	9	attempt	Machines.orchestrateStart	point
+line	9	started	Machines.orchestrateStart	end
+line	9	nic	Networks.allocateNic	begin
+line	9	nic_address	Addresses.assign	point
+line	9	router	Routers.start	begin
+line	9	service	Model.isServiceEnabled	both
+step	9	work	-	run	work	0	Dispatcher.runJob
+step	9	Dispatcher.runJob	run	start	Dispatcher.runJob	0	Machines.orchestrateStart
+step	9	Machines.orchestrateStart	start	attempt	Machines.orchestrateStart	0	-
+step	9	Machines.orchestrateStart	attempt	nic	Machines.orchestrateStart	0	Networks.prepare > Networks.allocateNic
+step	9	Networks.allocateNic	nic	nic_address	Networks.allocateNic	0	-
+step	5	Networks.allocateNic	nic_address	nic	Networks.prepare	0	Networks.allocateNic
+step	5	Networks.allocateNic	nic_address	attempt	Machines.orchestrateStart	0	-
+step	2	Networks.allocateNic	nic_address	router	Networks.allocateNic	0	Routers.start
+step	2	Routers.start	router	start	Routers.start	0	Machines.orchestrateStart
+step	2	Machines.orchestrateStart	started	nic_address	Networks.allocateNic	0	-
+step	5	Networks.allocateNic	nic_address	started	Machines.orchestrateStart	0	-
+step	5	Machines.orchestrateStart	attempt	started	Machines.orchestrateStart	0	-
+step	5	Machines.orchestrateStart	started	done	Dispatcher.runJob	0	-
+step	3	Machines.orchestrateStart	attempt	service	Machines.orchestrateStart	0	-
+end	9	Dispatcher.runJob	done	own	2
+start	9	Networks.prepare	*	other	1
+"""
+LINES = dict(row.split("\t")[2:4] for row in TABLE.splitlines() if row.startswith("line"))
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> CallGraph:
+    folder = tmp_path_factory.mktemp("grammars")
+    (folder / "calls.tsv").write_text(TABLE, encoding="utf-8")
+    return load_calls(folder, {})
+
+
+def of(graph: CallGraph, text: str, step: int = 10_000) -> Frames:
+    """Frames of a run whose lines are named one after the other; a name that the table lacks is a new method."""
+    names = text.split()
+    methods = [None if name == "?" else LINES.get(name, name) for name in names]
+    events = [name if name in LINES else None for name in names]
+    return rebuild(graph, methods, events, [step * i for i in range(len(names))], "work")
+
+
+def stacks(frames: Frames) -> list[str]:
+    """For each line the open methods without their classes, outermost first."""
+    made = []
+    for at in frames.innermost:
+        names = []
+        while at >= 0:
+            names.append(frames.name[at].partition(".")[2])
+            at = frames.parent[at]
+        made.append(" ".join(reversed(names)))
+    return made
+
+
+def times_of(frames: Frames, name: str) -> list[tuple[int, int, int, int]]:
+    return [row for frame, row in zip(
+        frames.name, zip(frames.first, frames.last, frames.start, frames.end, strict=True), strict=True
+    ) if frame == name]
+
+
+def test_frames_between_two_logged_methods_are_opened_too(graph: CallGraph) -> None:
+    frames = of(graph, "run start attempt nic nic_address started done")
+    assert stacks(frames)[3] == "runJob orchestrateStart prepare allocateNic"
+    assert stacks(frames)[5:] == ["runJob orchestrateStart", "runJob"]
+
+
+def test_a_method_called_twice_in_a_row_is_two_frames(graph: CallGraph) -> None:
+    frames = of(graph, "run start attempt nic nic_address nic nic_address started done")
+    assert [row[:2] for row in times_of(frames, "Networks.allocateNic")] == [(3, 4), (5, 6)]
+    assert [row[:2] for row in times_of(frames, "Networks.prepare")] == [(3, 6)]
+
+
+def test_a_router_start_lies_inside_the_start_that_needs_it(graph: CallGraph) -> None:
+    frames = of(graph, "run start attempt nic nic_address router start attempt started nic_address started done")
+    nested = "runJob orchestrateStart prepare allocateNic start orchestrateStart"
+    assert stacks(frames)[6:9] == [nested] * 3
+    assert stacks(frames)[10] == "runJob orchestrateStart"
+    outer, inner = times_of(frames, "Machines.orchestrateStart")
+    assert outer[:2] == (1, 10)
+    assert inner[:2] == (6, 8)
+
+
+def test_a_second_attempt_is_the_same_start(graph: CallGraph) -> None:
+    frames = of(graph, "run start attempt nic nic_address attempt nic nic_address started done")
+    assert len(times_of(frames, "Machines.orchestrateStart")) == 1
+    assert [row[:2] for row in times_of(frames, "Networks.prepare")] == [(3, 4), (6, 7)]
+
+
+def test_a_method_that_the_table_lacks_is_a_frame_in_the_open_one(graph: CallGraph) -> None:
+    frames = of(graph, "run start New.method New.method attempt started done")
+    assert stacks(frames)[2:5] == ["runJob orchestrateStart method"] * 2 + ["runJob orchestrateStart"]
+    assert [row[:2] for row in times_of(frames, "New.method")] == [(2, 3)]
+
+
+def test_a_line_that_no_rule_knows_belongs_to_the_open_frame(graph: CallGraph) -> None:
+    assert stacks(of(graph, "run start ? attempt started done"))[2] == "runJob orchestrateStart"
+
+
+def test_a_method_without_frame_that_says_begin_and_end_is_a_frame_each_time(graph: CallGraph) -> None:
+    frames = of(graph, "run start attempt service service started done")
+    assert [row[:2] for row in times_of(frames, "Model.isServiceEnabled")] == [(3, 3), (4, 4)]
+
+
+def test_a_log_that_begins_in_the_middle_of_a_run(graph: CallGraph) -> None:
+    assert stacks(of(graph, "nic_address started done")) == [
+        "runJob orchestrateStart prepare allocateNic assign", "runJob orchestrateStart", "runJob",
+    ]
+
+
+def test_an_empty_run_has_no_frames(graph: CallGraph) -> None:
+    assert rebuild(graph, [], [], [], "work") == Frames()
+
+
+def test_bounds_between_the_lines(graph: CallGraph) -> None:
+    frames = of(graph, "run start attempt nic nic_address started done ?")
+    assert times_of(frames, "Networks.prepare") == [(3, 4, 21_000, 40_000)]
+    assert times_of(frames, "Networks.allocateNic") == [(3, 4, 30_000, 40_000)]
+    ends = dict(zip(frames.name, frames.ends, strict=True))
+    assert ends["Machines.orchestrateStart"] == "logged"
+    assert ends["Networks.allocateNic"] == "before"
+
+
+def test_roles_of_the_message_rules_are_stronger_than_the_measured_ones(tmp_path: Path) -> None:
+    (tmp_path / "calls.tsv").write_text(TABLE, encoding="utf-8")
+    frames = of(load_calls(tmp_path, {"service": "point"}), "run start attempt service service started done")
+    assert [row[:2] for row in times_of(frames, "Model.isServiceEnabled")] == [(3, 4)]
+
+
+@pytest.mark.parametrize(("row", "says"), [
+    ("step\tmany\twork\t-\trun\twork\t0\t-", "calls.tsv:2: invalid literal"),
+    ("frame\t1", "calls.tsv:2: neither"),
+    ("step\t1\twork\t-\tother\twork\t0\t-", "names other"),
+])
+def test_a_row_that_cannot_be_meant_so(tmp_path: Path, row: str, says: str) -> None:
+    (tmp_path / "calls.tsv").write_text(f"line\t9\trun\tDispatcher.runJob\tbegin\n{row}\n", encoding="utf-8")
+    with pytest.raises(GrammarError, match=says):
+        load_calls(tmp_path, {})
+
+
+def test_the_table_in_the_grammars_folder_is_read() -> None:
+    graph = load_calls(grammars(), {})
+    assert "VirtualMachineManagerImpl.orchestrateStart" in graph.frames
+
+
+WORDS = st.lists(st.tuples(st.sampled_from([*LINES, "New.method", "?"]), st.integers(-5_000, 2_000_000)), max_size=60)
+
+
+@settings(max_examples=150, deadline=None)
+@given(WORDS, st.sampled_from(["request", "job", "work"]))
+def test_any_lines_make_a_tree(graph: CallGraph, words: list[tuple[str, int]], root: str) -> None:
+    methods = [None if name == "?" else LINES.get(name, name) for name, _ in words]
+    times, now = [], 0
+    for _, step in words:
+        now += step
+        times.append(now)
+    frames = rebuild(graph, methods, [name if name in LINES else None for name, _ in words], times, root)
+    assert len(frames.innermost) == len(words)
+    assert all(-1 <= at < len(frames.name) for at in frames.innermost)
+    for frame, parent in enumerate(frames.parent):
+        first, last, start, end = (part[frame] for part in (frames.first, frames.last, frames.start, frames.end))
+        assert -1 <= parent < frame
+        assert 0 <= first <= last < len(words)
+        assert min(times) <= start <= end <= max(times)
+        if parent >= 0:
+            assert frames.first[parent] <= first <= last <= frames.last[parent]
+            assert frames.start[parent] <= start <= end <= frames.end[parent]
+    for line, at in enumerate(frames.innermost):
+        if at >= 0:
+            assert frames.first[at] <= line <= frames.last[at]
