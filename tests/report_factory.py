@@ -256,6 +256,7 @@ def deploy(
         (5.8 + slow, 5.98 + slow, "execution", "UserVmManagerImpl.finalizeStart", None),
     ):  # fmt: skip
         maker.interval(name, b + start_at, b + end_at, category, owner, span)
+    maker.interval(name, b + 5.98 + slow, b + 6.4 + slow, "client", "queryAsyncJobResult")
     maker.operation(
         name, "deployVirtualMachine", b, b + 5.98 + slow, job=int(name.split("-")[1]), request=request,
         uuid="5dc96a21-0000-4000-8000-000000000043", entity=entity, returned=b + 0.252, started=b + 0.3,

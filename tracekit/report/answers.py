@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.frames import rows
 from tracekit.report import ledger as ledgers
 from tracekit.report.log import Log
 from tracekit.report.model import Answer, Coverage
 from tracekit.report.summary import quantile, spread, walls
 from tracekit.report.verdict import BAD, answer_time
-from tracekit.report.words import between, clock, count, duration, known, rows, seconds, text
+from tracekit.report.words import between, clock, count, duration, known, seconds, text
 
 WAITING = ("queue", "executor", "lock")
 SILENCE = 0.5  # seconds without a line, in several operations at once, from which on it is told
@@ -54,6 +55,7 @@ def compared(operations: Sequence[Any], worst: Any, href: str) -> Answer:
 def where_went(ledger: pd.DataFrame, href: str) -> Answer:
     """4: the ledger of the worst in per cent."""
     question = "Where did its time go?"
+    ledger = ledgers.within(ledger)
     lengths = [seconds(value) or 0.0 for value in ledger["end"] - ledger["start"]]
     if sum(lengths) <= 0:
         return Answer(question, "unknown: its beginning or its end is not in the log")
@@ -66,6 +68,7 @@ def where_went(ledger: pd.DataFrame, href: str) -> Answer:
 def longest_step(ledger: pd.DataFrame, commands: pd.DataFrame, log: Log) -> Answer:
     """5: the longest interval of the worst, with host, command and lines."""
     question = "Which single step is the longest?"
+    ledger = ledgers.within(ledger)
     if not len(ledger):
         return Answer(question, "unknown: there is no ledger")
     row = max(rows(ledger), key=lambda row: between(row.start, row.end) or 0.0)

@@ -9,32 +9,34 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.report import words
+from tracekit.frames import rows
 from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
-from tracekit.report.svg import percent
-from tracekit.report.words import between, count, duration, known, seconds, text
+from tracekit.report.svg import percent, span_name
+from tracekit.report.words import between, count, duration, known, seconds
 
-MAX_NODES = 250
-MAX_DEPTH = 14
+MAX_DEPTH = 24
 OPEN_SHARE = 0.1  # branches with this share of the operation's time stand open
 
 Children = dict[int, list[Any]]
 
 
-def view(spans: pd.DataFrame, log: Log, hint: str) -> Tree:
-    """`spans` of one operation, parents before children. `hint` is the command that shows what is left out."""
-    rows = words.rows(spans)
-    if not rows:
+def view(spans: pd.DataFrame, log: Log, most: int, hint: str) -> Tree:
+    """`spans` of one operation, parents before children; about `most` are shown.
+
+    `hint` is the command that shows what is left out.
+    """
+    found = rows(spans)
+    if not found:
         return Tree((), "")
-    children = _children(rows)
-    below = _below(rows)
-    kept = _kept(rows)
+    children = _children(found)
+    below = _below(found)
+    kept = _kept(found, most)
     start, end = min(spans["start"]), max([*spans["end"].dropna(), *spans["start"]])
     whole = between(start, end) or 0.0
 
     tokens: list[Token] = []
-    lost = len(rows) - len(kept)
+    lost = len(found) - len(kept)
     # Each entry is a token that is still to be written, or a group of siblings that is still to be opened.
     stack: list[Token | tuple[Sequence[Any], int]] = [(group, 0) for group in reversed(_groups(children, -1))]
     while stack:
@@ -60,7 +62,7 @@ def view(spans: pd.DataFrame, log: Log, hint: str) -> Tree:
         stack.append(Token("close"))
         stack.extend((group, depth + 1) for group in reversed(inner))
     note = f"{count(lost, 'shorter call')} left out; {hint} shows all" if lost else ""
-    return Tree(tuple(tokens), note)
+    return Tree(tuple(tokens), note, any(token.node and token.node.time.startswith("≤") for token in tokens))
 
 
 def _children(rows: Iterable[Any]) -> Children:
@@ -85,12 +87,12 @@ def _below(rows: Sequence[Any]) -> dict[int, int]:
     return below
 
 
-def _kept(rows: Sequence[Any]) -> set[int]:
+def _kept(rows: Sequence[Any], most: int) -> set[int]:
     """The longest spans, the failed ones and all that lead to them."""
     longest = sorted(rows, key=lambda row: (str(row.status) != "error", row.depth > 3, -_length(row), row.span))
     parents = {row.span: int(row.parent) if known(row.parent) else -1 for row in rows}
     kept: set[int] = set()
-    for row in longest[:MAX_NODES]:
+    for row in longest[:most]:
         span = row.span
         while span in parents and span not in kept:
             kept.add(span)
@@ -120,22 +122,21 @@ def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> 
     is_open = any(not known(row.end) for row in group)
     begin = (between(start, first.start) or 0.0) / whole * 100 if whole else 0.0
     reach = max([between(start, row.end) or 0.0 for row in group]) / whole * 100 if whole and not is_open else 100.0
-    notes = [] if len(group) == 1 else [f"longest {duration(max(times))}"]
-    if any(str(row.ends) == "before" for row in group):
-        notes.append("end known only as before")
+    notes = [f"longest {duration(max(times))}"] if len(group) > 1 and max(times) > 0 else []
+    before = "≤ " if any(str(row.ends) == "before" for row in group) else ""
     if any(str(row.status) == "orphan" for row in group):
         notes.append("beginning not in the log")
     own = [seconds(row.self_time) for row in group]
     return Node(
-        name=text(first.name, 120) or str(first.kind),
+        name=span_name(first, 120),
         folded=f"[{len(group)}x]" if len(group) > 1 else "",
-        kind=str(first.kind),
-        time="open" if is_open else duration(sum(times)),
+        kind="" if str(first.kind) == "call" else str(first.kind),
+        time="open" if is_open else before + duration(sum(times)),
         own="" if any(value is None for value in own) else duration(sum(value or 0.0 for value in own)),
         x=percent(begin),
         width=percent(max(reach - begin, 0.0)),
         note=", ".join(notes),
-        lines=log.span(first.first_record, last.last_record),
+        lines=log.brief(first.first_record, last.last_record),
         failed=any(str(row.status) == "error" for row in group),
     )
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tracekit.report import answers, figures, ledger, summary, verdict, words as vocabulary
+from tracekit import frames
+from tracekit.report import answers, figures, ledger, summary, verdict
 from tracekit.report.figures import Point
 from tracekit.report.log import Log
 from tracekit.report.model import Overview, PageContext, Row, Segment, Table, Verdict
-from tracekit.report.operation import Parts, Splitter, anchor, detail
+from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail
 from tracekit.report.svg import stacked
 from tracekit.report.words import between, clock, count, duration, known, seconds, stamp, text, words
 
@@ -22,13 +23,14 @@ MASKED = (
     "Values of passwords, API and secret keys, signatures, session keys and tokens are masked as ***. "
     "Names and addresses are not masked."
 )
+AT_LENGTH = 6  # operations, the worst ones, that are shown with all limits wide
 EMPTY = "No operation was found: the log has no API request and no job."
 
 
 def from_trace(trace: Trace, top: int = 20) -> PageContext:
     """The page's context. At most `top` operations are shown in full: failed and slow ones in turn."""
     log = Log(trace)
-    rows = vocabulary.rows(trace.operations)
+    rows = frames.rows(trace.operations)
     end_of_log = trace.records["ts"].max() if len(trace.records) else None
     order = verdict.ranked(rows, end_of_log)
     full = order[: max(top, 0)]
@@ -68,15 +70,18 @@ def from_trace(trace: Trace, top: int = 20) -> PageContext:
         overview=_overview(rows, hrefs, end_of_log),
         stats=summary.stats(rows),
         table=_table(rows, trace.ledger, hrefs),
-        details=tuple(detail(rows[i], splitter.parts(str(rows[i].operation)), log, end_of_log) for i in full),
+        details=tuple(
+            detail(rows[i], splitter.parts(str(rows[i].operation)), log, end_of_log, FULL if n < AT_LENGTH else BRIEF)
+            for n, i in enumerate(full)
+        ),
         **common,
     )
 
 
 def _verdict(worst: Any, parts: Parts, log: Log, href: str, end_of_log: object) -> Verdict:
-    split = ledger.view(parts.ledger, log)
+    split = ledger.view(parts.ledger, log, 0)
     return Verdict(
-        sentence=verdict.sentence(worst, parts.ledger, parts.commands, parts.findings, end_of_log),
+        sentence=verdict.sentence(worst, ledger.within(parts.ledger), parts.commands, parts.findings, end_of_log),
         status=str(worst.status),
         href=href,
         segments=split.segments if split else (),
@@ -101,7 +106,7 @@ def _table(rows: Sequence[Any], ledger_rows: pd.DataFrame, hrefs: dict[str, str]
 
 def _bars(ledger_rows: pd.DataFrame) -> dict[str, tuple[Segment, ...]]:
     parts: dict[str, list[tuple[str, float]]] = {}
-    for row in vocabulary.rows(ledger_rows):
+    for row in frames.rows(ledger.within(ledger_rows)):
         parts.setdefault(str(row.operation), []).append((str(row.category), between(row.start, row.end) or 0.0))
     return {operation: stacked(items) for operation, items in parts.items()}
 

@@ -6,23 +6,29 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.frames import rows
 from tracekit.report.log import Log
 from tracekit.report.model import Interval, Ledger, Share
 from tracekit.report.svg import stacked
-from tracekit.report.words import clock, count, exact, rows, seconds, shares, text, words
+from tracekit.report.words import clock, count, duration, exact, seconds, shares, text, words
 
-MAX_INTERVALS = 40
+AFTER = "client"  # what comes after the end: told beside the sum, not in it
 
 
-def view(ledger: pd.DataFrame, log: Log) -> Ledger | None:
-    """`ledger`: the rows of one operation, in time order; None when there are none, or they take no time."""
+def view(ledger: pd.DataFrame, log: Log, most: int) -> Ledger | None:
+    """`ledger`: the rows of one operation, in time order; None when there are none, or they take no time.
+
+    At most `most` intervals are listed, the longest.
+    """
+    after = sum(seconds(value) or 0.0 for value in (ledger["end"] - ledger["start"])[ledger["category"] == AFTER])
+    ledger = within(ledger)
     lengths = [seconds(value) or 0.0 for value in ledger["end"] - ledger["start"]]
     total = sum(lengths)
     if total <= 0:
         return None
     categories = [str(value) for value in ledger["category"]]
     percents = [f"{value:.1f} %" for value in shares(lengths)]
-    shown = set(sorted(range(len(ledger)), key=lambda i: (-lengths[i], i))[:MAX_INTERVALS])
+    shown = set(sorted(range(len(ledger)), key=lambda i: (-lengths[i], i))[:most])
     intervals = tuple(_interval(row, lengths[i], percents[i], log) for i, row in enumerate(rows(ledger)) if i in shown)
     hidden = [lengths[i] for i in range(len(ledger)) if i not in shown]
     rest = f"{count(len(hidden), 'shorter interval')} left out, together {exact(sum(hidden))}" if hidden else ""
@@ -32,7 +38,13 @@ def view(ledger: pd.DataFrame, log: Log) -> Ledger | None:
         total=exact(total),
         intervals=intervals,
         rest=rest,
+        after=f"Then {duration(after)} until the client asked and saw the end; not part of the sum." if after else "",
     )
+
+
+def within(ledger: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a ledger that add up to the wall time."""
+    return ledger[ledger["category"] != AFTER]
 
 
 def sums(categories: list[str], lengths: list[float]) -> tuple[Share, ...]:

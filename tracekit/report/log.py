@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,23 +17,34 @@ if TYPE_CHECKING:
     from tracekit.trace import Trace
 
 TEXT_LIMIT = 240  # characters of a line on the page
-HEAD, TAIL = 70, 30  # lines of an operation on the page
 BAD_LEVELS = {"WARN": "warn", "ERROR": "error", "FATAL": "error"}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What Sources.text needs of a record."""
+
+    source: str
+    offset: int
+    length: int
 
 
 class Log:
     """Looks records up. Numbers are row numbers of `trace.records`."""
 
     def __init__(self, trace: Trace) -> None:
-        self._records = trace.records
+        records = trace.records
         self._sources = trace.sources
-        self._line = trace.records["line"].to_numpy()
-        self._source = trace.records["source"].cat.codes.to_numpy()
-        self.names = short_names([str(path) for path in trace.records["source"].cat.categories])
-        self._levels = trace.records["level"].astype("str").to_numpy()
+        self._paths = [str(path) for path in records["source"].cat.categories]
+        self._names = short_names(self._paths)
+        # Columns, not rows: a row of a frame costs more than the line that is read from it.
+        self._source = records["source"].cat.codes.to_numpy()
+        self._numbers = {name: records[name].to_numpy() for name in ("line", "offset", "length", "message")}
+        self._time = records["ts"]
+        self._level = records["level"].astype("object").to_numpy()
+        self._thread = records["thread"].astype("object").to_numpy()
         self._rows: dict[str, npt.NDArray[np.intp]] = {
-            str(key): np.asarray(rows)
-            for key, rows in trace.records.groupby("operation", observed=True).indices.items()
+            str(key): np.asarray(rows) for key, rows in records.groupby("operation", observed=True).indices.items()
         }
 
     def rows(self, operation: str) -> npt.NDArray[np.intp]:
@@ -44,7 +56,7 @@ class Log:
         if not known(record):
             return ""
         row = int(record)  # type: ignore[call-overload]
-        return f"{self.names[self._source[row]]}:{self._line[row]}"
+        return f"{self._names[self._source[row]]}:{self._numbers['line'][row]}"
 
     def span(self, first: object, last: object) -> str:
         """`file:10–20` of two records, `file:10` where they are one, both in full where the files differ."""
@@ -55,37 +67,43 @@ class Log:
             return f"{begin}–{end.rsplit(':', 1)[1]}"
         return f"{begin} – {end}"
 
+    def brief(self, first: object, last: object) -> str:
+        """As `span`, without the file where there is only one."""
+        said = self.span(first, last)
+        return said.rsplit(":", 1)[-1] if len(self._names) == 1 else said
+
     def line(self, record: int, limit: int = TEXT_LIMIT) -> LogLine:
         """One record for the page: its message alone, first line only, cut at `limit` characters."""
-        row: Any = self._records.iloc[record]
-        whole = self._sources.text(row)
-        first, *more = whole[int(row.message) :].splitlines() or [""]
+        offset, length, message = (int(self._numbers[name][record]) for name in ("offset", "length", "message"))
+        whole = self._sources.text(_Place(self._paths[self._source[record]], offset, length))
+        first, *more = whole[message:].splitlines() or [""]
         said, lost = cut(first, limit)
         notes = [f"+{count(lost, 'character')}"] if lost else []
         if more:
             notes.append(f"+{count(len(more), 'line')}")
         return LogLine(
             where=self.where(record),
-            time=clock(row.ts),
-            level=text(row.level),
-            thread=text(row.thread, 48),
+            time=clock(self._time.iat[record]),
+            level=text(self._level[record]),
+            thread=text(self._thread[record], 48),
             text=said,
-            css=BAD_LEVELS.get(str(row.level), ""),
+            css=BAD_LEVELS.get(str(self._level[record]), ""),
             note=", ".join(notes),
         )
 
-    def lines(self, operation: str) -> Lines:
-        """The first and last records of an operation, and how many stand between them."""
+    def lines(self, operation: str, head: int, tail: int) -> Lines:
+        """The first `head` and last `tail` records of an operation, and how many stand between them."""
         rows = self.rows(operation)
-        if len(rows) <= HEAD + TAIL + 5:  # a gap of a handful saves nothing
-            return Lines(self._all(rows), "", (), count(len(rows), "record"))
-        gap = count(len(rows) - HEAD - TAIL, "record") + " left out here"
-        return Lines(self._all(rows[:HEAD]), gap, self._all(rows[-TAIL:]), count(len(rows), "record"))
+        total = count(len(rows), "record")
+        if len(rows) <= head + tail + 5:  # a gap of a handful saves nothing
+            return Lines(self._all(rows), "", (), total)
+        gap = count(len(rows) - head - tail, "record") + " left out here"
+        return Lines(self._all(rows[:head]), gap, self._all(rows[-tail:]), total)
 
     def first_bad(self, operation: str) -> int | None:
         """The first record of an operation at WARN or above, in the log's order."""
         for row in self.rows(operation):
-            if self._levels[row] in BAD_LEVELS:
+            if self._level[row] in BAD_LEVELS:
                 return int(row)
         return None
 

@@ -36,6 +36,7 @@ class Bar:
     title: str
     open_end: bool = False
     failed: bool = False
+    edge: bool = True  # whether its beginning is marked
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class Ledger:
     total: str
     intervals: tuple[Interval, ...]
     rest: str  # what is not in `intervals`, "" when all are
+    after: str  # what follows the end, "" when nothing does
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class Tree:
 
     tokens: tuple[Token, ...]
     left_out: str
+    before: bool = False  # whether an end is only known as before
 
 
 @dataclass(frozen=True)

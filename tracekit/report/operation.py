@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tracekit.report import calls, ledger, svg, verdict, words
+from tracekit import frames
+from tracekit.report import calls, ledger, svg, verdict
 from tracekit.report.log import Log
 from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage
 from tracekit.report.words import between, clock, count, duration, known, number, seconds, stamp, text
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
 
 MAX_COMMANDS = 60
 MAX_EVIDENCE = 6
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of one operation the page shows; the worst ones get more."""
+
+    nodes: int  # of the call tree
+    intervals: int  # of the ledger
+    head: int  # first lines
+    tail: int  # last lines
+
+
+FULL = Limits(nodes=250, intervals=40, head=70, tail=30)
+BRIEF = Limits(nodes=90, intervals=20, head=30, tail=15)
 DETAIL_SKIPPED = ("vm",)  # of a stage's attributes: it stands in the name
 
 
@@ -44,18 +59,18 @@ class Splitter:
         )
 
 
-def detail(operation: Any, parts: Parts, log: Log, end_of_log: object) -> Detail:
+def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: Limits) -> Detail:
     """The section of one operation; `operation` is its row of OPERATIONS."""
     name = str(operation.operation)
     hint = f"tracekit tree LOG {text(name, 60)}"
-    split = ledger.view(parts.ledger, log)
+    split = ledger.view(parts.ledger, log, limits.intervals)
     return Detail(
         anchor=anchor(name),
         operation=text(name, 60),
         command=text(operation.command, 80) or "unknown command",
         entity=text(operation.entity, 80),
         status=str(operation.status),
-        sentence=verdict.sentence(operation, parts.ledger, parts.commands, parts.findings, end_of_log),
+        sentence=verdict.sentence(operation, ledger.within(parts.ledger), parts.commands, parts.findings, end_of_log),
         error=text(operation.error, 400),
         facts=facts(operation),
         timeline=svg.timeline(operation, parts.spans, parts.ledger, log),
@@ -64,8 +79,8 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object) -> Detail
         stages=stages(parts.spans, str(operation.entity)),
         findings=findings(parts.findings, log),
         commands=commands(parts.commands, parts.spans),
-        tree=calls.view(parts.spans, log, hint),
-        lines=log.lines(name),
+        tree=calls.view(parts.spans, log, limits.nodes, hint),
+        lines=log.lines(name, limits.head, limits.tail),
     )
 
 
@@ -104,7 +119,7 @@ def facts(operation: Any) -> tuple[Fact, ...]:
 
 def stages(spans: pd.DataFrame, entity: str) -> tuple[Stage, ...]:
     """The stages in time order; the longest of the operation's own machine is marked."""
-    rows = sorted(words.rows(spans[spans["kind"].astype("str") == "stage"]), key=lambda row: (row.start, row.span))
+    rows = sorted(frames.rows(spans[spans["kind"].astype("str") == "stage"]), key=lambda row: (row.start, row.span))
     lengths = [seconds(row.duration) or 0.0 for row in rows]
     longest = max(lengths, default=0.0)
     return tuple(_stage(row, entity, length == longest > 0) for row, length in zip(rows, lengths, strict=True))
@@ -131,7 +146,7 @@ def _stage(row: Any, entity: str, slowest: bool) -> Stage:
 def commands(rows: pd.DataFrame, spans: pd.DataFrame) -> Commands:
     """The agent commands in the order in which they were sent; the shortest are left out beyond MAX_COMMANDS."""
     failed = set(spans.loc[spans["status"].astype("str") == "error", "span"])
-    found = words.rows(rows)
+    found = frames.rows(rows)
     longest = sorted(range(len(found)), key=lambda i: (-(verdict.answer_time(found[i]) or 0.0), i))[:MAX_COMMANDS]
     shown = tuple(_command(found[i], failed) for i in sorted(longest))
     lost = len(found) - len(shown)
@@ -165,7 +180,7 @@ def findings(rows: pd.DataFrame, log: Log) -> tuple[Finding, ...]:
             advice=text(row.advice, 1000),
             evidence=tuple(log.line(int(record)) for record in list(row.evidence or ())[:MAX_EVIDENCE]),
         )
-        for row in words.rows(rows)
+        for row in frames.rows(rows)
         if str(row.verdict) == "found"
     )
 

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tracekit.frames import rows
 from tracekit.report.log import short_names
 from tracekit.report.model import CommandStat, Coverage, Fact, QualityRow, SourceFile, Tile
 from tracekit.report.verdict import BAD
-from tracekit.report.words import UNKNOWN, between, clock, count, duration, known, rows, seconds, size, stamp, text
+from tracekit.report.words import UNKNOWN, between, clock, count, duration, known, seconds, size, stamp, text
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
+from tracekit.frames import rows
 from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Segment, Tick, Timeline
-from tracekit.report.words import between, clock, duration, known, rows, text, words
+from tracekit.report.words import between, clock, count, duration, known, text, words
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
 CHARACTER = 6.4  # pixels of one, at the labels' size
 ROW, GAP, AXIS = 20, 8, 22  # pixels down: a row, between lanes, the time axis
 BAR = 16
 MAX_ROWS = 12  # of one lane; shorter spans are left out beyond
+TOUCH = 0.3  # per cent that a bar without a label takes at least
+NARROW = 0.3  # per cent; marks of the ledger below it are merged and have no edge
 BAND_SHARE = 0.02  # unlogged intervals from this share on are drawn through all lanes
 
 LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -59,6 +62,7 @@ class Mark:
     title: str
     open_end: bool = False
     failed: bool = False
+    edge: bool = True  # a line at its beginning, so that it is seen however short
 
 
 def percent(value: float) -> str:
@@ -138,11 +142,15 @@ def _lanes(
     operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame, log: Log, axis: Axis
 ) -> Iterable[tuple[str, list[Mark]]]:
     yield "phases", list(_phases(operation, axis))
-    yield "time", [_ledger_mark(row, log, axis) for row in rows(ledger)]
+    yield "time", [_ledger_mark(group, log, axis) for group in _intervals(ledger, axis)]
     kinds = spans["kind"].astype("str")
     for label, members in LANES:
-        chosen = spans[kinds.isin(members)]
-        yield label, [_span_mark(row, log, axis, str(operation.entity)) for row in rows(chosen)]
+        marks = []
+        for row in rows(spans[kinds.isin(members)]):
+            poll = label == "request" and known(operation.request) and row.span != operation.request
+            mark = _span_mark(row, log, axis, str(operation.entity))
+            marks.append(replace(mark, label="") if poll else mark)
+        yield label, marks
 
 
 def _phases(operation: Any, axis: Axis) -> Iterable[Mark]:
@@ -164,17 +172,40 @@ def _phases(operation: Any, axis: Axis) -> Iterable[Mark]:
             )
 
 
-def _ledger_mark(row: Any, log: Log, axis: Axis) -> Mark:
-    took = duration(between(row.start, row.end))
-    owner = text(row.owner, 80)
-    title = f"{row.category}: {owner} · {clock(row.start)} – {clock(row.end)} ({took})"
-    return Mark(f"c-{row.category}", axis.at(row.start), axis.at(row.end), owner, _with_lines(title, row, log))
+def _intervals(ledger: pd.DataFrame, axis: Axis) -> list[list[Any]]:
+    """The intervals of a ledger; neighbours of one category that are too narrow to be told apart together."""
+    groups: list[list[Any]] = []
+    narrow_before = False
+    for row in rows(ledger):
+        narrow = axis.at(row.end) - axis.at(row.start) < NARROW
+        if (
+            groups
+            and narrow
+            and narrow_before
+            and groups[-1][-1].category == row.category
+            and groups[-1][-1].end == row.start
+        ):
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+        narrow_before = narrow
+    return groups
+
+
+def _ledger_mark(group: Sequence[Any], log: Log, axis: Axis) -> Mark:
+    first, last = group[0], group[-1]
+    owner = text(first.owner, 80) if len(group) == 1 else count(len(group), "short interval")
+    window = f"{clock(first.start)} – {clock(last.end)} ({duration(between(first.start, last.end))})"
+    lines = log.span(first.first_record, last.last_record)
+    title = " · ".join(part for part in (f"{first.category}: {owner}", window, lines) if part)
+    start, end = axis.at(first.start), axis.at(last.end)
+    return Mark(f"c-{first.category}", start, end, owner, title, edge=end - start >= NARROW)
 
 
 def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
     failed = str(row.status) == "error"
     is_open = not known(row.end)
-    name = text(row.name, 80) or str(row.kind)
+    name = span_name(row)
     about = row.attributes.get("vm") if isinstance(row.attributes, dict) else None
     if known(about) and str(about) != entity and str(row.kind) == "stage":
         name = f"{name} ({text(about, 40)})"
@@ -193,6 +224,14 @@ def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
         open_end=is_open or str(row.ends) != "logged",
         failed=failed,
     )
+
+
+def span_name(row: Any, limit: int = 80) -> str:
+    """What a span is called: its name, with its number where it is a job."""
+    name = text(row.name, limit) or str(row.kind)
+    number = row.attributes.get("job") if isinstance(row.attributes, dict) else None
+    job = f"job-{text(number, 20)}" if known(number) and str(row.kind) in ("job", "work") else ""
+    return f"{name} {job}" if job and job not in name else name
 
 
 def seconds_of(row: Any) -> float | None:
@@ -225,7 +264,7 @@ def _lane(label: str, marks: Sequence[Mark], top: int) -> Lane | None:
         bars.append(
             Bar(
                 mark.css, percent(mark.start), percent(mark.end - mark.start), top + row * ROW, BAR, mark.label,
-                place, mark.title, mark.open_end, mark.failed,
+                place, mark.title, mark.open_end, mark.failed, mark.edge,
             )
         )  # fmt: skip
     note = f"{lost} not drawn: more than {MAX_ROWS} at once" if lost else ""
@@ -243,6 +282,8 @@ def _fits(mark: Mark) -> bool:
 def _placed(mark: Mark) -> tuple[str, float, float]:
     """Where the label stands, and from where to where bar and label reach."""
     width = _label_width(mark)
+    if not mark.label:
+        return "none", mark.start, mark.end + TOUCH
     if _fits(mark):
         return "in", mark.start, mark.end
     if mark.end + width <= 100:

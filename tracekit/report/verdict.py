@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.report.words import between, duration, known, rows, seconds, text, words
+from tracekit.frames import rows
+from tracekit.report.words import between, duration, known, seconds, text, words
 
 BAD = ("failed", "cancelled", "unfinished")
 CAUSES, CLAUSES = 2, 3  # said at most
@@ -67,7 +68,8 @@ def sentence(
         if str(row.verdict) == "found" and str(row.severity) != "note"
     ][:CAUSES]
     # A named cause says more than the interval that it explains.
-    said = causes or clauses(ledger, commands)[:CLAUSES]
+    most = CLAUSES if not known(operation.error) else 1
+    said = causes or clauses(ledger, commands)[:most]
     return "; ".join([_outcome(operation, end_of_log), *said]) + "."
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 import pandas as pd
 
@@ -47,11 +46,6 @@ def words() -> Words:
 def known(value: object) -> bool:
     """Whether `value` is there: not None, NaN, NaT or NA."""
     return not (value is None or value is pd.NA or value is pd.NaT or value != value)
-
-
-def rows(table: pd.DataFrame) -> list[Any]:
-    """The rows of a table as named tuples."""
-    return list(table.itertuples())
 
 
 def seconds(value: object) -> float | None:
