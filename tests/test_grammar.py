@@ -58,13 +58,20 @@ def test_the_scanner_reads_every_distinct_line_of_the_sample_logs_as_lark_does(s
     compared = 0
     for rule, raw in distinct_messages(samples, dispatch):
         text = raw.decode("latin-1")  # one character a byte, so that both see the same
-        first = next(name for number in dispatch.candidates(raw) if (name := dispatch.readers[number].rule.name)
-                     and messages.grammar_of(name).parse(WRAP + name, text) is not None)
+        first = next(
+            name
+            for number in dispatch.candidates(raw)
+            if (name := dispatch.readers[number].rule.name)
+            and messages.grammar_of(name).parse(WRAP + name, text) is not None
+        )
         assert first == rule, text[:200]
         found = re.fullmatch(by_name[rule].pattern.encode(), raw)
         assert found is not None
-        derived = {name: value.decode("latin-1") for name, value in zip(by_name[rule].fields, found.groups(), strict=True)
-                   if value is not None}
+        derived = {
+            name: value.decode("latin-1")
+            for name, value in zip(by_name[rule].fields, found.groups(), strict=True)
+            if value is not None
+        }
         assert derived == messages.grammar_of(rule).parse(WRAP + rule, text), text[:200]
         compared += 1
     assert compared > 1500
@@ -83,8 +90,11 @@ def test_every_header_of_the_sample_logs_is_read_as_lark_does(samples: Path) -> 
             if found is None or shape in seen:
                 continue
             seen.add(shape)
-            derived = {name: value.decode("latin-1") for name, value in zip(dialect.fields, found.groups(), strict=True)
-                       if value is not None}
+            derived = {
+                name: value.decode("latin-1")
+                for name, value in zip(dialect.fields, found.groups(), strict=True)
+                if value is not None
+            }
             reference = dialect.grammar.parse("record", line.decode("latin-1"))
             assert reference is not None
             reference.pop("MESSAGE", None)
@@ -125,15 +135,23 @@ def test_a_rule_that_contains_itself_is_refused() -> None:
 
 
 def test_an_exception_behind_a_message_does_not_hide_it() -> None:
-    rows = dict(explain("Unexpected exception while executing org.apache.cloudstack.api.command.user.vm.DeployVMCmd "
-                        "com.cloud.utils.exception.CloudRuntimeException: no\n\tat x.Y.z(Y.java:1)"))
+    rows = dict(
+        explain(
+            "Unexpected exception while executing org.apache.cloudstack.api.command.user.vm.DeployVMCmd "
+            "com.cloud.utils.exception.CloudRuntimeException: no\n\tat x.Y.z(Y.java:1)"
+        )
+    )
     assert rows["rule"] == "job_exception"
 
 
 def test_explain_says_what_a_line_is() -> None:
-    rows = dict(explain("2026-11-22 17:05:02,300 DEBUG [o.a.c.f.j.i.AsyncJobManagerImpl] "
-                        "(API-Job-Executor-10:[ctx-ea59195a, job-18, ctx-755e1636]) (logid:dc77c50a) "
-                        "Sync job-19 execution on object VmWorkJobQueue.3"))
+    rows = dict(
+        explain(
+            "2026-11-22 17:05:02,300 DEBUG [o.a.c.f.j.i.AsyncJobManagerImpl] "
+            "(API-Job-Executor-10:[ctx-ea59195a, job-18, ctx-755e1636]) (logid:dc77c50a) "
+            "Sync job-19 execution on object VmWorkJobQueue.3"
+        )
+    )
     assert rows["statement"] == "AsyncJobManagerImpl.syncAsyncJobExecution"
     assert (rows["JOB"], rows["QUEUE"], rows["QUEUE_ITEM"]) == ("19", "VmWorkJobQueue", "3")
     assert (rows["LEVEL"], rows["THREAD"], rows["LOGID"]) == ("DEBUG", "API-Job-Executor-10", "dc77c50a")

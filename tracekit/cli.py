@@ -41,7 +41,7 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="tracekit")
 def cli() -> None:
-    """Show where a slow or failed CloudStack operation spent its time, from the management server's log.
+    r"""Show where a slow or failed CloudStack operation spent its time, from the management server's log.
 
     \b
     LOG is a file, a packed file, a folder, or - for standard input.
@@ -57,7 +57,7 @@ def cli() -> None:
 @filter_options
 @force_option
 def report(paths: tuple[str, ...], output: str | None, top: int, force: bool, **filters: Any) -> None:
-    """Write one HTML page that says what every operation did, where its time went and how it ended.
+    r"""Write one HTML page that says what every operation did, where its time went and how it ended.
 
     \b
     Example:
@@ -84,7 +84,7 @@ def report(paths: tuple[str, ...], output: str | None, top: int, force: bool, **
 @click.option("--top", type=int, help="Only the slowest so many.")
 @json_option
 def operations(paths: tuple[str, ...], top: int | None, as_json: bool, **filters: Any) -> None:
-    """List every operation: what, for whom, when, how long, where the time went, how it ended.
+    r"""List every operation: what, for whom, when, how long, where the time went, how it ended.
 
     \b
     Example:
@@ -102,7 +102,7 @@ def operations(paths: tuple[str, ...], top: int | None, as_json: bool, **filters
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, metavar="LOG... JOB")
 def tree(paths: tuple[str, ...]) -> None:
-    """Show the call tree of one operation: total and own seconds, begin, `[5x]` for repeats, `<` for ends not logged.
+    r"""Show the call tree of one operation: total and own seconds, begin, `[5x]` for repeats, `<` for ends not logged.
 
     \b
     Example:
@@ -117,7 +117,7 @@ def tree(paths: tuple[str, ...]) -> None:
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, metavar="LOG... JOB")
 def lines(paths: tuple[str, ...]) -> None:
-    """Print every line of one operation, whichever thread or file wrote it, behind its line number.
+    r"""Print every line of one operation, whichever thread or file wrote it, behind its line number.
 
     \b
     Example:
@@ -136,7 +136,7 @@ def lines(paths: tuple[str, ...]) -> None:
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write them.")
 @force_option
 def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
-    """Write every table to a file of its own, so that other tools can read them.
+    r"""Write every table to a file of its own, so that other tools can read them.
 
     \b
     Example:
@@ -152,7 +152,7 @@ def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
 @cli.command()
 @click.argument("line")
 def explain(line: str) -> None:
-    """Say what the grammar sees in one line of a log: its columns, the statement behind it, the releases.
+    r"""Say what the grammar sees in one line of a log: its columns, the statement behind it, the releases.
 
     \b
     Example:

@@ -8,6 +8,7 @@ made and not on the page. All times are the log's own wall clock, naive, in ``da
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -166,7 +167,7 @@ QUALITY: Mapping[str, str] = {
 }
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "kind": SPAN_KINDS + ("api",),
+    "kind": (*SPAN_KINDS, "api"),
     "status": SPAN_STATUS + STATUS,
     "ends": SPAN_ENDS,
     "category": CATEGORIES,
@@ -175,7 +176,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def frame(schema: Mapping[str, str], columns: Mapping[str, object]) -> pd.DataFrame:
+def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame:
     """A frame with exactly the columns of `schema`, cast to its dtypes; columns not given are null."""
     length = max((len(values) for values in columns.values() if hasattr(values, "__len__")), default=0)
     made = {}
@@ -183,7 +184,8 @@ def frame(schema: Mapping[str, str], columns: Mapping[str, object]) -> pd.DataFr
         values = columns.get(name)
         if values is None:
             values = pd.Series([None] * length, dtype=OBJECT)
-        made[name] = pd.Series(values).reset_index(drop=True).astype(dtype)
+        column: Any = pd.Series(values).reset_index(drop=True)
+        made[name] = column.astype(dtype)
     return pd.DataFrame(made)
 
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tracekit.build.calls import load_calls
 from tracekit.build.context import add_lives, add_runs
-from tracekit.build.frames import look_up
 from tracekit.build.jobs import build_jobs, job_events
 from tracekit.build.ledger import Explainer, build_ledger
-from tracekit.build.model import Model, load_model
+from tracekit.build.model import load_model
 from tracekit.build.names import describe_operations, errors_of, with_entities
 from tracekit.build.operations import assign_records, describe_runs, draft_operations
 from tracekit.build.pairing import build_commands, command_events, commands_table, name_commands
 from tracekit.build.requests import build_requests
 from tracekit.build.stages import add_stages
 from tracekit.build.tree import Lines, build_tree
+from tracekit.frames import look_up
 from tracekit.parse import Parsed
 from tracekit.parse.scan import Events
 from tracekit.quality import Collector
@@ -67,7 +65,9 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     add_stages(tree, lines, runs, commands, parsed.events, explainer.names, model)
     ledger = build_ledger(drafts.table, runs, jobs, commands, tree, lines, explainer)
     jobs = errors_of(jobs, parsed.events, records, sources)
-    operations = describe_operations(with_entities(drafts.table, jobs, runs, parsed.events, records), tree, ledger, jobs)
+    operations = describe_operations(
+        with_entities(drafts.table, jobs, runs, parsed.events, records), tree, ledger, jobs
+    )
     records["span"] = pd.Series(tree.of_record, dtype="Int64").where(tree.of_record >= 0)
     return Built(
         check(frame(RECORDS, {name: records[name] for name in RECORDS}), RECORDS, "records"),

@@ -24,13 +24,15 @@ def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """`records` with `run` (int64, numbered by first record) and `run_kind` {request, job, work, other}."""
     begins = pd.Series(0, index=records.index)
     begins.loc[events.meaning("request.start", "job.add")["record"]] = 1
-    key = pd.DataFrame({
-        "life": records["life"],
-        "thread": records["thread"].cat.codes,
-        "ctx": records["ctx"].fillna(""),
-        "origin": records["origin"].fillna(-1),
-        "job": records["job"].fillna(-1),
-    })
+    key = pd.DataFrame(
+        {
+            "life": records["life"],
+            "thread": records["thread"].cat.codes,
+            "ctx": records["ctx"].fillna(""),
+            "origin": records["origin"].fillna(-1),
+            "job": records["job"].fillna(-1),
+        }
+    )
     key["turn"] = begins.groupby([key[name] for name in key], sort=False).cumsum()
     run = key.groupby(list(key), sort=False).ngroup()
     made = records.assign(run=run.astype("int64"))

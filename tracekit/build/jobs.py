@@ -10,8 +10,19 @@ import pandas as pd
 from tracekit.parse.scan import Events
 from tracekit.schema import JOBS, check, frame
 
-MEANINGS = ("job.submit", "job.queue", "job.dequeue", "job.schedule", "job.add", "job.execute", "job.work",
-            "job.complete", "job.update", "job.cancel", "job.attach")
+MEANINGS = (
+    "job.submit",
+    "job.queue",
+    "job.dequeue",
+    "job.schedule",
+    "job.add",
+    "job.execute",
+    "job.work",
+    "job.complete",
+    "job.update",
+    "job.cancel",
+    "job.attach",
+)
 STATUS: Mapping[str, str] = {"SUCCEEDED": "succeeded", "FAILED": "failed", "CANCELLED": "cancelled"}
 
 
@@ -35,7 +46,9 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     last = happened.drop_duplicates(["means", "JOB"], keep="last")
     empty = happened.iloc[:0].set_index("JOB")
     first = {word: by.get(word, empty) for word in MEANINGS}
-    ended = {word: last[last["means"] == word].set_index("JOB") for word in ("job.complete", "job.update", "job.cancel")}
+    ended = {
+        word: last[last["means"] == word].set_index("JOB") for word in ("job.complete", "job.update", "job.cancel")
+    }
 
     index = pd.Index(sorted(set(happened["JOB"].dropna().astype("int64"))), dtype="Int64", name="job")
     made = pd.DataFrame(index=index)

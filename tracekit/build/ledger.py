@@ -8,6 +8,7 @@ schema.CATEGORIES wins; where there is none, the stretch is *unlogged* with the 
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ import pandas as pd
 
 from tracekit.build.model import Gap, Model
 from tracekit.build.tree import Lines, Tree
+from tracekit.frames import rows
 from tracekit.parse.grammar import Meaning
 from tracekit.schema import CATEGORIES, LEDGER, check, frame
 
@@ -64,25 +66,33 @@ class Explainer:
         return RANK["unlogged"], "unlogged", f"{owner} \u2192 {self.where.get(second or '', 'unknown statement')}"
 
 
-def build_ledger(operations: pd.DataFrame, runs: pd.DataFrame, jobs: pd.DataFrame, commands: pd.DataFrame, tree: Tree,
-                 lines: Lines, explainer: Explainer) -> pd.DataFrame:
+def build_ledger(
+    operations: pd.DataFrame,
+    runs: pd.DataFrame,
+    jobs: pd.DataFrame,
+    commands: pd.DataFrame,
+    tree: Tree,
+    lines: Lines,
+    explainer: Explainer,
+) -> pd.DataFrame:
     """Rows of schema.LEDGER for every operation whose beginning and end are known, `client` rows behind."""
-    of_operation = {name: rows for name, rows in runs.groupby("operation")}
-    jobs_of = {name: rows for name, rows in jobs.groupby("operation")}
-    commands_of = {name: rows for name, rows in commands.groupby("operation")}
-    holders = {vm: rows for vm, rows in jobs[jobs["kind"] == "work"].groupby("vm")}
+    of_operation = dict(runs.groupby("operation"))
+    jobs_of = dict(jobs.groupby("operation"))
+    commands_of = dict(commands.groupby("operation"))
+    holders = dict(jobs[jobs["kind"] == "work"].groupby("vm"))
     made: list[tuple[Any, ...]] = []
-    for row in operations.itertuples():
+    for row in rows(operations):
         if pd.isna(row.submitted) or pd.isna(row.completed) or row.completed < row.submitted:
             continue
         start, end = micros(row.submitted), micros(row.completed)
         claims = list(pair_claims(of_operation.get(row.Index), tree, lines, explainer))
         claims += command_claims(commands_of.get(row.Index))
         claims += queue_claims(jobs_of.get(row.Index), of_operation.get(row.Index), holders)
-        for claim in sweep(claims, start, end):
-            made.append((row.Index, *claim))
+        made.extend((row.Index, *claim) for claim in sweep(claims, start, end))
         if pd.notna(row.client_seen) and row.client_seen > row.completed:
-            made.append((row.Index, end, micros(row.client_seen), RANK["client"], "client", "until its next poll", *[None] * 3))
+            made.append(
+                (row.Index, end, micros(row.client_seen), RANK["client"], "client", "until its next poll", *[None] * 3)
+            )
     return table_of(made)
 
 
@@ -98,12 +108,18 @@ def pair_claims(runs: pd.DataFrame | None, tree: Tree, lines: Lines, explainer: 
     for run in runs.index[~runs["is_poll"]]:
         numbers = lines.of_run[run].tolist()
         held: Claim | None = None
-        for first, second in zip(numbers, numbers[1:]):
+        for first, second in itertools.pairwise(numbers):
             start, end = lines.micros[first], lines.micros[second]
             if end <= start:
                 continue
             rank, category, owner = explainer.explain(lines.event[first], lines.event[second], end - start)
-            if held and category == "execution" and held.category == category and held.owner == owner and held.end == start:
+            if (
+                held
+                and category == "execution"
+                and held.category == category
+                and held.owner == owner
+                and held.end == start
+            ):
                 held = held._replace(end=end, last=second)
                 continue
             if held:
@@ -117,7 +133,7 @@ def command_claims(commands: pd.DataFrame | None) -> Iterator[Claim]:
     """Commands that are out at a host, and those that wait for their turn in its sequence."""
     if commands is None:
         return
-    for row in commands.itertuples():
+    for row in rows(commands):
         host = row.host_name if isinstance(row.host_name, str) else f"host {row.HOST}"
         span = None if pd.isna(row.span) else int(row.span)
         first = None if pd.isna(row.sender) else int(row.sender)
@@ -125,28 +141,64 @@ def command_claims(commands: pd.DataFrame | None) -> Iterator[Claim]:
         last = None if pd.isna(closer) else int(closer)
         back = row.received if pd.notna(row.received) else row.given_up
         if pd.notna(row.sent) and pd.notna(back) and back > row.sent:
-            yield Claim(micros(row.sent), micros(back), RANK["agent"], "agent", f"{host}: {row.command or 'command'}", span, first, last)
+            yield Claim(
+                micros(row.sent),
+                micros(back),
+                RANK["agent"],
+                "agent",
+                f"{host}: {row.command or 'command'}",
+                span,
+                first,
+                last,
+            )
         if pd.notna(row.scheduled) and pd.notna(row.sent) and row.sent > row.scheduled:
-            yield Claim(micros(row.scheduled), micros(row.sent), RANK["queue"], "queue",
-                        f"{host}: sequence, behind {row.behind}", span, first, last)
+            yield Claim(
+                micros(row.scheduled),
+                micros(row.sent),
+                RANK["queue"],
+                "queue",
+                f"{host}: sequence, behind {row.behind}",
+                span,
+                first,
+                last,
+            )
 
 
-def queue_claims(jobs: pd.DataFrame | None, runs: pd.DataFrame | None,
-                 holders: Mapping[Any, pd.DataFrame]) -> Iterator[Claim]:
+def queue_claims(
+    jobs: pd.DataFrame | None, runs: pd.DataFrame | None, holders: Mapping[Any, pd.DataFrame]
+) -> Iterator[Claim]:
     """Each job in its sync queue, then with its executor until a thread took it."""
     if jobs is None or runs is None:
         return
     begun = runs.dropna(subset=["job"]).drop_duplicates("job").set_index("job")
-    for row in jobs.itertuples():
+    for row in rows(jobs):
         if row.job not in begun.index:
             continue
         begin, first = begun.loc[row.job, "start"], int(begun.loc[row.job, "first"])
         waits = row.queued if pd.notna(row.queued) else row.submitted
         if pd.notna(row.queued) and pd.notna(row.scheduled) and row.scheduled > row.queued:
-            yield Claim(micros(row.queued), micros(row.scheduled), RANK["queue"], "queue", queue_owner(row, holders), None, None, first)
+            yield Claim(
+                micros(row.queued),
+                micros(row.scheduled),
+                RANK["queue"],
+                "queue",
+                queue_owner(row, holders),
+                None,
+                None,
+                first,
+            )
             waits = row.scheduled
         if pd.notna(waits) and begin > waits:
-            yield Claim(micros(waits), micros(begin), RANK["executor"], "executor", f"{row.kind} job executor", None, None, first)
+            yield Claim(
+                micros(waits),
+                micros(begin),
+                RANK["executor"],
+                "executor",
+                f"{row.kind} job executor",
+                None,
+                None,
+                first,
+            )
 
 
 def queue_owner(job: Any, holders: Mapping[Any, pd.DataFrame]) -> str:
@@ -154,11 +206,18 @@ def queue_owner(job: Any, holders: Mapping[Any, pd.DataFrame]) -> str:
     if pd.isna(job.vm):
         return "sync queue"
     others = holders.get(job.vm)
-    ahead = [] if others is None else [
-        int(other.job) for other in others.itertuples()
-        if other.job != job.job and pd.notna(other.started) and other.started < job.scheduled
-        and (pd.isna(other.completed) or other.completed > job.queued)
-    ]
+    ahead = (
+        []
+        if others is None
+        else [
+            int(other.job)
+            for other in rows(others)
+            if other.job != job.job
+            and pd.notna(other.started)
+            and other.started < job.scheduled
+            and (pd.isna(other.completed) or other.completed > job.queued)
+        ]
+    )
     behind = f", behind job-{ahead[-1]}" if ahead else ", until the heartbeat"
     return f"VmWorkJobQueue.{job.vm}{behind}"
 
@@ -169,7 +228,7 @@ def sweep(claims: Sequence[Claim], start: int, end: int) -> Iterator[Claim]:
     edges = sorted({start, end, *(max(c.start, start) for c in waiting), *(min(c.end, end) for c in waiting)})
     active: list[tuple[int, int, int, Claim]] = []
     at, held = 0, None
-    for low, high in zip(edges, edges[1:]):
+    for low, high in itertools.pairwise(edges):
         while at < len(waiting) and waiting[at].start <= low:
             heapq.heappush(active, (waiting[at].rank, waiting[at].start, at, waiting[at]))
             at += 1

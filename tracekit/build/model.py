@@ -57,12 +57,31 @@ def load_model(root: Traversable) -> Model:
     row = _toml(root, "model.toml")
     gaps = _toml(root, "gaps.toml")
     try:
-        stages = tuple(StageRule(s["name"], s["run"], frozenset(s["opens"]), frozenset(s.get("closes", ())),
-                                 frozenset(s.get("after", ())), s.get("command")) for s in row["stage"])
-        made = tuple(Gap(g["id"], g["category"], g["owner"], frozenset(g.get("after", ())),
-                         frozenset(g.get("before", ())), g.get("weak", False)) for g in gaps["gap"])
-        return Model(row["poll"]["command"], row["poll"]["parameter"], row["start"]["method"], stages, made,
-                     _api_commands(root))
+        stages = tuple(
+            StageRule(
+                s["name"],
+                s["run"],
+                frozenset(s["opens"]),
+                frozenset(s.get("closes", ())),
+                frozenset(s.get("after", ())),
+                s.get("command"),
+            )
+            for s in row["stage"]
+        )
+        made = tuple(
+            Gap(
+                g["id"],
+                g["category"],
+                g["owner"],
+                frozenset(g.get("after", ())),
+                frozenset(g.get("before", ())),
+                g.get("weak", False),
+            )
+            for g in gaps["gap"]
+        )
+        return Model(
+            row["poll"]["command"], row["poll"]["parameter"], row["start"]["method"], stages, made, _api_commands(root)
+        )
     except KeyError as error:
         raise GrammarError(f"grammars: model.toml or gaps.toml: {error} is missing") from error
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from tracekit.build.frames import look_up
 from tracekit.build.tree import Tree
+from tracekit.frames import look_up
 from tracekit.parse.scan import Events
 from tracekit.read.files import Sources
 from tracekit.schema import OPERATIONS, check, frame
@@ -20,7 +19,9 @@ def errors_of(jobs: pd.DataFrame, events: Events, records: pd.DataFrame, sources
     return jobs.assign(error=look_up(jobs["job"], rows))
 
 
-def with_entities(table: pd.DataFrame, jobs: pd.DataFrame, runs: pd.DataFrame, events: Events, records: pd.DataFrame) -> pd.DataFrame:
+def with_entities(
+    table: pd.DataFrame, jobs: pd.DataFrame, runs: pd.DataFrame, events: Events, records: pd.DataFrame
+) -> pd.DataFrame:
     """Add entity, entity_uuid, account, user: from the job's details and from what its lines call the VM."""
     about = events.meaning("job.submit", "job.execute")
     job = about["JOB"].fillna(records["job"].reindex(about["record"]).reset_index(drop=True))
@@ -33,8 +34,12 @@ def with_entities(table: pd.DataFrame, jobs: pd.DataFrame, runs: pd.DataFrame, e
     both = instance.notna() & given.notna() & (vm == about["INSTANCE"])
     entity = instance.fillna(given)
     entity[both] = instance[both].astype("str") + " (" + given[both].astype("str") + ")"
-    return table.assign(entity=entity, entity_uuid=look_up(vm, names["VM_UUID"]), user=about["USER"].astype("object").map(str, na_action="ignore"),
-                        account=account_names(table, about, runs, events, records))
+    return table.assign(
+        entity=entity,
+        entity_uuid=look_up(vm, names["VM_UUID"]),
+        user=about["USER"].astype("object").map(str, na_action="ignore"),
+        account=account_names(table, about, runs, events, records),
+    )
 
 
 def vm_names(events: Events) -> pd.DataFrame:
@@ -44,7 +49,9 @@ def vm_names(events: Events) -> pd.DataFrame:
     return rows.set_index("VM")[["VM_NAME", "VM_UUID"]]
 
 
-def account_names(table: pd.DataFrame, about: pd.DataFrame, runs: pd.DataFrame, events: Events, records: pd.DataFrame) -> pd.Series[Any]:
+def account_names(
+    table: pd.DataFrame, about: pd.DataFrame, runs: pd.DataFrame, events: Events, records: pd.DataFrame
+) -> pd.Series[Any]:
     """Account's name as the API thread's checks print it, else its number from the job's details."""
     rows = events.table(columns=["ACCOUNT_NAME"]).dropna()
     run = records.loc[rows["record"], "run"].to_numpy()

@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.build.frames import look_up
 from tracekit.build.model import Model
-from tracekit.parse.scan import Events
+from tracekit.frames import look_up
 from tracekit.quality import Collector
 
 
@@ -23,18 +22,28 @@ class Drafts:
     of_job: pd.Series[Any]  # job -> operation
 
 
-def draft_operations(runs: pd.DataFrame, requests: pd.DataFrame, jobs: pd.DataFrame, happened: pd.DataFrame,
-                     model: Model, quality: Collector) -> Drafts:
+def draft_operations(
+    runs: pd.DataFrame,
+    requests: pd.DataFrame,
+    jobs: pd.DataFrame,
+    happened: pd.DataFrame,
+    model: Model,
+    quality: Collector,
+) -> Drafts:
     """Join each request to the job it submitted, each job to its origin, each poll to the job it asks about."""
     root = jobs.set_index("job")["origin"]
     root = root.fillna(pd.Series(root.index, index=root.index))
     submits = happened[happened["means"] == "job.submit"].drop_duplicates("run").set_index("run")["JOB"]
     asked = requests[requests["polled"].isna()].copy()
     asked["job"] = submits.reindex(asked.index).astype("Int64")
-    asked["operation"] = [f"job-{job}" if pd.notna(job) else f"req-{ctx}" for job, ctx in zip(asked["job"], asked["ctx"], strict=True)]
+    asked["operation"] = [
+        f"job-{job}" if pd.notna(job) else f"req-{ctx}" for job, ctx in zip(asked["job"], asked["ctx"], strict=True)
+    ]
     twice = asked["operation"].duplicated()
     if twice.any():
-        quality.add("requests of one operation", "warning", int(twice.sum()), example=asked.loc[twice, "operation"].iloc[0])
+        quality.add(
+            "requests of one operation", "warning", int(twice.sum()), example=asked.loc[twice, "operation"].iloc[0]
+        )
     asked = asked[~twice]
     of_job = "job-" + root.astype("Int64").astype("str")
     pseudo = runs["origin"].dropna().unique()
@@ -48,7 +57,9 @@ def draft_operations(runs: pd.DataFrame, requests: pd.DataFrame, jobs: pd.DataFr
     return Drafts(with_polls(table, polls), of_run, of_job)
 
 
-def table_of(asked: pd.DataFrame, jobs: pd.DataFrame, of_run: pd.Series[Any], runs: pd.DataFrame, model: Model) -> pd.DataFrame:
+def table_of(
+    asked: pd.DataFrame, jobs: pd.DataFrame, of_run: pd.Series[Any], runs: pd.DataFrame, model: Model
+) -> pd.DataFrame:
     """One row an operation: the request's side, then the side of its topmost job."""
     side = asked.reset_index().set_index("operation")
     made = pd.DataFrame(index=pd.Index(of_run.dropna().unique(), name="operation"))
@@ -82,14 +93,22 @@ def number(operation: str) -> int | None:
 def polls_of(requests: pd.DataFrame, table: pd.DataFrame, jobs: pd.DataFrame, quality: Collector) -> pd.DataFrame:
     """Requests that ask how a job is doing, with the operation they ask about; null where the log has no such job."""
     polls = requests[requests["polled"].notna()]
-    short = {uuid[:8]: f"job-{job}" for job, uuid in zip(jobs["job"], jobs["uuid"], strict=True)
-             if isinstance(uuid, str) and f"job-{job}" in table.index}
-    polls = polls.assign(operation=pd.Series([short.get(str(uuid)[:8]) for uuid in polls["polled"]],
-                                             index=polls.index, dtype="str"))
+    short = {
+        uuid[:8]: f"job-{job}"
+        for job, uuid in zip(jobs["job"], jobs["uuid"], strict=True)
+        if isinstance(uuid, str) and f"job-{job}" in table.index
+    }
+    polls = polls.assign(
+        operation=pd.Series([short.get(str(uuid)[:8]) for uuid in polls["polled"]], index=polls.index, dtype="str")
+    )
     lost = polls["operation"].isna()
     if lost.any():
-        quality.add("polls for a job that the log does not show", "note", int(lost.sum()),
-                    example=str(polls.loc[lost, "polled"].iloc[0]))
+        quality.add(
+            "polls for a job that the log does not show",
+            "note",
+            int(lost.sum()),
+            example=str(polls.loc[lost, "polled"].iloc[0]),
+        )
     return polls
 
 
@@ -100,8 +119,9 @@ def with_polls(table: pd.DataFrame, polls: pd.DataFrame) -> pd.DataFrame:
     done = table["completed"].reindex(rows["operation"]).to_numpy()
     seen = rows[rows["start_ts"].fillna(rows["end_ts"]).to_numpy() >= done].drop_duplicates("operation")
     seen = seen.reset_index().set_index("operation")
-    return table.assign(client_seen=seen["end_ts"].reindex(table.index),
-                        seen_run=seen["run"].reindex(table.index).astype("Int64"))
+    return table.assign(
+        client_seen=seen["end_ts"].reindex(table.index), seen_run=seen["run"].reindex(table.index).astype("Int64")
+    )
 
 
 def describe_runs(records: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +133,9 @@ def describe_runs(records: pd.DataFrame) -> pd.DataFrame:
     return made
 
 
-def assign_records(records: pd.DataFrame, drafts: Drafts, commands: pd.DataFrame, happened: Iterable[pd.DataFrame]) -> pd.Series[Any]:
+def assign_records(
+    records: pd.DataFrame, drafts: Drafts, commands: pd.DataFrame, happened: Iterable[pd.DataFrame]
+) -> pd.Series[Any]:
     """Operation of each record: of its run; else of the command or the job that its statement names.
 
     A thread that executes a command inside the server (`DirectAgent-N`) has a context of its own: what it prints
@@ -121,7 +143,9 @@ def assign_records(records: pd.DataFrame, drafts: Drafts, commands: pd.DataFrame
     """
     made = look_up(records["run"], drafts.of_run).astype("object")
     commands = commands.assign(operation=look_up(commands["run"], drafts.of_run))
-    of_seq = commands.dropna(subset=["operation"]).drop_duplicates(["life", "SEQ"]).set_index(["life", "SEQ"])["operation"]
+    of_seq = (
+        commands.dropna(subset=["operation"]).drop_duplicates(["life", "SEQ"]).set_index(["life", "SEQ"])["operation"]
+    )
     for rows in happened:
         if "SEQ" in rows and rows["SEQ"].notna().any():
             known = of_seq.reindex(pd.MultiIndex.from_frame(rows[["life", "SEQ"]]))

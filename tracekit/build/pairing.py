@@ -12,8 +12,15 @@ from tracekit.schema import COMMANDS, check, frame
 
 # Statements of `Request` name the host rightly; those of the attache classes only the sequence number (trap 10).
 OF_REQUEST = ("command.send", "command.wait", "command.execute", "command.forward", "command.receive", "command.answer")
-OF_SEQUENCE = ("command.now", "command.timeout", "command.cancel", "command.unsent", "command.unheard",
-               "command.begun", "command.ended")
+OF_SEQUENCE = (
+    "command.now",
+    "command.timeout",
+    "command.cancel",
+    "command.unsent",
+    "command.unheard",
+    "command.begun",
+    "command.ended",
+)
 _BRACE = re.compile(r"[{}]")
 _NAME = re.compile(r'"([\w.$]+)"')
 
@@ -79,7 +86,9 @@ def by_sequence(made: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     return made.sort_values(["sender", "receiver"], kind="stable").reset_index(drop=True)
 
 
-def name_commands(made: pd.DataFrame, happened: pd.DataFrame, records: pd.DataFrame, sources: Sources) -> list[str | None]:
+def name_commands(
+    made: pd.DataFrame, happened: pd.DataFrame, records: pd.DataFrame, sources: Sources
+) -> list[str | None]:
     """Simple class names of the commands in each request, from the body of the line that sent it."""
     body = happened.drop_duplicates("record").set_index("record")["BODY"]
     names: list[str | None] = []
@@ -102,7 +111,7 @@ def class_names(body: str) -> list[str]:
     command's name stands where the depth goes from none to one.
     """
     if not body.startswith("["):
-        return [name for name in re.findall(r"[A-Za-z]\w+", body.partition("}")[0])]
+        return list(re.findall(r"[A-Za-z]\w+", body.partition("}")[0]))
     names, depth = [], 0
     for brace in _BRACE.finditer(body):
         if brace.group() == "{":

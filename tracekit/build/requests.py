@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 import pandas as pd
 
 from tracekit.build.model import Model
+from tracekit.frames import rows
 from tracekit.parse.scan import Events
 from tracekit.read.files import Sources
 
@@ -19,7 +20,7 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     starts = bounds(records, events, "request.start").add_prefix("start_")
     ends = bounds(records, events, "request.end").add_prefix("end_")
     made = starts.join(ends, how="outer")
-    asked = [parameters(row, records, sources) for row in made.itertuples()]
+    asked = [parameters(row, records, sources) for row in rows(made)]
     made["command"] = [values.get("command") for values in asked]
     made["polled"] = [
         values.get(model.poll_parameter) if values.get("command") == model.poll_command else None for values in asked
@@ -35,7 +36,9 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
 def bounds(records: pd.DataFrame, events: Events, word: str) -> pd.DataFrame:
     """First event of that meaning in each run."""
     rows = events.meaning(word)[["record", "IP", "METHOD", "QUERY", "PARAMS"]]
-    rows = rows.assign(run=records.loc[rows["record"], "run"].to_numpy(), ts=records.loc[rows["record"], "ts"].to_numpy())
+    rows = rows.assign(
+        run=records.loc[rows["record"], "run"].to_numpy(), ts=records.loc[rows["record"], "ts"].to_numpy()
+    )
     return rows.drop_duplicates("run").set_index("run")
 
 
@@ -49,8 +52,9 @@ def parameters(row: object, records: pd.DataFrame, sources: Sources) -> dict[str
             return dict(lowered(query))
         place = getattr(row, f"{side}_PARAMS")
         if pd.notna(place):
-            record = records.loc[int(getattr(row, f"{side}_record")), ["source", "offset", "length"]]
-            raw = sources[record["source"]].slice(int(record["offset"] + place), int(record["length"] - place))
+            number = int(getattr(row, f"{side}_record"))
+            source, offset, length = records.loc[number, ["source", "offset", "length"]]
+            raw = sources[str(source)].slice(int(offset + place), int(length - place))
             pairs = (line.partition("=") for line in raw.decode("utf-8", "replace").splitlines())
             return {key.strip().lower(): value.strip() for key, _, value in pairs if key}
     return {}

@@ -18,17 +18,45 @@ NONE = np.datetime64("NaT", "us")
 class SpanRows:
     """Columns of the spans table in the order of creation: a parent is always created before its children."""
 
-    columns: dict[str, list[Any]] = field(default_factory=lambda: {
-        name: [] for name in ("parent", "operation", "kind", "name", "thread", "start", "end", "status", "ends",
-                              "first_record", "last_record", "attributes")
-    })
+    columns: dict[str, list[Any]] = field(
+        default_factory=lambda: {
+            name: []
+            for name in (
+                "parent",
+                "operation",
+                "kind",
+                "name",
+                "thread",
+                "start",
+                "end",
+                "status",
+                "ends",
+                "first_record",
+                "last_record",
+                "attributes",
+            )
+        }
+    )
 
     def __len__(self) -> int:
         return len(self.columns["kind"])
 
-    def add(self, kind: str, name: str, operation: str | None, parent: int | None, start: Any, end: Any, *,
-            thread: str | None = None, status: str | None = None, ends: str = "logged",
-            first: int | None = None, last: int | None = None, **attributes: Any) -> int:
+    def add(
+        self,
+        kind: str,
+        name: str,
+        operation: str | None,
+        parent: int | None,
+        start: Any,
+        end: Any,
+        *,
+        thread: str | None = None,
+        status: str | None = None,
+        ends: str = "logged",
+        first: int | None = None,
+        last: int | None = None,
+        **attributes: Any,
+    ) -> int:
         """Append one span and give its number; without an end it is open."""
         columns = self.columns
         known = not pd.isna(end)
@@ -48,7 +76,7 @@ class SpanRows:
 
     def table(self) -> pd.DataFrame:
         """The spans table, checked."""
-        columns = dict(self.columns)
+        columns: dict[str, Any] = dict(self.columns)
         parents = [-1 if parent is None else parent for parent in columns["parent"]]
         start = np.array(columns["start"], dtype="datetime64[us]")
         end = np.array(columns["end"], dtype="datetime64[us]")
@@ -69,7 +97,7 @@ def depths(parents: list[int]) -> list[int]:
 
 
 def self_times(parents: list[int], start: npt.NDArray[Any], end: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Duration minus the union of the children, each clipped to its parent; an open child counts to its parent's end."""
+    """Duration minus the union of the children, clipped to the span; an open child counts to its parent's end."""
     begin, stop = start.astype(np.int64), end.astype(np.int64)
     missing = np.isnat(end)
     covered = np.zeros(len(parents), dtype=np.int64)

@@ -9,11 +9,19 @@ import pandas as pd
 
 from tracekit.build.model import Model, StageRule
 from tracekit.build.tree import Lines, Tree
+from tracekit.frames import rows
 from tracekit.parse.scan import Events
 
 
-def add_stages(tree: Tree, lines: Lines, runs: pd.DataFrame, commands: pd.DataFrame, events: Events,
-               names: Mapping[str, frozenset[str]], model: Model) -> None:
+def add_stages(
+    tree: Tree,
+    lines: Lines,
+    runs: pd.DataFrame,
+    commands: pd.DataFrame,
+    events: Events,
+    names: Mapping[str, frozenset[str]],
+    model: Model,
+) -> None:
     """Stage spans below the jobs of each operation that starts its own VM; a router's start inside is no stage.
 
     `names` are the names by which each rule may be called: itself, its meaning, its Class.method.
@@ -33,7 +41,7 @@ def add_stages(tree: Tree, lines: Lines, runs: pd.DataFrame, commands: pd.DataFr
 def command_classes(commands: pd.DataFrame) -> dict[int, frozenset[str]]:
     """Classes of the command that a record sends or whose answer it receives."""
     made: dict[int, frozenset[str]] = {}
-    for row in commands.itertuples():
+    for row in rows(commands):
         names = frozenset(str(row.command or "").split(", "))
         for record in (row.sender, row.receiver):
             if pd.notna(record):
@@ -44,7 +52,9 @@ def command_classes(commands: pd.DataFrame) -> dict[int, frozenset[str]]:
 def starting_runs(tree: Tree, model: Model) -> list[int]:
     """Work jobs that start a VM themselves, and the jobs that wait for them, in order."""
     columns = tree.rows.columns
-    starts = [i for i, name in enumerate(columns["name"]) if name == model.start_method and columns["kind"][i] == "call"]
+    starts = [
+        i for i, name in enumerate(columns["name"]) if name == model.start_method and columns["kind"][i] == "call"
+    ]
     spans = set()
     for span in starts:
         at = columns["parent"][span]
@@ -59,7 +69,8 @@ def nesting(tree: Tree, record: int, model: Model) -> int:
 
     A method and its overload of the same name, one directly in the other, are one start.
     """
-    columns, depth, at, inner = tree.rows.columns, 0, int(tree.of_record[record]), ""
+    columns, depth, inner = tree.rows.columns, 0, ""
+    at: int | None = int(tree.of_record[record])
     while at is not None and at >= 0 and columns["kind"][at] in ("call", "command"):
         name = columns["name"][at]
         depth += name == model.start_method and name != inner
@@ -67,8 +78,12 @@ def nesting(tree: Tree, record: int, model: Model) -> int:
     return depth
 
 
-def walk(numbers: list[int], called: Mapping[int, frozenset[str]], classes: Mapping[int, frozenset[str]],
-         stages: list[StageRule]) -> list[tuple[StageRule, int, int]]:
+def walk(
+    numbers: list[int],
+    called: Mapping[int, frozenset[str]],
+    classes: Mapping[int, frozenset[str]],
+    stages: list[StageRule],
+) -> list[tuple[StageRule, int, int]]:
     """Stages of one run in order: each opened by its event, ended by its own end or the next opening."""
     made: list[tuple[StageRule, int, int]] = []
     held: tuple[StageRule, int] | None = None
@@ -84,8 +99,9 @@ def walk(numbers: list[int], called: Mapping[int, frozenset[str]], classes: Mapp
     return made
 
 
-def opens(stage: StageRule, called: frozenset[str], command: frozenset[str] | None,
-          held: tuple[StageRule, int] | None) -> bool:
+def opens(
+    stage: StageRule, called: frozenset[str], command: frozenset[str] | None, held: tuple[StageRule, int] | None
+) -> bool:
     """Whether a line opens `stage` while `held` is open. One that is open already is not opened anew."""
     if not stage.opens & called or (stage.command is not None and stage.command not in (command or ())):
         return False
@@ -93,19 +109,39 @@ def opens(stage: StageRule, called: frozenset[str], command: frozenset[str] | No
     return name != stage.name and (not stage.after or name in stage.after)
 
 
-def add_stage(tree: Tree, lines: Lines, parent: int, stage: StageRule, first: int, last: int, details: pd.DataFrame,
-              commands: pd.DataFrame) -> None:
+def add_stage(
+    tree: Tree,
+    lines: Lines,
+    parent: int,
+    stage: StageRule,
+    first: int,
+    last: int,
+    details: pd.DataFrame,
+    commands: pd.DataFrame,
+) -> None:
     """One stage span, with what its lines say: destination, attempt, commands."""
-    inside = commands[(commands["sender"] >= first) & (commands["sender"] <= last)
-                      & (commands["job"] == tree.rows.columns["attributes"][parent].get("job"))]
+    inside = commands[
+        (commands["sender"] >= first)
+        & (commands["sender"] <= last)
+        & (commands["job"] == tree.rows.columns["attributes"][parent].get("job"))
+    ]
     said: dict[str, Any] = {}
     if len(inside):
         said["commands"] = ", ".join(dict.fromkeys(str(name) for name in inside["command"].dropna()))
         said["host"] = ", ".join(dict.fromkeys(inside["host_name"].dropna()))
     for name in ("DESTINATION", "ATTEMPT"):
-        values = [details.at[number, name] for number in (first, last) if number in details.index]
-        known = [value for value in values if not isinstance(value, pd.Series) and pd.notna(value)]
+        known = [value for value in details[name].reindex([first, last]).to_list() if pd.notna(value)]
         if known:
             said[name.lower()] = known[-1]
-    tree.rows.add("stage", stage.name, tree.rows.columns["operation"][parent], parent, lines.ts[first], lines.ts[last],
-                  thread=tree.rows.columns["thread"][parent], first=first, last=last, **said)
+    tree.rows.add(
+        "stage",
+        stage.name,
+        tree.rows.columns["operation"][parent],
+        parent,
+        lines.ts[first],
+        lines.ts[last],
+        thread=tree.rows.columns["thread"][parent],
+        first=first,
+        last=last,
+        **said,
+    )

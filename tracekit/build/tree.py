@@ -13,8 +13,8 @@ import pandas as pd
 from tracekit.build.calls import CallGraph, rebuild
 from tracekit.build.operations import Drafts
 from tracekit.build.spans import SpanRows
+from tracekit.frames import rows
 from tracekit.parse.grammar import Meaning
-from tracekit.parse.scan import Events
 
 SHORTEST_QUEUE = np.timedelta64(1, "ms")  # of a hand-over that is worth a span
 ORDER = {"request": 0, "job": 1, "work": 2}
@@ -28,7 +28,6 @@ class Lines:
     micros: list[int]
     event: list[str | None]
     method: list[str | None]  # Class.method of the statement
-    level: npt.NDArray[Any]
     of_run: Mapping[int, npt.NDArray[np.int64]]
 
     @classmethod
@@ -37,8 +36,9 @@ class Lines:
         event = records["event"].astype("object").where(records["event"].notna(), None).to_list()
         method = {name: meaning.where for name, meaning in meanings.items()}
         ts = records["ts"].to_numpy().astype("datetime64[us]")
-        return cls(ts, ts.astype(np.int64).tolist(), event, [method.get(name) if name else None for name in event],
-                   records["level"].astype("object").to_numpy(), records.groupby("run").indices)
+        indices: Any = records.groupby("run").indices
+        methods = [method.get(name) if name else None for name in event]
+        return cls(ts, ts.astype(np.int64).tolist(), event, methods, indices)
 
 
 @dataclass
@@ -51,8 +51,16 @@ class Tree:
     methods: list[frozenset[str]] = field(default_factory=list)
 
 
-def build_tree(lines: Lines, runs: pd.DataFrame, drafts: Drafts, requests: pd.DataFrame, jobs: pd.DataFrame,
-               commands: pd.DataFrame, happened: Mapping[str, pd.DataFrame], graph: CallGraph) -> Tree:
+def build_tree(
+    lines: Lines,
+    runs: pd.DataFrame,
+    drafts: Drafts,
+    requests: pd.DataFrame,
+    jobs: pd.DataFrame,
+    commands: pd.DataFrame,
+    happened: Mapping[str, pd.DataFrame],
+    graph: CallGraph,
+) -> Tree:
     """All spans, operation by operation in the order of their first line; parents before children."""
     tree = Tree(SpanRows(), np.full(len(lines.ts), -1, dtype=np.int64))
     mine = runs.assign(operation=drafts.of_run.reindex(runs.index), order=runs["run_kind"].astype("object").map(ORDER))
@@ -67,10 +75,12 @@ def build_tree(lines: Lines, runs: pd.DataFrame, drafts: Drafts, requests: pd.Da
     named = {**known.to_dict(), **requests["command"].dropna().to_dict()}
     main: dict[str, int] = {}  # operation -> span of its request
     job_span: dict[int, int] = {}
-    for run in mine.itertuples():
+    for run in rows(mine):
         operation = run.operation if isinstance(run.operation, str) else None
         if run.run_kind == "request":
-            span = add_request(tree, run, requests.loc[run.Index], operation, named.get(run.Index, "API request"), ends["request.end"])
+            span = add_request(
+                tree, run, requests.loc[run.Index], operation, named.get(run.Index, "API request"), ends["request.end"]
+            )
             if operation and run.Index not in polled:
                 main[operation] = span
         else:
@@ -86,27 +96,56 @@ def build_tree(lines: Lines, runs: pd.DataFrame, drafts: Drafts, requests: pd.Da
     return tree
 
 
-def add_request(tree: Tree, run: Any, request: pd.Series[Any], operation: str | None, name: str, ends: pd.DataFrame) -> int:
+def add_request(
+    tree: Tree, run: Any, request: pd.Series[Any], operation: str | None, name: str, ends: pd.DataFrame
+) -> int:
     """The span of an API request, from START to END."""
     end = ends["ts"].get(run.Index)
     begin = request["start_ts"] if pd.notna(request["start_ts"]) else run.start
     status = None if pd.notna(request["start_ts"]) else "orphan"
-    return tree.rows.add("request", name, operation, None, begin, end, thread=run.thread, status=status,
-                         first=int(run.first), last=int(run.last), caller=request["start_IP"])
+    return tree.rows.add(
+        "request",
+        name,
+        operation,
+        None,
+        begin,
+        end,
+        thread=run.thread,
+        status=status,
+        first=int(run.first),
+        last=int(run.last),
+        caller=request["start_IP"],
+    )
 
 
-def add_job(tree: Tree, run: Any, jobs: pd.DataFrame, operation: str | None, parent: int | None,
-            ends: pd.DataFrame) -> int:
+def add_job(
+    tree: Tree, run: Any, jobs: pd.DataFrame, operation: str | None, parent: int | None, ends: pd.DataFrame
+) -> int:
     """The span of a job's run on its executor thread, after a span for the queue in which it waited."""
     job = jobs.loc[run.job] if run.job in jobs.index else None
-    name = str(job["command"]).rpartition(".")[2] if job is not None and isinstance(job["command"], str) else f"job-{run.job}"
+    name = (
+        str(job["command"]).rpartition(".")[2]
+        if job is not None and isinstance(job["command"], str)
+        else f"job-{run.job}"
+    )
     if job is not None:
         add_queue(tree, run, job, operation, parent)
     failed = job is not None and job["status"] in ("failed", "cancelled")
     end = ends["ts"].get(run.Index)
     status = "error" if failed else None
-    return tree.rows.add(run.run_kind, name, operation, parent, run.start, end, thread=run.thread, status=status,
-                         first=int(run.first), last=int(run.last), job=int(run.job))
+    return tree.rows.add(
+        run.run_kind,
+        name,
+        operation,
+        parent,
+        run.start,
+        end,
+        thread=run.thread,
+        status=status,
+        first=int(run.first),
+        last=int(run.last),
+        job=int(run.job),
+    )
 
 
 def add_queue(tree: Tree, run: Any, job: pd.Series[Any], operation: str | None, parent: int | None) -> None:
@@ -124,16 +163,31 @@ def add_queue(tree: Tree, run: Any, job: pd.Series[Any], operation: str | None, 
 def add_calls(tree: Tree, lines: Lines, run: Any, span: int, operation: str | None, graph: CallGraph) -> None:
     """Calls below a run, and for each of its records the innermost span."""
     numbers = lines.of_run[run.Index]
-    frames = rebuild(graph, [lines.method[i] for i in numbers], [lines.event[i] for i in numbers],
-                     [lines.micros[i] for i in numbers], run.run_kind)
+    frames = rebuild(
+        graph,
+        [lines.method[i] for i in numbers],
+        [lines.event[i] for i in numbers],
+        [lines.micros[i] for i in numbers],
+        run.run_kind,
+    )
     made: list[int] = []
     for name, parent, first, last, start, end, ends in zip(
         frames.name, frames.parent, frames.first, frames.last, frames.start, frames.end, frames.ends, strict=True
     ):
-        made.append(tree.rows.add(
-            "call", name, operation, span if parent < 0 else made[parent], np.datetime64(int(start), "us"),
-            np.datetime64(int(end), "us"), thread=run.thread, ends=ends, first=int(numbers[first]), last=int(numbers[last]),
-        ))
+        made.append(
+            tree.rows.add(
+                "call",
+                name,
+                operation,
+                span if parent < 0 else made[parent],
+                np.datetime64(int(start), "us"),
+                np.datetime64(int(end), "us"),
+                thread=run.thread,
+                ends=ends,
+                first=int(numbers[first]),
+                last=int(numbers[last]),
+            )
+        )
     for number, frame in zip(numbers, frames.innermost, strict=True):
         tree.of_record[number] = span if frame < 0 else made[frame]
 
@@ -143,7 +197,7 @@ def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: p
     columns = tree.rows.columns
     span_of: dict[tuple[int, int], int] = {}
     spans: list[int | None] = []
-    for row in commands.itertuples():
+    for row in rows(commands):
         parent = int(tree.of_record[row.sender]) if pd.notna(row.sender) else -1
         if parent < 0:
             spans.append(None)
@@ -153,29 +207,57 @@ def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: p
         status = {"answered": None, "unanswered": None}.get(row.outcome, "error")
         closer = row.receiver if pd.notna(row.receiver) else row.closer
         span = tree.rows.add(
-            "command", row.command or "agent command", columns["operation"][parent], parent, begin, end, thread=row.thread,
-            status=status, first=int(row.sender), last=int(closer) if pd.notna(closer) else None,
-            host=int(row.HOST), seq=int(row.SEQ), host_name=row.host_name,
+            "command",
+            row.command or "agent command",
+            columns["operation"][parent],
+            parent,
+            begin,
+            end,
+            thread=row.thread,
+            status=status,
+            first=int(row.sender),
+            last=int(closer) if pd.notna(closer) else None,
+            host=int(row.HOST),
+            seq=int(row.SEQ),
+            host_name=row.host_name,
         )
         if pd.notna(row.scheduled) and pd.notna(row.sent) and row.sent > row.scheduled:
-            tree.rows.add("wait", f"sequence of host {row.HOST}", columns["operation"][parent], span, row.scheduled,
-                          row.sent, thread=row.thread, first=int(row.sender), seq=int(row.SEQ))
+            tree.rows.add(
+                "wait",
+                f"sequence of host {row.HOST}",
+                columns["operation"][parent],
+                span,
+                row.scheduled,
+                row.sent,
+                thread=row.thread,
+                first=int(row.sender),
+                seq=int(row.SEQ),
+            )
         span_of[(int(row.life), int(row.SEQ))] = span
         spans.append(span)
     commands["span"] = pd.Series(spans, index=commands.index, dtype="Int64")
     for record, life, seq in zip(happened["record"], happened["life"], happened["SEQ"], strict=True):
-        span = span_of.get((int(life), int(seq)))
-        if span is not None and tree.of_record[record] < 0:
-            tree.of_record[record] = span
+        known = span_of.get((int(life), int(seq)))
+        if known is not None and tree.of_record[record] < 0:
+            tree.of_record[record] = known
 
 
 def add_states(tree: Tree, lines: Lines, states: pd.DataFrame) -> None:
     """Transitions of a VM's state, as spans without length."""
     columns = tree.rows.columns
-    for row in states.itertuples():
+    for row in rows(states):
         parent = int(tree.of_record[row.record])
         if parent < 0 or columns["operation"][parent] is None:
             continue
-        tree.rows.add("state", f"{row.STATE_FROM} \u2192 {row.STATE_TO}", columns["operation"][parent], parent,
-                      lines.ts[row.record], lines.ts[row.record], first=int(row.record), last=int(row.record),
-                      event=row.EVENT, vm=row.VM_NAME if isinstance(row.VM_NAME, str) else None)
+        tree.rows.add(
+            "state",
+            f"{row.STATE_FROM} \u2192 {row.STATE_TO}",
+            columns["operation"][parent],
+            parent,
+            lines.ts[row.record],
+            lines.ts[row.record],
+            first=int(row.record),
+            last=int(row.record),
+            event=row.EVENT,
+            vm=row.VM_NAME if isinstance(row.VM_NAME, str) else None,
+        )

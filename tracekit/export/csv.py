@@ -17,8 +17,14 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a text tha
 def export_csv(trace: Trace, folder: Path, force: bool) -> list[Path]:
     """Write one file a table into `folder`. Raises UsageError before it would overwrite one without `force`."""
     tables = {
-        "records": trace.records, "events": trace.events.table(), "spans": trace.spans, "operations": trace.operations,
-        "jobs": trace.jobs, "commands": trace.commands, "ledger": trace.ledger, "findings": trace.findings,
+        "records": trace.records,
+        "events": trace.events.table(),
+        "spans": trace.spans,
+        "operations": trace.operations,
+        "jobs": trace.jobs,
+        "commands": trace.commands,
+        "ledger": trace.ledger,
+        "findings": trace.findings,
         "quality": trace.quality,
     }
     paths = {name: folder / f"{name}.csv" for name in tables}
@@ -39,7 +45,7 @@ def writable(table: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_datetime64_dtype(column):
             made[name] = column.dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
         elif pd.api.types.is_timedelta64_dtype(column):
-            made[f"{name}_ms"] = column / pd.Timedelta(milliseconds=1)
+            made[f"{name}_ms"] = column.dt.total_seconds() * 1000
         elif pd.api.types.is_numeric_dtype(column):
             made[name] = column
         else:

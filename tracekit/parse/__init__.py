@@ -56,8 +56,10 @@ def parse(sources: Sources, quality: Collector) -> Parsed:
         dialect, share = detect(source.data, dialects)
         if dialect is None:
             if source.listed:
-                raise NotOurLogError(f"{source.path}: no line looks like a CloudStack log; known layouts: "
-                                     + ", ".join(known.title for known in dialects))
+                raise NotOurLogError(
+                    f"{source.path}: no line looks like a CloudStack log; known layouts: "
+                    + ", ".join(known.title for known in dialects)
+                )
             quality.add("file of another layout", "note", example=source.path, where=source.path)
             continue
         scanned = scan(source.data, dialect, dispatch, events, sum(map(len, parts)))
@@ -75,23 +77,25 @@ def frame_of(source: Source, dialect: Dialect, scanned: Scanned) -> pd.DataFrame
     ends = np.append(scanned.starts[1:], len(source.data))
     lines = scanned.first_line + np.concatenate([[0], np.cumsum(scanned.lines)[:-1]])
     columns = scanned.columns
-    return pd.DataFrame({
-        "source": pd.Categorical.from_codes(np.zeros(len(ends), np.int8), [source.path]),
-        "line": lines.astype(np.int64),
-        "lines": scanned.lines.astype(np.int64),
-        "offset": scanned.starts,
-        "length": ends - scanned.starts,
-        "message": scanned.messages - scanned.starts,
-        "ts": dialect.times([stamp or b"" for stamp in columns["TS"]]),
-        "level": category(columns["LEVEL"]),
-        "logger": category(columns["LOGGER"]),
-        "thread": category(columns["THREAD"]),
-        "ctx": text(columns.get("CTX"), len(ends)),
-        "origin": number(columns.get("ORIGIN"), len(ends)),
-        "job": number(columns.get("JOB"), len(ends)),
-        "logid": text(columns.get("LOGID"), len(ends)),
-        "event": pd.Series(scanned.rules, dtype="object").astype("category"),
-    })
+    return pd.DataFrame(
+        {
+            "source": pd.Categorical.from_codes(np.zeros(len(ends), np.int8), pd.Index([source.path])),
+            "line": lines.astype(np.int64),
+            "lines": scanned.lines.astype(np.int64),
+            "offset": scanned.starts,
+            "length": ends - scanned.starts,
+            "message": scanned.messages - scanned.starts,
+            "ts": dialect.times([stamp or b"" for stamp in columns["TS"]]),
+            "level": category(columns["LEVEL"]),
+            "logger": category(columns["LOGGER"]),
+            "thread": category(columns["THREAD"]),
+            "ctx": text(columns.get("CTX"), len(ends)),
+            "origin": number(columns.get("ORIGIN"), len(ends)),
+            "job": number(columns.get("JOB"), len(ends)),
+            "logid": text(columns.get("LOGID"), len(ends)),
+            "event": pd.Series(scanned.rules, dtype="object").astype("category"),
+        }
+    )
 
 
 def category(values: list[bytes | None]) -> pd.Series[Any]:
@@ -126,26 +130,50 @@ def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
 def describe(source: Source, dialect: Dialect, share: float, part: pd.DataFrame) -> FileRead:
     """The coverage of one file."""
     lines = int(part["line"].iloc[-1] + part["lines"].iloc[-1] - 1)
-    return FileRead(source.path, len(source.data), lines, len(part), int(part["event"].notna().sum()),
-                    part["ts"].min(), part["ts"].max(), dialect.id, dialect.title, share)
+    return FileRead(
+        source.path,
+        len(source.data),
+        lines,
+        len(part),
+        int(part["event"].notna().sum()),
+        part["ts"].min(),
+        part["ts"].max(),
+        dialect.id,
+        dialect.title,
+        share,
+    )
 
 
 def count_quality(source: Source, scanned: Scanned, part: pd.DataFrame, quality: Collector) -> None:
     """Bytes that belong to no record, a cut last line, steps back in time, statements that no rule knows."""
     before = int(scanned.starts[0])
     if before:
-        quality.add("bytes before the first record", "note", before, where=f"{source.path}:1",
-                    example=source.slice(0, min(before, 200)).decode("utf-8", "replace"))
+        quality.add(
+            "bytes before the first record",
+            "note",
+            before,
+            where=f"{source.path}:1",
+            example=source.slice(0, min(before, 200)).decode("utf-8", "replace"),
+        )
     if source.slice(len(source.data) - 1, 1) != b"\n":
         quality.add("last line without its end", "note", where=f"{source.path}:{part['line'].iloc[-1]}")
     back = part["ts"].diff() < pd.Timedelta(0)
     if back.any():
         worst = int(part["ts"].diff().argmin())
-        quality.add("steps back in time", "note", int(back.sum()), where=f"{source.path}:{part['line'].iloc[worst]}",
-                    example=f"{-part['ts'].diff().iloc[worst].total_seconds() * 1000:.0f} ms")
+        quality.add(
+            "steps back in time",
+            "note",
+            int(back.sum()),
+            where=f"{source.path}:{part['line'].iloc[worst]}",
+            example=f"{-part['ts'].diff().iloc[worst].total_seconds() * 1000:.0f} ms",
+        )
     unknown = part["event"].isna()
     if unknown.any():
         first = int(unknown.argmax())
-        quality.add("records that no rule knows", "note", int(unknown.sum()),
-                    where=f"{source.path}:{part['line'].iloc[first]}",
-                    example=str(part["logger"].iloc[first]))
+        quality.add(
+            "records that no rule knows",
+            "note",
+            int(unknown.sum()),
+            where=f"{source.path}:{part['line'].iloc[first]}",
+            example=str(part["logger"].iloc[first]),
+        )

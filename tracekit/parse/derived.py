@@ -13,6 +13,7 @@ from lark import __version__ as lark_version
 
 from tracekit.parse.grammar import Derived, Messages
 
+
 def derived_rules(messages: Messages) -> list[Derived]:
     """Patterns of every rule, from the user's cache folder where one of the same grammars is there."""
     # What the patterns depend on: the grammars, the code that derives them, the library that reads the grammars.

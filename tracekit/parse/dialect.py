@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.errors import GrammarError
-from tracekit.parse.grammar import Grammar
+from tracekit.parse.grammar import Derived, Grammar
 
 SAMPLE = 1 << 20  # bytes of a source that decide its dialect
 DIRECTIVES: Mapping[str, int] = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%f": 3}
@@ -42,7 +42,7 @@ class Dialect:
         return self._derived.fields
 
     @cached_property
-    def _derived(self) -> Any:
+    def _derived(self) -> Derived:
         return next(rule for rule in self.grammar.derive() if rule.name == "header")
 
     def times(self, stamps: Sequence[bytes]) -> npt.NDArray[np.datetime64]:
@@ -50,12 +50,15 @@ class Dialect:
         if not stamps:
             return np.array([], dtype="datetime64[us]")
         digits = np.array(stamps).view(np.uint8).reshape(len(stamps), -1).astype(np.int64) - ord("0")
-        part = {name: digits[:, at : at + width] @ (10 ** np.arange(width - 1, -1, -1))
-                for name, (at, width) in self._places.items()}
+        part = {
+            name: digits[:, at : at + width] @ (10 ** np.arange(width - 1, -1, -1))
+            for name, (at, width) in self._places.items()
+        }
         days = (part["%Y"] - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (part["%m"] - 1)
         micros = ((part["%H"] * 60 + part["%M"]) * 60 + part["%S"]) * 1_000_000 + part["%f"] * 1_000
         made: npt.NDArray[np.datetime64] = (
-            days.astype("datetime64[D]").astype("datetime64[us]") + (part["%d"] - 1).astype("timedelta64[D]")
+            days.astype("datetime64[D]").astype("datetime64[us]")
+            + (part["%d"] - 1).astype("timedelta64[D]")
             + micros.astype("timedelta64[us]")
         )
         return made
@@ -80,8 +83,16 @@ def load_dialects(root: Traversable) -> list[Dialect]:
         try:
             row = tomllib.loads(path.read_text(encoding="utf-8"))
             text = (root / row["grammar"]).read_text(encoding="utf-8")
-            made.append(Dialect(row["id"], row["title"], row["versions"], row["timestamp"],
-                                Grammar(row["grammar"], text, ("record", "header")), tuple(row["sample"])))
+            made.append(
+                Dialect(
+                    row["id"],
+                    row["title"],
+                    row["versions"],
+                    row["timestamp"],
+                    Grammar(row["grammar"], text, ("record", "header")),
+                    tuple(row["sample"]),
+                )
+            )
         except (tomllib.TOMLDecodeError, KeyError, FileNotFoundError) as error:
             raise GrammarError(f"grammars: dialects/{path.name}: {error!r} is missing or wrong") from error
     return made

@@ -72,8 +72,11 @@ def fields_of(rule: Derived, message: bytes) -> dict[str, str]:
     found = re.fullmatch(rule.pattern.encode(), message)
     if found is None:
         return {}
-    return {name: value.decode("utf-8", "replace") for name, value in zip(rule.fields, found.groups(), strict=True)
-            if value is not None}
+    return {
+        name: value.decode("utf-8", "replace")
+        for name, value in zip(rule.fields, found.groups(), strict=True)
+        if value is not None
+    }
 
 
 def typed(fields: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, Any]:
@@ -89,9 +92,16 @@ def check_dialect(dialect: Dialect) -> Iterator[str]:
         if reference != stated:
             yield f"{dialect.id}: reads {reference}, its sample says {stated}"
         found = dialect.header.match(line.encode())
-        derived = {} if found is None else {
-            name: value.decode() for name, value in zip(dialect.fields, found.groups(), strict=True) if value is not None}
-        if found is not None and line[found.end():]:
-            derived["MESSAGE"] = line[found.end():]
+        derived = (
+            {}
+            if found is None
+            else {
+                name: value.decode()
+                for name, value in zip(dialect.fields, found.groups(), strict=True)
+                if value is not None
+            }
+        )
+        if found is not None and line[found.end() :]:
+            derived["MESSAGE"] = line[found.end() :]
         if derived != stated:
             yield f"{dialect.id}: the derived header reads {derived}, its sample says {stated}"

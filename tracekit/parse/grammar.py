@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from lark import Lark
 from lark.exceptions import LarkError
-from lark.grammar import NonTerminal, Rule as Production, Symbol, Terminal
+from lark.grammar import NonTerminal, Rule as Production, Symbol
 from lark.lexer import PatternStr, TerminalDef
 
 from tracekit.errors import GrammarError
@@ -52,8 +52,14 @@ class Grammar:
     @cached_property
     def _lark(self) -> Lark:
         try:
-            return Lark(self.text, parser="lalr", start=list(self.rules), maybe_placeholders=False,
-                        g_regex_flags=re.ASCII, cache=False)
+            return Lark(
+                self.text,
+                parser="lalr",
+                start=list(self.rules),
+                maybe_placeholders=False,
+                g_regex_flags=re.ASCII,
+                cache=False,
+            )
         except LarkError as error:
             raise GrammarError(f"grammars: {self.name}: {str(error).splitlines()[0]}") from error
 
@@ -61,8 +67,14 @@ class Grammar:
     def _loaded(self) -> Lark:
         """The grammar without a parse table, which is what takes long."""
         try:
-            return Lark(self.text, parser=None, lexer="basic", start=list(self.rules), maybe_placeholders=False,
-                        g_regex_flags=re.ASCII)
+            return Lark(
+                self.text,
+                parser=None,
+                lexer="basic",
+                start=list(self.rules),
+                maybe_placeholders=False,
+                g_regex_flags=re.ASCII,
+            )
         except LarkError as error:
             raise GrammarError(f"grammars: {self.name}: {str(error).splitlines()[0]}") from error
 
@@ -72,7 +84,8 @@ class Grammar:
             tree = self._lark.parse(text, start=rule)
         except LarkError:
             return None
-        return {column(token.type): str(token) for token in tree.scan_values(lambda v: not v.type.startswith("_"))}
+        tokens: list[Any] = list(tree.scan_values(lambda _: True))
+        return {column(token.type): str(token) for token in tokens if not token.type.startswith("_")}
 
     def derive(self) -> list[Derived]:
         """The flat pattern of every rule. Raises GrammarError where a rule cannot be flat."""
@@ -99,7 +112,7 @@ def message_grammar(name: str, common: str, text: str) -> Grammar:
 class Deriver:
     """Patterns of the rules of one loaded grammar."""
 
-    def __init__(self, rules: Sequence[Production], terminals: Sequence[TerminalDef], name: str) -> None:
+    def __init__(self, rules: Sequence[Production], terminals: Iterable[TerminalDef], name: str) -> None:
         self.terminals = {terminal.name: terminal for terminal in terminals}
         self.productions: dict[str, list[Sequence[Symbol]]] = {}
         for rule in rules:
@@ -248,8 +261,14 @@ def meanings(text: str, name: str) -> dict[str, Meaning]:
     for rule, row in data.items():
         if not isinstance(row, dict) or "where" not in row:
             raise GrammarError(f"grammars: {name}: [{rule}] does not say `where`, the Class.method of the statement")
-        made[rule] = Meaning(row["where"], row.get("means"), row.get("role", "point"), row.get("stage"),
-                             row.get("releases", "?"), tuple(row.get("samples", ())))
+        made[rule] = Meaning(
+            row["where"],
+            row.get("means"),
+            row.get("role", "point"),
+            row.get("stage"),
+            row.get("releases", "?"),
+            tuple(row.get("samples", ())),
+        )
     return made
 
 
@@ -271,10 +290,12 @@ def load_messages(root: Traversable) -> Messages:
     """Read `grammars/messages`. Raises GrammarError where a rule has no meaning or a meaning no rule."""
     folder = root / "messages"
     common = "\n".join((folder / name).read_text(encoding="utf-8") for name in COMMON)
-    columns = {name: row["dtype"] for name, row in
-               tomllib.loads((folder / "columns.toml").read_text(encoding="utf-8")).items()}
+    columns = {
+        name: row["dtype"] for name, row in tomllib.loads((folder / "columns.toml").read_text(encoding="utf-8")).items()
+    }
     digest = hashlib.sha256(common.encode())
-    grammars, known = [], {}
+    grammars: list[Grammar] = []
+    known: dict[str, Meaning] = {}
     for path in sorted(folder.iterdir(), key=lambda p: p.name):
         if not path.name.endswith(".lark") or path.name in COMMON:
             continue
@@ -285,7 +306,9 @@ def load_messages(root: Traversable) -> Messages:
         says = meanings((folder / f"{area}.toml").read_text(encoding="utf-8"), f"messages/{area}.toml")
         rules = set(rule_names(text))
         if rules != set(says):
-            raise GrammarError(f"grammars: messages/{area}: without meaning or without rule: {sorted(rules ^ set(says))[:5]}")
+            raise GrammarError(
+                f"grammars: messages/{area}: without meaning or without rule: {sorted(rules ^ set(says))[:5]}"
+            )
         if twice := rules & set(known):
             raise GrammarError(f"grammars: messages/{area}: rules of another area, too: {sorted(twice)[:5]}")
         grammars.append(grammar)

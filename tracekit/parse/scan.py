@@ -114,7 +114,9 @@ class Events:
         total = sum(len(self.rows[rule][0]) for rule in chosen)
         names = list(columns or self.messages.columns)
         filled = {column for rule in chosen for column in self.fields[rule]}
-        parts: dict[str, npt.NDArray[Any]] = {name: np.full(total, None, dtype=object) for name in names if name in filled}
+        parts: dict[str, npt.NDArray[Any]] = {
+            name: np.full(total, None, dtype=object) for name in names if name in filled
+        }
         # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
         nulls = {dtype: pd.Series([None] * total, dtype=dtype) for dtype in ("str", "Int64")}
         record, name_of, at = np.zeros(total, np.int64), np.empty(total, dtype=object), 0
@@ -182,7 +184,9 @@ def scan(data: Any, dialect: Dialect, dispatch: Dispatch, events: Events, first:
         rules.append(rule.name)
     at = np.array(starts, dtype=np.int64)
     first_line, lines = line_counts(data, at)
-    return Scanned(header_columns(dialect.fields, heads), at, np.array(bodies, dtype=np.int64), lines, first_line, rules)
+    return Scanned(
+        header_columns(dialect.fields, heads), at, np.array(bodies, dtype=np.int64), lines, first_line, rules
+    )
 
 
 def header_columns(fields: Sequence[str], heads: Sequence[tuple[bytes | None, ...]]) -> dict[str, list[bytes | None]]:
@@ -199,7 +203,10 @@ def header_columns(fields: Sequence[str], heads: Sequence[tuple[bytes | None, ..
 def line_counts(data: Any, starts: npt.NDArray[np.int64], block: int = 1 << 24) -> tuple[int, npt.NDArray[np.int64]]:
     """Line of the first record, and how many lines each record has; the last one's may lack its newline."""
     newlines = np.concatenate(
-        [np.flatnonzero(np.frombuffer(data[at : at + block], dtype=np.uint8) == 10) + at for at in range(0, len(data), block)]
+        [
+            np.flatnonzero(np.frombuffer(data[at : at + block], dtype=np.uint8) == 10) + at
+            for at in range(0, len(data), block)
+        ]
         or [np.array([], dtype=np.int64)]
     )
     if not len(starts):

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tracekit.errors import UsageError
+from tracekit.frames import rows
 from tracekit.redact import shown
 from tracekit.report.words import known
 from tracekit.trace import Trace
@@ -21,36 +22,46 @@ WIDEST = 44  # characters of a column of text
 def operations_table(trace: Trace, operations: pd.DataFrame) -> str:
     """One line an operation: what, for whom, when, how long, where the time went, how it ended."""
     most = most_time(trace)
-    rows = [COLUMNS] + [
+    cells: list[tuple[str, ...]] = [COLUMNS]
+    cells += [
         (
-            row.operation, text(row.command), text(row.entity), text(row.account), clock(row.submitted), seconds(row.wall),
-            seconds(row.sync), seconds(row.queue), most.get(row.operation, ""),
+            row.operation,
+            text(row.command),
+            text(row.entity),
+            text(row.account),
+            clock(row.submitted),
+            seconds(row.wall),
+            seconds(row.sync),
+            seconds(row.queue),
+            most.get(row.operation, ""),
             f"{row.status}{': ' + text(row.error) if isinstance(row.error, str) else ''}",
         )
-        for row in operations.itertuples()
+        for row in rows(operations)
     ]
-    return "\n".join(aligned(rows, right={5, 6, 7}))
+    return "\n".join(aligned(cells, right={5, 6, 7}))
 
 
 def most_time(trace: Trace) -> dict[str, str]:
     """Of each operation the owner of most of its wall time, with its share."""
     ledger = trace.ledger[trace.ledger["category"] != "client"]
-    spent = (ledger["end"] - ledger["start"]).groupby([ledger["operation"], ledger["category"].astype("object"), ledger["owner"]]).sum()
+    spent = (
+        (ledger["end"] - ledger["start"])
+        .groupby([ledger["operation"], ledger["category"].astype("object"), ledger["owner"]])
+        .sum()
+    )
     if spent.empty:
         return {}
-    total = spent.groupby(level=0).sum()
-    top = spent.groupby(level=0).idxmax()
-    return {
-        operation: f"{text(owner)} {spent[(operation, category, owner)] / total[operation]:.0%}"
-        for operation, (_, category, owner) in top.items() if total[operation] > pd.Timedelta(0)
-    }
+    table = spent.rename("spent").reset_index()
+    total = table.groupby("operation")["spent"].transform("sum")
+    table["share"] = table["spent"] / total
+    top = table.sort_values("spent", kind="stable").drop_duplicates("operation", keep="last")
+    top = top[top["spent"] > pd.Timedelta(0)]
+    return {str(row.operation): f"{text(row.owner)} {row.share:.0%}" for row in rows(top)}
 
 
 def operations_json(trace: Trace, operations: pd.DataFrame) -> str:
     """The same rows for machines: ISO times, milliseconds, null for what is not known."""
-    made = []
-    for row in operations.to_dict("records"):
-        made.append({name: plain(value) for name, value in row.items()})
+    made = [{name: plain(value) for name, value in row.items()} for row in operations.to_dict("records")]
     return json.dumps(made, indent=1, ensure_ascii=False)
 
 
@@ -77,7 +88,9 @@ def operation_of(trace: Trace, name: str) -> str:
         if len(part):
             return str(part.iloc[0])
     near = ", ".join(ids[ids.str.startswith("job-")].head(5))
-    raise UsageError(f"no operation {shown(name)} in this log; there are {len(ids)}: {near}, \u2026; see `tracekit operations`")
+    raise UsageError(
+        f"no operation {shown(name)} in this log; there are {len(ids)}: {near}, \u2026; see `tracekit operations`"
+    )
 
 
 def tree_text(trace: Trace, operation: str) -> str:
@@ -85,17 +98,17 @@ def tree_text(trace: Trace, operation: str) -> str:
     spans = trace.spans[trace.spans["operation"] == operation]
     children: dict[int, list[Any]] = {}
     here = set(spans["span"])
-    for row in spans.itertuples():
+    for row in rows(spans):
         children.setdefault(int(row.parent) if known(row.parent) and row.parent in here else -1, []).append(row)
-    rows: list[tuple[str, ...]] = [("  total", "own", "from", "")]
+    shown_rows: list[tuple[str, ...]] = [("  total", "own", "from", "")]
     stack = [(group, 0) for group in reversed(folded(children.get(-1, [])))]
     begin = spans["start"].min()
     while stack:
         group, depth = stack.pop()
-        rows.append(tree_row(group, depth, begin))
+        shown_rows.append(tree_row(group, depth, begin))
         inner = [child for row in group for child in children.get(row.span, [])]
         stack.extend((inside, depth + 1) for inside in reversed(folded(inner)))
-    return "\n".join(aligned(rows, right={0, 1, 2}))
+    return "\n".join(aligned(shown_rows, right={0, 1, 2}))
 
 
 def folded(siblings: Sequence[Any]) -> list[list[Any]]:
@@ -129,7 +142,7 @@ def lines_text(trace: Trace, operation: str) -> Iterator[str]:
     """Every line of one operation in the order of the log, whichever thread or file wrote it."""
     mine = trace.records[trace.records["operation"] == operation]
     several = mine["source"].nunique() > 1
-    for row in mine.itertuples():
+    for row in rows(mine):
         place = f"{row.source}:{row.line}" if several else f"{row.line}"
         first, *more = trace.sources.text(row).split("\n")
         yield f"{place}: {shown(first)}"
@@ -159,7 +172,9 @@ def aligned(rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:
     """Rows as columns, those in `right` flush right, no blanks at the end."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
-        "  ".join(cell.rjust(width) if i in right else cell.ljust(width)
-                  for i, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in rows
     ]

@@ -1,4 +1,4 @@
-"""Small work on columns that every part of build needs."""
+"""Small work on frames that several steps need."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
     wanted = keys.astype("object") if keys.dtype != table.index.dtype else keys
     found = table.set_axis(index).reindex(pd.Index(wanted))
     return pd.Series(found.array, index=keys.index)
+
+
+def rows(table: pd.DataFrame) -> list[Any]:
+    """Rows of a table as named tuples, `Index` first."""
+    return list(table.itertuples())
