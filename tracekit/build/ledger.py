@@ -76,10 +76,10 @@ def build_ledger(
     explainer: Explainer,
 ) -> pd.DataFrame:
     """Rows of schema.LEDGER for every operation whose beginning and end are known, `client` rows behind."""
-    of_operation = dict(runs.groupby("operation"))
-    jobs_of = dict(jobs.groupby("operation"))
-    commands_of = dict(commands.groupby("operation"))
-    holders = dict(jobs[jobs["kind"] == "work"].groupby("vm"))
+    of_operation = dict(iter(runs.groupby("operation")))
+    jobs_of = dict(iter(jobs.groupby("operation")))
+    commands_of = dict(iter(commands.groupby("operation")))
+    holders = dict(iter(jobs[jobs["kind"] == "work"].groupby("vm")))
     made: list[tuple[Any, ...]] = []
     for row in rows(operations):
         if pd.isna(row.submitted) or pd.isna(row.completed) or row.completed < row.submitted:
