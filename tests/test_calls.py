@@ -15,27 +15,27 @@ from tracekit.resources import grammars
 TABLE = """
 line	9	run	Dispatcher.runJob	begin
 line	9	done	Dispatcher.runJob	end
-line	9	start	Machines.orchestrateStart	begin
-line	9	attempt	Machines.orchestrateStart	point
-line	9	started	Machines.orchestrateStart	end
+line	9	start	Vms.orchestrateStart	begin
+line	9	attempt	Vms.orchestrateStart	point
+line	9	started	Vms.orchestrateStart	end
 line	9	nic	Networks.allocateNic	begin
 line	9	nic_address	Addresses.assign	point
 line	9	router	Routers.start	begin
 line	9	service	Model.isServiceEnabled	both
 step	9	work	-	run	work	0	Dispatcher.runJob
-step	9	Dispatcher.runJob	run	start	Dispatcher.runJob	0	Machines.orchestrateStart
-step	9	Machines.orchestrateStart	start	attempt	Machines.orchestrateStart	0	-
-step	9	Machines.orchestrateStart	attempt	nic	Machines.orchestrateStart	0	Networks.prepare > Networks.allocateNic
+step	9	Dispatcher.runJob	run	start	Dispatcher.runJob	0	Vms.orchestrateStart
+step	9	Vms.orchestrateStart	start	attempt	Vms.orchestrateStart	0	-
+step	9	Vms.orchestrateStart	attempt	nic	Vms.orchestrateStart	0	Networks.prepare > Networks.allocateNic
 step	9	Networks.allocateNic	nic	nic_address	Networks.allocateNic	0	-
 step	5	Networks.allocateNic	nic_address	nic	Networks.prepare	0	Networks.allocateNic
-step	5	Networks.allocateNic	nic_address	attempt	Machines.orchestrateStart	0	-
+step	5	Networks.allocateNic	nic_address	attempt	Vms.orchestrateStart	0	-
 step	2	Networks.allocateNic	nic_address	router	Networks.allocateNic	0	Routers.start
-step	2	Routers.start	router	start	Routers.start	0	Machines.orchestrateStart
-step	2	Machines.orchestrateStart	started	nic_address	Networks.allocateNic	0	-
-step	5	Networks.allocateNic	nic_address	started	Machines.orchestrateStart	0	-
-step	5	Machines.orchestrateStart	attempt	started	Machines.orchestrateStart	0	-
-step	5	Machines.orchestrateStart	started	done	Dispatcher.runJob	0	-
-step	3	Machines.orchestrateStart	attempt	service	Machines.orchestrateStart	0	-
+step	2	Routers.start	router	start	Routers.start	0	Vms.orchestrateStart
+step	2	Vms.orchestrateStart	started	nic_address	Networks.allocateNic	0	-
+step	5	Networks.allocateNic	nic_address	started	Vms.orchestrateStart	0	-
+step	5	Vms.orchestrateStart	attempt	started	Vms.orchestrateStart	0	-
+step	5	Vms.orchestrateStart	started	done	Dispatcher.runJob	0	-
+step	3	Vms.orchestrateStart	attempt	service	Vms.orchestrateStart	0	-
 end	9	Dispatcher.runJob	done	own	2
 start	9	Networks.prepare	*	other	1
 """
@@ -92,14 +92,14 @@ def test_a_router_start_lies_inside_the_start_that_needs_it(graph: CallGraph) ->
     nested = "runJob orchestrateStart prepare allocateNic start orchestrateStart"
     assert stacks(frames)[6:9] == [nested] * 3
     assert stacks(frames)[10] == "runJob orchestrateStart"
-    outer, inner = times_of(frames, "Machines.orchestrateStart")
+    outer, inner = times_of(frames, "Vms.orchestrateStart")
     assert outer[:2] == (1, 10)
     assert inner[:2] == (6, 8)
 
 
 def test_a_second_attempt_is_the_same_start(graph: CallGraph) -> None:
     frames = of(graph, "run start attempt nic nic_address attempt nic nic_address started done")
-    assert len(times_of(frames, "Machines.orchestrateStart")) == 1
+    assert len(times_of(frames, "Vms.orchestrateStart")) == 1
     assert [row[:2] for row in times_of(frames, "Networks.prepare")] == [(3, 4), (6, 7)]
 
 
@@ -133,7 +133,7 @@ def test_bounds_between_the_lines(graph: CallGraph) -> None:
     assert times_of(frames, "Networks.prepare") == [(3, 4, 21_000, 40_000)]
     assert times_of(frames, "Networks.allocateNic") == [(3, 4, 30_000, 40_000)]
     ends = dict(zip(frames.name, frames.ends, strict=True))
-    assert ends["Machines.orchestrateStart"] == "logged"
+    assert ends["Vms.orchestrateStart"] == "logged"
     assert ends["Networks.allocateNic"] == "before"
 
 
