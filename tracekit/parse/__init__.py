@@ -48,6 +48,7 @@ def parse(sources: Sources, quality: Collector) -> Parsed:
     """Read every source. Raises NotOurLogError when a file that was named has no line of a known layout."""
     messages = load_messages(grammars())
     dialects = load_dialects(grammars())
+    others = [dialect for dialect in dialects if dialect.mixes]
     dispatch = Dispatch(derived_rules(messages), messages.columns)
     events = Events(messages)
     parts: list[pd.DataFrame] = []
@@ -62,8 +63,8 @@ def parse(sources: Sources, quality: Collector) -> Parsed:
                 )
             quality.add("file of another layout", "note", example=source.path, where=source.path)
             continue
-        scanned = scan(source.data, dialect, dispatch, events, sum(map(len, parts)))
-        part = frame_of(source, dialect, scanned)
+        scanned = scan(source.data, dialect, dispatch, events, sum(map(len, parts)), others)
+        part = frame_of(source, scanned)
         parts.append(part)
         files.append(describe(source, dialect, share, part))
         count_quality(source, scanned, part, quality)
@@ -72,36 +73,43 @@ def parse(sources: Sources, quality: Collector) -> Parsed:
     return Parsed(joined(parts), events, tuple(files), messages)
 
 
-def frame_of(source: Source, dialect: Dialect, scanned: Scanned) -> pd.DataFrame:
+def frame_of(source: Source, scanned: Scanned) -> pd.DataFrame:
     """Records of one source, without the columns that the build step adds."""
-    ends = np.append(scanned.starts[1:], len(source.data))
+    ends = np.append(scanned.starts[1:], scanned.end)
     lines = scanned.first_line + np.concatenate([[0], np.cumsum(scanned.lines)[:-1]])
-    columns = scanned.columns
+    columns, length = scanned.heads.columns, len(ends)
     return pd.DataFrame(
         {
-            "source": pd.Categorical.from_codes(np.zeros(len(ends), np.int8), pd.Index([source.path])),
+            "source": pd.Categorical.from_codes(np.zeros(length, np.int8), pd.Index([source.path], dtype="str")),
             "line": lines.astype(np.int64),
             "lines": scanned.lines.astype(np.int64),
             "offset": scanned.starts,
             "length": ends - scanned.starts,
             "message": scanned.messages - scanned.starts,
-            "ts": dialect.times([stamp or b"" for stamp in columns["TS"]]),
-            "level": category(columns["LEVEL"]),
-            "logger": category(columns["LOGGER"]),
-            "thread": category(columns["THREAD"]),
-            "ctx": text(columns.get("CTX"), len(ends)),
-            "origin": number(columns.get("ORIGIN"), len(ends)),
-            "job": number(columns.get("JOB"), len(ends)),
-            "logid": text(columns.get("LOGID"), len(ends)),
-            "event": pd.Series(scanned.rules, dtype="object").astype("category"),
+            "ts": scanned.heads.ts,
+            "level": category(columns.get("LEVEL"), length),
+            "logger": category(columns.get("LOGGER"), length),
+            "thread": category(columns.get("THREAD"), length),
+            "ctx": text(columns.get("CTX"), length),
+            "origin": number(columns.get("ORIGIN"), length),
+            "job": number(columns.get("JOB"), length),
+            "logid": text(columns.get("LOGID"), length),
+            "server": category(columns.get("SERVER"), length),
+            "event": pd.Series(scanned.rules, dtype="object").astype(pd.CategoricalDtype(distinct(scanned.rules))),
         }
     )
 
 
-def category(values: list[bytes | None]) -> pd.Series[Any]:
-    """Distinct texts decoded once."""
-    made = pd.Series(values, dtype="object").astype("category")
-    return made.cat.rename_categories([value.decode("utf-8", "replace") for value in made.cat.categories])
+def category(values: list[bytes | None] | None, length: int) -> pd.Series[Any]:
+    """Distinct texts decoded once, null where absent."""
+    made = pd.Series([None] * length if values is None else values, dtype="object").astype("category")
+    names = [value.decode("utf-8", "replace") for value in made.cat.categories]
+    return made.cat.rename_categories(pd.Index(names, dtype="str"))
+
+
+def distinct(names: list[str | None]) -> pd.Index[str]:
+    """The names that occur, in order."""
+    return pd.Index(sorted({name for name in names if name is not None}), dtype="str")
 
 
 def text(values: list[bytes | None] | None, length: int) -> pd.Series[Any]:
@@ -120,7 +128,7 @@ def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Frames of all sources under one another, categories united."""
     if len(parts) == 1:
         return parts[0]
-    for column in ("source", "level", "logger", "thread", "event"):
+    for column in ("source", "level", "logger", "thread", "server", "event"):
         united = pd.api.types.union_categoricals([part[column] for part in parts], ignore_order=True).categories
         for part in parts:
             part[column] = part[column].cat.set_categories(united)

@@ -1,29 +1,42 @@
-"""The derived patterns of all message rules, kept between runs: deriving them takes longer than a small log."""
+"""The derived patterns of all rules, kept between runs: deriving them takes longer than a small log."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from lark import __version__ as lark_version
 
-from tracekit.parse.grammar import Derived, Messages
+from tracekit.parse.grammar import Derived, Grammar, Messages
 
 
 def derived_rules(messages: Messages) -> list[Derived]:
-    """Patterns of every rule, from the user's cache folder where one of the same grammars is there."""
+    """Patterns of every message rule, from the user's cache folder where those of the same grammars are there."""
+    return kept(messages.digest, messages.grammars)
+
+
+def derived_headers(grammars: Sequence[Grammar]) -> Mapping[str, Derived]:
+    """The pattern of each line grammar's `header`, by the grammar's name; from the cache folder as well."""
+    texts = hashlib.sha256("\0".join(f"{grammar.name}\0{grammar.text}" for grammar in grammars).encode())
+    made = kept(texts.hexdigest(), grammars)
+    headers = [rule for rule in made if rule.name == "header"]
+    return dict(zip((grammar.name for grammar in grammars), headers, strict=True))
+
+
+def kept(digest: str, grammars: Iterable[Grammar]) -> list[Derived]:
+    """Patterns of the public rules of `grammars`, which `digest` tells from others."""
     # What the patterns depend on: the grammars, the code that derives them, the library that reads the grammars.
     code = (files("tracekit.parse") / "grammar.py").read_bytes()
-    digest = hashlib.sha256(messages.digest.encode() + code + lark_version.encode()).hexdigest()
-    path = cache_folder() / f"grammar-{digest[:32]}.json"
-    kept = load(path)
-    if kept is not None:
-        return kept
-    made = [rule for grammar in messages.grammars for rule in grammar.derive()]
+    whole = hashlib.sha256(digest.encode() + code + lark_version.encode()).hexdigest()
+    path = cache_folder() / f"grammar-{whole[:32]}.json"
+    known = load(path)
+    if known is not None:
+        return known
+    made = [rule for grammar in grammars for rule in grammar.derive()]
     save(path, made)
     return made
 

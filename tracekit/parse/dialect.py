@@ -13,98 +13,148 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.errors import GrammarError
+from tracekit.errors import GrammarError, UsageError
+from tracekit.parse.derived import derived_headers
 from tracekit.parse.grammar import Derived, Grammar
+from tracekit.parse.stamps import times as read_times
 
-SAMPLE = 1 << 20  # bytes of a source that decide its dialect
-DIRECTIVES: Mapping[str, int] = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%f": 3}
+PARTS = "lines/parts.lark"  # what every header grammar may use
+SAMPLES = (1 << 16, 1 << 20)  # bytes of a source that decide its dialect; more where the first have no clear winner
+CLEAR = 0.3  # of the lines begin with a header: the others are stack traces
+SERVER = "management server"
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """One log layout, from `grammars/dialects/<id>.toml`."""
+    """One log layout of one component, from `grammars/dialects/<id>.toml`."""
 
     id: str
     title: str
     versions: str
-    timestamp: str
+    component: str  # who writes it: management server, agent, api log, usage server, web access log
+    timestamps: tuple[str, ...]
     grammar: Grammar
+    derived: Derived
+    marks: re.Pattern[bytes] | None  # what this component alone writes into its headers
+    marked: float  # share of the headers that must have a mark
+    mixes: bool  # a file of another layout may change to this one
+    zone: str | None  # where it is not the local time of the machine
     samples: tuple[Mapping[str, Any], ...]
 
     @cached_property
     def header(self) -> re.Pattern[bytes]:
         """The header at the start of a line; groups in the order of `fields`."""
-        return re.compile(b"^" + self._derived.pattern.encode(), re.M)
+        return re.compile(b"^" + self.derived.pattern.encode(), re.M)
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """Column of each group; a column may have several groups."""
-        return self._derived.fields
+        return self.derived.fields
 
-    @cached_property
-    def _derived(self) -> Derived:
-        return next(rule for rule in self.grammar.derive() if rule.name == "header")
+    def times(self, stamps: Sequence[bytes | None]) -> npt.NDArray[np.datetime64]:
+        """Microsecond times of time stamps in this dialect's forms; NaT where there is none."""
+        return read_times(stamps, self.timestamps)
 
-    def times(self, stamps: Sequence[bytes]) -> npt.NDArray[np.datetime64]:
-        """Microsecond times of time stamps in this dialect's fixed-width form."""
-        if not stamps:
-            return np.array([], dtype="datetime64[us]")
-        digits = np.array(stamps).view(np.uint8).reshape(len(stamps), -1).astype(np.int64) - ord("0")
-        part = {
-            name: digits[:, at : at + width] @ (10 ** np.arange(width - 1, -1, -1))
-            for name, (at, width) in self._places.items()
-        }
-        days = (part["%Y"] - 1970).astype("datetime64[Y]").astype("datetime64[M]") + (part["%m"] - 1)
-        micros = ((part["%H"] * 60 + part["%M"]) * 60 + part["%S"]) * 1_000_000 + part["%f"] * 1_000
-        made: npt.NDArray[np.datetime64] = (
-            days.astype("datetime64[D]").astype("datetime64[us]")
-            + (part["%d"] - 1).astype("timedelta64[D]")
-            + micros.astype("timedelta64[us]")
-        )
-        return made
 
-    @cached_property
-    def _places(self) -> dict[str, tuple[int, int]]:
-        places, at, rest = {}, 0, self.timestamp
-        while rest:
-            width = DIRECTIVES.get(rest[:2])
-            if width:
-                places[rest[:2]] = (at, width)
-            at, rest = (at + width, rest[2:]) if width else (at + 1, rest[1:])
-        return places
+@dataclass(frozen=True)
+class Score:
+    """How well a dialect fits a text."""
+
+    dialect: Dialect
+    share: float  # lines that begin with its header
+    marked: float  # headers that bear a mark of its component
 
 
 def load_dialects(root: Traversable) -> list[Dialect]:
     """All dialects under `grammars/dialects`. Raises GrammarError for a file without what a dialect needs."""
-    made = []
+    rows: list[tuple[str, dict[str, Any]]] = []
     for path in sorted((root / "dialects").iterdir(), key=lambda p: p.name):
-        if not path.name.endswith(".toml"):
+        if path.name.endswith(".toml"):
+            try:
+                rows.append((path.name, tomllib.loads(path.read_text(encoding="utf-8"))))
+            except tomllib.TOMLDecodeError as error:
+                raise GrammarError(f"grammars: dialects/{path.name}: {error}") from error
+    grammars: dict[str, Grammar] = {}
+    try:
+        parts = (root / PARTS).read_text(encoding="utf-8")
+        for _, row in rows:
+            name = row["grammar"]
+            text = f"{parts}\n{(root / name).read_text(encoding='utf-8')}"
+            grammars.setdefault(name, Grammar(name, text, ("record", "header")))
+        derived = derived_headers(list(grammars.values()))
+        return [dialect_of(row, grammars[row["grammar"]], derived[row["grammar"]]) for _, row in rows]
+    except (KeyError, FileNotFoundError, re.error) as error:
+        raise GrammarError(f"grammars: dialects: {error!r} is missing or wrong") from error
+
+
+def dialect_of(row: Mapping[str, Any], grammar: Grammar, derived: Derived) -> Dialect:
+    """One dialect from the row of its file. KeyError for what is missing."""
+    marks = row.get("marks")
+    return Dialect(
+        row["id"],
+        row["title"],
+        row["versions"],
+        row.get("component", SERVER),
+        tuple(row["timestamps"]),
+        grammar,
+        derived,
+        re.compile("|".join(marks).encode()) if marks else None,
+        float(row.get("marked", 0)),
+        bool(row.get("mixes", False)),
+        row.get("zone"),
+        tuple(row["sample"]),
+    )
+
+
+def named(dialects: Sequence[Dialect], name: str) -> Dialect:
+    """The dialect of that id. Raises UsageError, which lists them, where there is none."""
+    found = next((dialect for dialect in dialects if dialect.id == name), None)
+    if found is None:
+        raise UsageError(f"--dialect {name}: no such dialect; known: {', '.join(dialect.id for dialect in dialects)}")
+    return found
+
+
+def scores(data: Any, dialects: Sequence[Dialect]) -> list[Score]:
+    """Dialects that read at least one line of `data`, the best first."""
+    lines = max(1, data.count(b"\n") + (not data.endswith(b"\n")))
+    found: dict[str, list[bytes]] = {}
+    made = []
+    for dialect in dialects:
+        if dialect.grammar.name not in found:
+            found[dialect.grammar.name] = [match.group() for match in dialect.header.finditer(data)]
+        heads = found[dialect.grammar.name]
+        if not heads:
             continue
-        try:
-            row = tomllib.loads(path.read_text(encoding="utf-8"))
-            text = (root / row["grammar"]).read_text(encoding="utf-8")
-            made.append(
-                Dialect(
-                    row["id"],
-                    row["title"],
-                    row["versions"],
-                    row["timestamp"],
-                    Grammar(row["grammar"], text, ("record", "header")),
-                    tuple(row["sample"]),
-                )
-            )
-        except (tomllib.TOMLDecodeError, KeyError, FileNotFoundError) as error:
-            raise GrammarError(f"grammars: dialects/{path.name}: {error!r} is missing or wrong") from error
-    return made
+        marked = sum(1 for head in heads if dialect.marks.search(head)) / len(heads) if dialect.marks else 0.0
+        if marked >= dialect.marked:
+            made.append(Score(dialect, len(heads) / lines, marked))
+    return sorted(made, key=lambda score: (-round(score.share, 3), -score.marked, score.dialect.id))
 
 
 def detect(data: Any, dialects: Sequence[Dialect]) -> tuple[Dialect | None, float]:
-    """The dialect whose headers begin most lines of the first megabyte, and the share of lines that they begin."""
-    head = bytes(data[:SAMPLE])
-    lines = max(1, head.count(b"\n") + (not head.endswith(b"\n")))
-    best, score = None, 0.0
+    """The dialect whose headers begin most lines of a source's beginning, and the share of lines that they begin.
+
+    Of two components that print the same layout the one whose marks are seen; a source's beginning is looked at
+    further when only few of its lines begin with a header.
+    """
+    best: Score | None = None
+    for size in SAMPLES:
+        found = scores(bytes(data[:size]), dialects)
+        best = found[0] if found else None
+        if len(data) <= size or (best is not None and best.share >= CLEAR):
+            break
+    return (best.dialect, best.share) if best else (None, 0.0)
+
+
+def collisions(dialects: Sequence[Dialect]) -> list[str]:
+    """Every sample that is taken for another dialect's line, one line of text each."""
+    made = []
     for dialect in dialects:
-        share = sum(1 for _ in dialect.header.finditer(head)) / lines
-        if share > score:
-            best, score = dialect, share
-    return best, score
+        for sample in dialect.samples:
+            line = sample["line"].encode()
+            found = scores(line, dialects)
+            taken = found[0].dialect if found else None
+            if taken is None or taken.id != dialect.id:
+                name = taken.id if taken else "no dialect"
+                made.append(f"dialects/{dialect.id}.toml: its sample is taken by {name}: {sample['line'][:100]}")
+    return made

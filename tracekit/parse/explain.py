@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tracekit.parse.derived import derived_rules
-from tracekit.parse.dialect import Dialect, load_dialects
+from tracekit.parse.dialect import Dialect, collisions, detect, load_dialects
 from tracekit.parse.grammar import WRAP, Derived, Messages, load_messages
 from tracekit.parse.scan import Dispatch
 from tracekit.resources import grammars
@@ -16,10 +16,10 @@ from tracekit.resources import grammars
 def explain(line: str) -> list[tuple[str, str]]:
     """Names and values of one line: its layout, header columns, rule, what the statement is, message columns."""
     dialects, messages = load_dialects(grammars()), load_messages(grammars())
-    found = next(((dialect, fields) for dialect in dialects if (fields := dialect.grammar.parse("record", line))), None)
-    if found is None:
+    dialect, _ = detect(line.encode(), dialects)
+    fields = dialect.grammar.parse("record", line) if dialect else None
+    if dialect is None or fields is None:
         return [("layout", "none that tracekit knows"), *explain_message(line, messages)]
-    dialect, fields = found
     message = fields.pop("MESSAGE", "")
     return [("layout", dialect.title), *fields.items(), *explain_message(message, messages)]
 
@@ -46,8 +46,10 @@ def check() -> Iterator[str]:
             yield f"{rule}: no sample"
         for sample in meaning.samples:
             yield from check_sample(rule, sample, messages, dispatch)
-    for dialect in load_dialects(grammars()):
+    dialects = load_dialects(grammars())
+    for dialect in dialects:
         yield from check_dialect(dialect)
+    yield from collisions(dialects)
 
 
 def check_sample(rule: str, sample: Mapping[str, Any], messages: Messages, dispatch: Dispatch) -> Iterator[str]:
@@ -101,7 +103,8 @@ def check_dialect(dialect: Dialect) -> Iterator[str]:
                 if value is not None
             }
         )
-        if found is not None and line[found.end() :]:
-            derived["MESSAGE"] = line[found.end() :]
+        rest = line.encode()[found.end() :].decode() if found else ""
+        if rest:
+            derived["MESSAGE"] = rest
         if derived != stated:
             yield f"{dialect.id}: the derived header reads {derived}, its sample says {stated}"

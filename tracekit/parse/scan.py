@@ -13,6 +13,7 @@ import pandas as pd
 
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.grammar import Derived, Messages
+from tracekit.parse.headers import NEWLINE, Heads, read_heads
 
 KEYS = (24, 16, 8, 4)  # lengths of the literal beginnings by which a message finds its rules
 
@@ -151,29 +152,45 @@ def column_of(values: npt.NDArray[Any], dtype: str) -> pd.Series[Any]:
 
 @dataclass
 class Scanned:
-    """What one pass over one source gave: header fields by column, places, and the rule of each record."""
+    """What one pass over one source gave: headers with their columns, places, and the rule of each record."""
 
-    columns: dict[str, list[bytes | None]]
-    starts: npt.NDArray[np.int64]
-    messages: npt.NDArray[np.int64]
+    heads: Heads
+    end: int  # where the last record ends
     lines: npt.NDArray[np.int64]  # lines of each record
     first_line: int  # line of the first record, 1-based
     rules: list[str | None]
 
+    @property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Byte at which each record begins."""
+        return self.heads.starts
 
-def scan(data: Any, dialect: Dialect, dispatch: Dispatch, events: Events, first: int) -> Scanned:
-    """Records of one source, whose numbers begin with `first`; the events are added to `events`."""
-    starts: list[int] = []
-    bodies: list[int] = []
-    heads: list[tuple[bytes | None, ...]] = []
-    for found in dialect.header.finditer(data):
-        starts.append(found.start())
-        bodies.append(found.end())
-        heads.append(found.groups())
-    ends = [*starts[1:], len(data)]
+    @property
+    def messages(self) -> npt.NDArray[np.int64]:
+        """Byte at which each message begins."""
+        return self.heads.bodies
+
+
+def scan(
+    data: Any,
+    dialect: Dialect,
+    dispatch: Dispatch,
+    events: Events,
+    first: int,
+    others: Sequence[Dialect] = (),
+    window: tuple[int, int] | None = None,
+) -> Scanned:
+    """Records of one source, whose numbers begin with `first`; the events are added to `events`.
+
+    `others` are layouts that may take over in the middle, `window` the bytes to read, from the start of a line.
+    """
+    low, high = window or (0, len(data))
+    heads = read_heads(data, dialect, others, low, high)
+    starts = heads.starts.tolist()
+    ends = [*starts[1:], high]
     rules: list[str | None] = []
-    for number, (start, body, end) in enumerate(zip(starts, bodies, ends, strict=True), first):
-        if end > body and data[end - 1] == 10:
+    for number, (start, body, end) in enumerate(zip(starts, heads.bodies.tolist(), ends, strict=True), first):
+        if end > body and data[end - 1] == NEWLINE:
             end -= 1
         found_rule = dispatch.find(data, body, end, start)
         if found_rule is None:
@@ -182,36 +199,24 @@ def scan(data: Any, dialect: Dialect, dispatch: Dispatch, events: Events, first:
         rule = dispatch.readers[found_rule[0]].rule
         events.add(rule, number, found_rule[1])
         rules.append(rule.name)
-    at = np.array(starts, dtype=np.int64)
-    first_line, lines = line_counts(data, at)
-    return Scanned(
-        header_columns(dialect.fields, heads), at, np.array(bodies, dtype=np.int64), lines, first_line, rules
-    )
+    first_line, lines = line_counts(data, heads.starts, high)
+    return Scanned(heads, high, lines, first_line, rules)
 
 
-def header_columns(fields: Sequence[str], heads: Sequence[tuple[bytes | None, ...]]) -> dict[str, list[bytes | None]]:
-    """Groups of the header pattern by column; of several groups of one column the one that took part."""
-    made: dict[str, list[bytes | None]] = {}
-    for name, values in zip(fields, zip(*heads, strict=True), strict=False):
-        if name in made:
-            made[name] = [a if a is not None else b for a, b in zip(made[name], values, strict=True)]
-        else:
-            made[name] = list(values)
-    return made
-
-
-def line_counts(data: Any, starts: npt.NDArray[np.int64], block: int = 1 << 24) -> tuple[int, npt.NDArray[np.int64]]:
+def line_counts(
+    data: Any, starts: npt.NDArray[np.int64], high: int, block: int = 1 << 24
+) -> tuple[int, npt.NDArray[np.int64]]:
     """Line of the first record, and how many lines each record has; the last one's may lack its newline."""
-    newlines = np.concatenate(
-        [
-            np.flatnonzero(np.frombuffer(data[at : at + block], dtype=np.uint8) == 10) + at
-            for at in range(0, len(data), block)
-        ]
-        or [np.array([], dtype=np.int64)]
-    )
     if not len(starts):
         return 1, np.array([], dtype=np.int64)
-    first = int(np.searchsorted(newlines, starts[0])) + 1
-    total = len(newlines) + (len(data) > 0 and data[len(data) - 1] != 10)
-    numbers = np.append(np.searchsorted(newlines, starts) + 1, total + 1)
-    return first, np.diff(numbers)
+    low = int(starts[0])
+    before = sum(data[at : min(at + block, low)].count(b"\n") for at in range(0, low, block))
+    newlines = np.concatenate(
+        [
+            np.flatnonzero(np.frombuffer(data[at : min(at + block, high)], dtype=np.uint8) == NEWLINE) + at
+            for at in range(low, high, block)
+        ]
+    )
+    total = len(newlines) + (data[high - 1] != NEWLINE)
+    numbers = np.append(np.searchsorted(newlines, starts), total)
+    return before + 1, np.diff(numbers)

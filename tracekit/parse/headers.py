@@ -1,0 +1,122 @@
+"""Where the records of a source begin and what their headers say, also where the layout changes in the middle.
+
+One pattern, that of the source's dialect, runs over all bytes. What it does not read lies inside its records, as
+continuation lines: only there the patterns of the other layouts are tried.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tracekit.parse.dialect import Dialect
+
+Places = npt.NDArray[np.int64]
+Column = list[bytes | None]
+CHANGED = 0.2  # of the lines inside a record begin with another layout's header: they are no quotation
+NEWLINE = 10
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive headers of one layout."""
+
+    dialect: Dialect
+    starts: Places
+    bodies: Places  # where the messages begin
+    ts: npt.NDArray[np.datetime64]
+    columns: dict[str, Column]
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The headers of a source in the order in which they stand."""
+
+    starts: Places
+    bodies: Places
+    ts: npt.NDArray[np.datetime64]
+    columns: dict[str, Column]
+    dialects: dict[str, int]  # records by id of their dialect
+
+
+def read_heads(data: Any, dialect: Dialect, others: Sequence[Dialect], low: int, high: int) -> Heads:
+    """Headers of data[low:high], which begins at the start of a line; `others` may take over where `dialect` fails."""
+    made: list[Stretch] = []
+    pending = [(dialect, low, high, tuple(others))]
+    while pending:
+        known, begin, end, rest = pending.pop()
+        found = stretch(data, known, begin, end)
+        made.append(found)
+        rest = tuple(other for other in rest if other.grammar.name != known.grammar.name)
+        pending += [(other, at, to, rest) for other, at, to in changes(data, found, end, rest)]
+    return joined(made)
+
+
+def stretch(data: Any, dialect: Dialect, low: int, high: int) -> Stretch:
+    """Headers of one dialect in data[low:high]."""
+    starts: list[int] = []
+    bodies: list[int] = []
+    heads: list[tuple[bytes | None, ...]] = []
+    for found in dialect.header.finditer(data, low, high):
+        starts.append(found.start())
+        bodies.append(found.end())
+        heads.append(found.groups())
+    columns = header_columns(dialect.fields, heads)
+    times = dialect.times(columns.pop("TS", [None] * len(starts)))
+    return Stretch(dialect, np.array(starts, dtype=np.int64), np.array(bodies, dtype=np.int64), times, columns)
+
+
+def header_columns(fields: Sequence[str], heads: Sequence[tuple[bytes | None, ...]]) -> dict[str, Column]:
+    """Groups of the header pattern by column; of several groups of one column the one that took part."""
+    made: dict[str, Column] = {}
+    for name, values in zip(fields, zip(*heads, strict=True), strict=False):
+        if name in made:
+            made[name] = [a if a is not None else b for a, b in zip(made[name], values, strict=True)]
+        else:
+            made[name] = list(values)
+    return made
+
+
+def changes(data: Any, found: Stretch, high: int, others: Sequence[Dialect]) -> Iterator[tuple[Dialect, int, int]]:
+    """Places inside the records of a stretch where another layout goes on: dialect, from, to."""
+    if not others:
+        return
+    any_header = re.compile(b"\\n(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")")
+    ends = np.append(found.starts[1:], high).tolist()
+    for body, end in zip(found.bodies.tolist(), ends, strict=True):
+        if data.find(b"\n", body, end - 1) < 0:
+            continue
+        hit = any_header.search(data, body, end)
+        if hit is None:
+            continue
+        at = hit.start() + 1
+        lines = max(1, data[at:end].count(b"\n"))
+        for other in others:
+            if other.header.match(data, at, end):
+                if sum(1 for _ in other.header.finditer(data, at, end)) >= CHANGED * lines:
+                    yield other, at, end
+                break
+
+
+def joined(parts: Sequence[Stretch]) -> Heads:
+    """Stretches in one another as one sequence."""
+    counts: dict[str, int] = {}
+    for part in parts:
+        if len(part.starts):
+            counts[part.dialect.id] = counts.get(part.dialect.id, 0) + len(part.starts)
+    if len(parts) == 1:
+        return Heads(parts[0].starts, parts[0].bodies, parts[0].ts, parts[0].columns, counts)
+    starts = np.concatenate([part.starts for part in parts])
+    order = np.argsort(starts, kind="stable")
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    columns: dict[str, Column] = {}
+    for name in names:
+        values = [value for part in parts for value in part.columns.get(name, [None] * len(part.starts))]
+        columns[name] = [values[at] for at in order]
+    bodies = np.concatenate([part.bodies for part in parts])[order]
+    return Heads(starts[order], bodies, np.concatenate([part.ts for part in parts])[order], columns, counts)
