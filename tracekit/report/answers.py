@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
-from tracekit.frames import rows
 from tracekit.report import ledger as ledgers
 from tracekit.report.log import Log
 from tracekit.report.model import Answer, Coverage
@@ -52,44 +49,44 @@ def compared(operations: Sequence[Any], worst: Any, href: str) -> Answer:
     return Answer(question, f"{factor} of {len(others):,} other {command} ({duration(median)})", rank, href)
 
 
-def where_went(ledger: pd.DataFrame, href: str) -> Answer:
+def where_went(ledger: Sequence[Any], href: str) -> Answer:
     """4: the ledger of the worst in per cent."""
     question = "Where did its time go?"
     ledger = ledgers.within(ledger)
-    lengths = [seconds(value) or 0.0 for value in ledger["end"] - ledger["start"]]
+    lengths = [ledgers.length(row) for row in ledger]
     if sum(lengths) <= 0:
         return Answer(question, "unknown: its beginning or its end is not in the log")
-    shares = ledgers.sums([str(value) for value in ledger["category"]], lengths)
+    shares = ledgers.sums([str(row.category) for row in ledger], lengths)
     said = sorted(shares, key=lambda share: -float(share.percent.split()[0]))
     parts = ", ".join(f"{share.label} {share.percent}" for share in said)
     return Answer(question, parts, "adds up to 100 % of its wall time", href)
 
 
-def longest_step(ledger: pd.DataFrame, commands: pd.DataFrame, log: Log) -> Answer:
+def longest_step(ledger: Sequence[Any], commands: Sequence[Any], log: Log) -> Answer:
     """5: the longest interval of the worst, with host, command and lines."""
     question = "Which single step is the longest?"
     ledger = ledgers.within(ledger)
-    if not len(ledger):
+    if not ledger:
         return Answer(question, "unknown: there is no ledger")
-    row = max(rows(ledger), key=lambda row: between(row.start, row.end) or 0.0)
+    row = max(ledger, key=ledgers.length)
     owner = text(row.owner, 120) or str(row.category)
-    command = next((c for c in rows(commands) if known(row.span) and known(c.span) and c.span == row.span), None)
+    command = next((c for c in commands if known(row.span) and known(c.span) and c.span == row.span), None)
     host = text(command.host_name, 60) if command is not None else ""
     at = f" on {host}" if host and host not in owner else ""
     took = duration(between(row.start, row.end))
     return Answer(question, f"{owner}{at}: {took} ({row.category})", log.span(row.first_record, row.last_record))
 
 
-def waited(ledger: pd.DataFrame) -> Answer:
+def waited(ledger: Sequence[Any]) -> Answer:
     """6: queues, executors and locks of the worst."""
     question = "Did it wait its turn, behind what?"
-    if not len(ledger):
+    if not ledger:
         return Answer(question, "unknown: there is no ledger")
     sums: dict[str, float] = {}
-    for row in rows(ledger):
+    for row in ledger:
         if str(row.category) in WAITING:
             owner = text(row.owner, 100) or str(row.category)
-            sums[owner] = sums.get(owner, 0.0) + (between(row.start, row.end) or 0.0)
+            sums[owner] = sums.get(owner, 0.0) + ledgers.length(row)
     if not sums:
         return Answer(question, "no wait in a queue, for a thread or for a lock is logged")
     longest = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:2]
@@ -107,11 +104,11 @@ def first_bad(worst: Any, log: Log) -> Answer:
     return Answer(question, f"{line.level} {line.text}", f"{line.where} at {line.time}")
 
 
-def hosts(commands: pd.DataFrame) -> Answer:
+def hosts(commands: Sequence[Any]) -> Answer:
     """8: the host that most agent time was spent on."""
     question = "Is one host behind it?"
     times: dict[str, list[float]] = {}
-    for row in rows(commands):
+    for row in commands:
         took = answer_time(row)
         if took is not None and known(row.host_name):
             times.setdefault(text(row.host_name, 60), []).append(took)
@@ -128,11 +125,10 @@ def hosts(commands: pd.DataFrame) -> Answer:
     return Answer(question, f"{top} has {part} of the agent time, {len(times[top]):,} of {number:,} commands", said)
 
 
-def stalled(ledger: pd.DataFrame) -> Answer:
+def stalled(ledger: Sequence[Any]) -> Answer:
     """9: the moment at which most operations were silent together."""
     question = "Did many stand still at one instant?"
-    silent = rows(ledger[ledger["category"].astype("str") == "unlogged"])
-    silent = [row for row in silent if (between(row.start, row.end) or 0.0) >= SILENCE]
+    silent = [row for row in ledger if str(row.category) == "unlogged" and ledgers.length(row) >= SILENCE]
     moments = sorted([(row.start, 1) for row in silent] + [(row.end, -1) for row in silent])
     level = most = 0
     since = until = None

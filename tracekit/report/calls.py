@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 import pandas as pd
 
-from tracekit.frames import rows
 from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
 from tracekit.report.svg import percent, span_name
@@ -21,22 +20,22 @@ OPEN_SHARE = 0.1  # branches with this share of the operation's time stand open
 Children = dict[int, list[Any]]
 
 
-def view(spans: pd.DataFrame, log: Log, most: int, hint: str) -> Tree:
+def view(spans: Sequence[Any], log: Log, most: int, hint: str) -> Tree:
     """`spans` of one operation, parents before children; about `most` are shown.
 
     `hint` is the command that shows what is left out.
     """
-    found = rows(spans)
-    if not found:
+    if not spans:
         return Tree((), "")
-    children = _children(found)
-    below = _below(found)
-    kept = _kept(found, most)
-    start, end = min(spans["start"]), max([*spans["end"].dropna(), *spans["start"]])
+    children = _children(spans)
+    below = _below(spans)
+    kept = _kept(spans, most)
+    start = min(row.start for row in spans)
+    end = max(row.end if known(row.end) else row.start for row in spans)
     whole = between(start, end) or 0.0
 
     tokens: list[Token] = []
-    lost = len(found) - len(kept)
+    lost = len(spans) - len(kept)
     # Each entry is a token that is still to be written, or a group of siblings that is still to be opened.
     stack: list[Token | tuple[Sequence[Any], int]] = [(group, 0) for group in reversed(_groups(children, -1))]
     while stack:
@@ -65,9 +64,8 @@ def view(spans: pd.DataFrame, log: Log, most: int, hint: str) -> Tree:
     return Tree(tuple(tokens), note, any(token.node and token.node.time.startswith("≤") for token in tokens))
 
 
-def _children(rows: Iterable[Any]) -> Children:
+def _children(rows: Sequence[Any]) -> Children:
     """Span number → its children in order of start; -1 → those whose parent is not among the rows."""
-    rows = list(rows)
     here = {row.span for row in rows}
     found: Children = {}
     for row in rows:

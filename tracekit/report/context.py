@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from tracekit import frames
 from tracekit.report import answers, figures, ledger, summary, verdict
 from tracekit.report.figures import Point
@@ -14,7 +12,7 @@ from tracekit.report.log import Log
 from tracekit.report.model import Overview, PageContext, Row, Segment, Table, Verdict
 from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail
 from tracekit.report.svg import stacked
-from tracekit.report.words import between, clock, count, duration, known, seconds, stamp, text, words
+from tracekit.report.words import clock, count, duration, known, seconds, stamp, text, words
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
@@ -31,6 +29,7 @@ def from_trace(trace: Trace, top: int = 20) -> PageContext:
     """The page's context. At most `top` operations are shown in full: failed and slow ones in turn."""
     log = Log(trace)
     rows = frames.rows(trace.operations)
+    intervals = frames.rows(trace.ledger)
     end_of_log = trace.records["ts"].max() if len(trace.records) else None
     order = verdict.ranked(rows, end_of_log)
     full = order[: max(top, 0)]
@@ -63,13 +62,13 @@ def from_trace(trace: Trace, top: int = 20) -> PageContext:
             answers.longest_step(worst_parts.ledger, worst_parts.commands, log),
             answers.waited(worst_parts.ledger),
             answers.first_bad(worst, log),
-            answers.hosts(trace.commands),
-            answers.stalled(trace.ledger),
+            answers.hosts(frames.rows(trace.commands)),
+            answers.stalled(intervals),
             answers.see_it(worst),
         ),
         overview=_overview(rows, hrefs, end_of_log),
         stats=summary.stats(rows),
-        table=_table(rows, trace.ledger, hrefs),
+        table=_table(rows, intervals, hrefs),
         details=tuple(
             detail(rows[i], splitter.parts(str(rows[i].operation)), log, end_of_log, FULL if n < AT_LENGTH else BRIEF)
             for n, i in enumerate(full)
@@ -90,9 +89,9 @@ def _verdict(worst: Any, parts: Parts, log: Log, href: str, end_of_log: object) 
     )
 
 
-def _table(rows: Sequence[Any], ledger_rows: pd.DataFrame, hrefs: dict[str, str]) -> Table:
+def _table(rows: Sequence[Any], intervals: Sequence[Any], hrefs: dict[str, str]) -> Table:
     """All operations in the order in which they were submitted, those without a time last."""
-    bars = _bars(ledger_rows)
+    bars = _bars(intervals)
     ordered = sorted(
         rows, key=lambda row: (not known(row.submitted), row.submitted if known(row.submitted) else row.Index)
     )
@@ -104,10 +103,10 @@ def _table(rows: Sequence[Any], ledger_rows: pd.DataFrame, hrefs: dict[str, str]
     return Table(tuple(_row(row, bars, hrefs) for row in ordered), note if lost else "")
 
 
-def _bars(ledger_rows: pd.DataFrame) -> dict[str, tuple[Segment, ...]]:
+def _bars(intervals: Sequence[Any]) -> dict[str, tuple[Segment, ...]]:
     parts: dict[str, list[tuple[str, float]]] = {}
-    for row in frames.rows(ledger.within(ledger_rows)):
-        parts.setdefault(str(row.operation), []).append((str(row.category), between(row.start, row.end) or 0.0))
+    for row in ledger.within(intervals):
+        parts.setdefault(str(row.operation), []).append((str(row.category), ledger.length(row)))
     return {operation: stacked(items) for operation, items in parts.items()}
 
 

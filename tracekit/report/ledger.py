@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
-from tracekit.frames import rows
 from tracekit.report.log import Log
 from tracekit.report.model import Interval, Ledger, Share
 from tracekit.report.svg import stacked
-from tracekit.report.words import clock, count, duration, exact, seconds, shares, text, words
+from tracekit.report.words import between, clock, count, duration, exact, shares, text, words
 
 AFTER = "client"  # what comes after the end: told beside the sum, not in it
 
 
-def view(ledger: pd.DataFrame, log: Log, most: int) -> Ledger | None:
+def view(ledger: Sequence[Any], log: Log, most: int) -> Ledger | None:
     """`ledger`: the rows of one operation, in time order; None when there are none, or they take no time.
 
     At most `most` intervals are listed, the longest.
     """
-    after = sum(seconds(value) or 0.0 for value in (ledger["end"] - ledger["start"])[ledger["category"] == AFTER])
+    after = sum(length(row) for row in ledger if str(row.category) == AFTER)
     ledger = within(ledger)
-    lengths = [seconds(value) or 0.0 for value in ledger["end"] - ledger["start"]]
+    lengths = [length(row) for row in ledger]
     total = sum(lengths)
     if total <= 0:
         return None
-    categories = [str(value) for value in ledger["category"]]
+    categories = [str(row.category) for row in ledger]
     percents = [f"{value:.1f} %" for value in shares(lengths)]
     shown = set(sorted(range(len(ledger)), key=lambda i: (-lengths[i], i))[:most])
-    intervals = tuple(_interval(row, lengths[i], percents[i], log) for i, row in enumerate(rows(ledger)) if i in shown)
+    intervals = tuple(_interval(row, lengths[i], percents[i], log) for i, row in enumerate(ledger) if i in shown)
     hidden = [lengths[i] for i in range(len(ledger)) if i not in shown]
     rest = f"{count(len(hidden), 'shorter interval')} left out, together {exact(sum(hidden))}" if hidden else ""
     return Ledger(
@@ -42,9 +40,14 @@ def view(ledger: pd.DataFrame, log: Log, most: int) -> Ledger | None:
     )
 
 
-def within(ledger: pd.DataFrame) -> pd.DataFrame:
+def within(ledger: Sequence[Any]) -> list[Any]:
     """The rows of a ledger that add up to the wall time."""
-    return ledger[ledger["category"] != AFTER]
+    return [row for row in ledger if str(row.category) != AFTER]
+
+
+def length(row: Any) -> float:
+    """Seconds of an interval."""
+    return between(row.start, row.end) or 0.0
 
 
 def sums(categories: list[str], lengths: list[float]) -> tuple[Share, ...]:
@@ -57,14 +60,14 @@ def sums(categories: list[str], lengths: list[float]) -> tuple[Share, ...]:
     )
 
 
-def _interval(row: Any, length: float, percent: str, log: Log) -> Interval:
+def _interval(row: Any, took: float, percent: str, log: Log) -> Interval:
     return Interval(
         css=f"c-{row.category}",
         category=str(row.category),
         owner=text(row.owner, 160),
         start=clock(row.start),
         end=clock(row.end),
-        time=exact(length),
+        time=exact(took),
         percent=percent,
         lines=log.span(row.first_record, row.last_record),
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from tracekit import frames
+from tracekit.frames import rows
 from tracekit.report import calls, ledger, svg, verdict
 from tracekit.report.log import Log
 from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage
@@ -37,12 +36,12 @@ DETAIL_SKIPPED = ("vm",)  # of a stage's attributes: it stands in the name
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows of one operation in each table."""
+    """The rows of one operation in each table, in the tables' own order."""
 
-    spans: pd.DataFrame
-    ledger: pd.DataFrame
-    commands: pd.DataFrame
-    findings: pd.DataFrame
+    spans: list[Any]
+    ledger: list[Any]
+    commands: list[Any]
+    findings: list[Any]
 
 
 class Splitter:
@@ -55,7 +54,10 @@ class Splitter:
     def parts(self, operation: str) -> Parts:
         """The rows of `operation`, in the tables' own order."""
         return Parts(
-            *(table.iloc[rows.get(operation, [])] for table, rows in zip(self._tables, self._rows, strict=True))
+            *(
+                rows(table.iloc[places.get(operation, [])])
+                for table, places in zip(self._tables, self._rows, strict=True)
+            )
         )
 
 
@@ -117,9 +119,9 @@ def facts(operation: Any) -> tuple[Fact, ...]:
     return tuple([fact for fact in said if fact.value] + moments + (spans if known(operation.job) else spans[:1]))
 
 
-def stages(spans: pd.DataFrame, entity: str) -> tuple[Stage, ...]:
+def stages(spans: Sequence[Any], entity: str) -> tuple[Stage, ...]:
     """The stages in time order; the longest of the operation's own machine is marked."""
-    rows = sorted(frames.rows(spans[spans["kind"].astype("str") == "stage"]), key=lambda row: (row.start, row.span))
+    rows = sorted((row for row in spans if str(row.kind) == "stage"), key=lambda row: (row.start, row.span))
     lengths = [seconds(row.duration) or 0.0 for row in rows]
     longest = max(lengths, default=0.0)
     return tuple(_stage(row, entity, length == longest > 0) for row, length in zip(rows, lengths, strict=True))
@@ -143,13 +145,12 @@ def _stage(row: Any, entity: str, slowest: bool) -> Stage:
     )
 
 
-def commands(rows: pd.DataFrame, spans: pd.DataFrame) -> Commands:
+def commands(rows: Sequence[Any], spans: Sequence[Any]) -> Commands:
     """The agent commands in the order in which they were sent; the shortest are left out beyond MAX_COMMANDS."""
-    failed = set(spans.loc[spans["status"].astype("str") == "error", "span"])
-    found = frames.rows(rows)
-    longest = sorted(range(len(found)), key=lambda i: (-(verdict.answer_time(found[i]) or 0.0), i))[:MAX_COMMANDS]
-    shown = tuple(_command(found[i], failed) for i in sorted(longest))
-    lost = len(found) - len(shown)
+    failed = {row.span for row in spans if str(row.status) == "error"}
+    longest = sorted(range(len(rows)), key=lambda i: (-(verdict.answer_time(rows[i]) or 0.0), i))[:MAX_COMMANDS]
+    shown = tuple(_command(rows[i], failed) for i in sorted(longest))
+    lost = len(rows) - len(shown)
     return Commands(shown, f"{count(lost, 'shorter command')} left out" if lost else "")
 
 
@@ -170,7 +171,7 @@ def _command(row: Any, failed: set[int]) -> Command:
     )
 
 
-def findings(rows: pd.DataFrame, log: Log) -> tuple[Finding, ...]:
+def findings(rows: Sequence[Any], log: Log) -> tuple[Finding, ...]:
     """What was found, as the rules rank it."""
     return tuple(
         Finding(
@@ -180,7 +181,7 @@ def findings(rows: pd.DataFrame, log: Log) -> tuple[Finding, ...]:
             advice=text(row.advice, 1000),
             evidence=tuple(log.line(int(record)) for record in list(row.evidence or ())[:MAX_EVIDENCE]),
         )
-        for row in frames.rows(rows)
+        for row in rows
         if str(row.verdict) == "found"
     )
 

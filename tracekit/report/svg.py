@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.frames import rows
 from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Segment, Tick, Timeline
 from tracekit.report.words import between, clock, count, duration, known, text, words
@@ -70,7 +69,7 @@ def percent(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
-def timeline(operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame, log: Log) -> Timeline | None:
+def timeline(operation: Any, spans: Sequence[Any], ledger: Sequence[Any], log: Log) -> Timeline | None:
     """The timeline of one operation: `operation` a row of OPERATIONS, `spans` and `ledger` its rows.
 
     None where no two moments of it are known.
@@ -128,9 +127,9 @@ def stacked(intervals: Iterable[tuple[str, float]]) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
-def _axis(operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame) -> Axis | None:
+def _axis(operation: Any, spans: Sequence[Any], ledger: Sequence[Any]) -> Axis | None:
     moments = [operation.submitted, operation.returned, operation.completed, operation.client_seen]
-    moments += [*spans["start"], *spans["end"], *ledger["start"], *ledger["end"]]
+    moments += [moment for row in (*spans, *ledger) for moment in (row.start, row.end)]
     there = [moment for moment in moments if known(moment)]
     if len(there) < 2 or min(there) == max(there):
         return None
@@ -139,14 +138,13 @@ def _axis(operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame) -> Axis | N
 
 
 def _lanes(
-    operation: Any, spans: pd.DataFrame, ledger: pd.DataFrame, log: Log, axis: Axis
+    operation: Any, spans: Sequence[Any], ledger: Sequence[Any], log: Log, axis: Axis
 ) -> Iterable[tuple[str, list[Mark]]]:
     yield "phases", list(_phases(operation, axis))
     yield "time", [_ledger_mark(group, log, axis) for group in _intervals(ledger, axis)]
-    kinds = spans["kind"].astype("str")
     for label, members in LANES:
         marks = []
-        for row in rows(spans[kinds.isin(members)]):
+        for row in (row for row in spans if str(row.kind) in members):
             poll = label == "request" and known(operation.request) and row.span != operation.request
             mark = _span_mark(row, log, axis, str(operation.entity))
             marks.append(replace(mark, label="") if poll else mark)
@@ -172,11 +170,11 @@ def _phases(operation: Any, axis: Axis) -> Iterable[Mark]:
             )
 
 
-def _intervals(ledger: pd.DataFrame, axis: Axis) -> list[list[Any]]:
+def _intervals(ledger: Sequence[Any], axis: Axis) -> list[list[Any]]:
     """The intervals of a ledger; neighbours of one category that are too narrow to be told apart together."""
     groups: list[list[Any]] = []
     narrow_before = False
-    for row in rows(ledger):
+    for row in ledger:
         narrow = axis.at(row.end) - axis.at(row.start) < NARROW
         if (
             groups
@@ -196,7 +194,7 @@ def _ledger_mark(group: Sequence[Any], log: Log, axis: Axis) -> Mark:
     first, last = group[0], group[-1]
     owner = text(first.owner, 80) if len(group) == 1 else count(len(group), "short interval")
     window = f"{clock(first.start)} – {clock(last.end)} ({duration(between(first.start, last.end))})"
-    lines = log.span(first.first_record, last.last_record)
+    lines = log.brief(first.first_record, last.last_record)
     title = " · ".join(part for part in (f"{first.category}: {owner}", window, lines) if part)
     start, end = axis.at(first.start), axis.at(last.end)
     return Mark(f"c-{first.category}", start, end, owner, title, edge=end - start >= NARROW)
@@ -240,7 +238,7 @@ def seconds_of(row: Any) -> float | None:
 
 
 def _with_lines(title: str, row: Any, log: Log) -> str:
-    lines = log.span(row.first_record, row.last_record)
+    lines = log.brief(row.first_record, row.last_record)
     return f"{title} · {lines}" if lines else title
 
 
@@ -293,8 +291,8 @@ def _placed(mark: Mark) -> tuple[str, float, float]:
     return "in", mark.start, mark.end
 
 
-def _bands(ledger: pd.DataFrame, axis: Axis) -> Iterable[Segment]:
-    for row in rows(ledger[ledger["category"].astype("str") == "unlogged"]):
+def _bands(ledger: Sequence[Any], axis: Axis) -> Iterable[Segment]:
+    for row in (row for row in ledger if str(row.category) == "unlogged"):
         width = axis.at(row.end) - axis.at(row.start)
         if width >= BAND_SHARE * 100:
             yield Segment("band", percent(axis.at(row.start)), percent(width))

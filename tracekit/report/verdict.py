@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
-from tracekit.frames import rows
 from tracekit.report.words import between, duration, known, seconds, text, words
 
 BAD = ("failed", "cancelled", "unfinished")
@@ -59,12 +56,12 @@ def subject(operation: Any) -> str:
 
 
 def sentence(
-    operation: Any, ledger: pd.DataFrame, commands: pd.DataFrame, findings: pd.DataFrame, end_of_log: object
+    operation: Any, ledger: Sequence[Any], commands: Sequence[Any], findings: Sequence[Any], end_of_log: object
 ) -> str:
     """The verdict. `ledger`, `commands` and `findings` are the rows of this operation."""
     causes = [
         text(row.title, 160) + (f" ({duration(seconds(row.cost))})" if known(row.cost) else "")
-        for row in rows(findings)
+        for row in findings
         if str(row.verdict) == "found" and str(row.severity) != "note"
     ][:CAUSES]
     # A named cause says more than the interval that it explains.
@@ -73,11 +70,11 @@ def sentence(
     return "; ".join([_outcome(operation, end_of_log), *said]) + "."
 
 
-def clauses(ledger: pd.DataFrame, commands: pd.DataFrame) -> list[str]:
+def clauses(ledger: Sequence[Any], commands: Sequence[Any]) -> list[str]:
     """What the wall time went into, longest first, one clause per owner."""
-    by_span = {int(row.span): row for row in rows(commands) if known(row.span)}
+    by_span = {int(row.span): row for row in commands if known(row.span)}
     sums: dict[tuple[str, str, str, str], float] = {}
-    for row in rows(ledger):
+    for row in ledger:
         command = by_span.get(int(row.span)) if known(row.span) else None
         host = text(command.host_name, 60) if command is not None else ""
         name = text(command.command, 80) if command is not None else ""
