@@ -1,0 +1,214 @@
+"""Findings as data: reads and lints `grammars/rules/*.toml`.
+
+One file is one cause; its name is the rule's id. `grammars/rules/README.md` describes every key. Nothing here knows
+what CloudStack prints: rules name statements by the rules of `grammars/messages/`, by what they mean or by their
+`Class.method`.
+"""
+
+from __future__ import annotations
+
+import string
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from tracekit.errors import GrammarError
+from tracekit.schema import SEVERITIES
+
+CERTAINTIES = ("certain", "likely", "possible")
+ROLES = ("wait", "failure", "echo")
+SCOPES = ("operation", "log")
+PLATFORMS = ("ubuntu", "el")
+COMPARISONS = ("is", "not", "has", "lacks", "above", "below", "least", "most", "known", "within")
+COSTS = ("rows", "none")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One column compared with a constant; `within` is a whole number of times a unit, give or take a tolerance."""
+
+    column: str
+    comparison: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Select:
+    """Rows of one table: those that meet every condition."""
+
+    table: str
+    between: tuple[str, str] | None  # time columns that bound the row, where the table offers several
+    begin: tuple[str, ...]  # statements; tables `events` (which) and `pairs` (where one begins)
+    end: tuple[str, ...]  # statements where a pair ends
+    same: tuple[str, ...]  # columns that both statements of a pair, or a row and its holder, share
+    open: bool  # whether a pair without an end counts until its operation ends
+    where: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Match:
+    """One way in which a cause shows itself."""
+
+    rows: Select
+    usual: float | None  # seconds that are healthy for a row
+    alike: tuple[str, ...]  # columns that make rows comparable
+    least: float  # seconds per operation below which nothing is said
+    count: int  # rows per operation below which nothing is said
+    severity: str | None  # instead of the rule's
+    certainty: str | None
+    also: tuple[Select, ...]  # rows that the same operation must have
+    unless: tuple[Select, ...]  # rows that it must not have
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who held what was waited for: a column of the row, or an overlapping row of another select."""
+
+    column: str | None
+    rows: Select | None
+    name: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One cause of slowness or failure."""
+
+    id: str
+    name: str  # what it is, for a list of causes
+    title: str  # one sentence about a place where it was found
+    severity: str
+    certainty: str
+    role: str
+    scope: str
+    cost: str | Select  # `rows`: the time they cover; `none`; or the time that other rows cover
+    needs: tuple[str, ...]
+    matches: tuple[Match, ...]
+    holder: Holder | None
+    settings: Mapping[str, str]  # setting -> default
+    advice: Mapping[str, str]  # any, ubuntu, el -> what to do
+    proof: tuple[str, ...]  # other files that would prove it
+    references: tuple[str, ...]
+    together: tuple[str, ...]  # rules that its sample fires, too
+
+
+def load_rules(root: Traversable) -> tuple[Rule, ...]:
+    """Every rule of the folder `root`, by id. Raises GrammarError where a file does not say what it must."""
+    files = sorted((entry for entry in root.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+    return tuple(read_rule(file) for file in files)
+
+
+def read_rule(file: Traversable) -> Rule:
+    """The rule of one file. Raises GrammarError."""
+    try:
+        row = tomllib.loads(file.read_text(encoding="utf-8"))
+        return rule_of(file.name.removesuffix(".toml"), row)
+    except tomllib.TOMLDecodeError as error:
+        raise GrammarError(f"grammars: rules/{file.name}: {error}") from error
+    except KeyError as error:
+        raise GrammarError(f"grammars: rules/{file.name}: {error} is missing") from error
+    except ValueError as error:
+        raise GrammarError(f"grammars: rules/{file.name}: {error}") from error
+
+
+def rule_of(name: str, row: dict[str, Any]) -> Rule:
+    """A rule from its parsed file. Raises KeyError and ValueError."""
+    made = Rule(
+        id=name,
+        name=row.pop("name"),
+        title=row.pop("title"),
+        severity=one_of(row.pop("severity"), SEVERITIES),
+        certainty=one_of(row.pop("certainty"), CERTAINTIES),
+        role=one_of(row.pop("role", "wait"), ROLES),
+        scope=one_of(row.pop("scope", "operation"), SCOPES),
+        cost=cost_of(row.pop("cost", "rows")),
+        needs=tuple(row.pop("needs")),
+        matches=tuple(match_of(part) for part in row.pop("match")),
+        holder=holder_of(row.pop("holder", None)),
+        settings=row.pop("settings", {}),
+        advice=row.pop("advice"),
+        proof=tuple(row.pop("proof", ())),
+        references=tuple(row.pop("references", ())),
+        together=tuple(row.pop("together", ())),
+    )
+    unknown(row)
+    unknown(dict.fromkeys(set(made.advice) - {"any", *PLATFORMS}))
+    if "any" not in made.advice:
+        raise KeyError("advice.any")
+    list(string.Formatter().parse(made.title))
+    return made
+
+
+def cost_of(value: Any) -> str | Select:
+    """`cost`: a word, or a select."""
+    return select_of(value) if isinstance(value, dict) else one_of(value, COSTS)
+
+
+def match_of(row: dict[str, Any]) -> Match:
+    """One `[[match]]`."""
+    made = Match(
+        usual=row.pop("usual", None),
+        alike=tuple(row.pop("alike", ())),
+        least=row.pop("at_least", 0.0),
+        count=row.pop("count", 1),
+        severity=one_of(row.pop("severity"), SEVERITIES) if "severity" in row else None,
+        certainty=one_of(row.pop("certainty"), CERTAINTIES) if "certainty" in row else None,
+        also=tuple(select_of(part) for part in row.pop("also", ())),
+        unless=tuple(select_of(part) for part in row.pop("unless", ())),
+        rows=select_of(row),
+    )
+    return made
+
+
+def select_of(row: dict[str, Any]) -> Select:
+    """The keys that choose rows."""
+    between = row.pop("between", None)
+    if between is not None and len(between) != 2:
+        raise ValueError("between takes two columns")
+    made = Select(
+        table=row.pop("table"),
+        between=tuple(between) if between else None,
+        begin=tuple(row.pop("begin", ())),
+        end=tuple(row.pop("end", ())),
+        same=tuple(row.pop("same", ())),
+        open=row.pop("open", False),
+        where=tuple(conditions(row.pop("where", {}))),
+    )
+    unknown(row)
+    return made
+
+
+def conditions(row: Mapping[str, Any]) -> Iterator[Condition]:
+    """`column = value`, `column = [values]` or `column = { comparison = value, ... }`."""
+    for column, value in row.items():
+        if isinstance(value, dict):
+            for comparison, operand in value.items():
+                yield Condition(column, one_of(comparison, COMPARISONS), operand)
+        else:
+            yield Condition(column, "is", value)
+
+
+def holder_of(row: dict[str, Any] | None) -> Holder | None:
+    """`[holder]`: a column, or a select with a name."""
+    if row is None:
+        return None
+    name = row.pop("name", "{holder}")
+    if "column" in row:
+        made = Holder(row.pop("column"), None, name)
+        unknown(row)
+        return made
+    return Holder(None, select_of(row), name)
+
+
+def one_of(word: str, words: tuple[str, ...]) -> str:
+    """`word` itself. Raises ValueError when it is none of `words`."""
+    if word not in words:
+        raise ValueError(f"{word!r} is none of {', '.join(words)}")
+    return word
+
+
+def unknown(row: Mapping[str, Any]) -> None:
+    """Raises ValueError when keys are left over."""
+    if row:
+        raise ValueError(f"unknown {', '.join(sorted(row))}")

@@ -1,0 +1,178 @@
+"""The tables that rules choose rows from.
+
+Every one has the columns operation, start, end (datetime64[us]), first, last (records, Int64) and span (Int64), and
+those of the table of schema.py that it is made of. What does not belong to an operation has a null operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tracekit.diagnose.checks import CHECKS
+from tracekit.diagnose.clock import Clock, silences
+from tracekit.diagnose.rules import Select
+from tracekit.parse.grammar import Meaning
+from tracekit.parse.scan import Events
+
+BOUNDS = ("operation", "start", "end", "first", "last", "span")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the build step made, and views of it for the rules."""
+
+    records: pd.DataFrame
+    spans: pd.DataFrame
+    operations: pd.DataFrame
+    jobs: pd.DataFrame
+    commands: pd.DataFrame
+    ledger: pd.DataFrame
+    events: Events
+    meanings: Mapping[str, Meaning]
+
+    def rows(self, select: Select) -> pd.DataFrame:
+        """Rows of the select's table with its bounds, before its conditions."""
+        if select.table == "events":
+            return self.statements(select.begin)
+        if select.table == "pairs":
+            return pairs(self.statements(select.begin), self.statements(select.end), select.same, self.ends if select.open else None)
+        table: pd.DataFrame = getattr(self, f"view_{select.table}") if select.table in VIEWS else CHECKS[select.table](self)
+        if select.between is None:
+            return table
+        start, end = select.between
+        made = table.assign(start=table[start], end=table[end], first=pd.NA, last=pd.NA)
+        return made[made["start"].notna() & made["end"].notna()]
+
+    @cached_property
+    def clock(self) -> Clock:
+        """Time without the moments in which the whole server stood still."""
+        return Clock.of(silences(self.records, self.events))
+
+    @cached_property
+    def ends(self) -> pd.Series[Any]:
+        """Last instant of each operation: completed, else its last line."""
+        last = self.records.groupby("operation")["ts"].max()
+        made = self.operations.set_index("operation")["completed"]
+        return made.fillna(last.reindex(made.index))
+
+    @cached_property
+    def view_intervals(self) -> pd.DataFrame:
+        """The ledger, with the rules of the two statements around each interval as `after` and `before`."""
+        event = self.records["event"].astype("object")
+        made = self.ledger.rename(columns={"first_record": "first", "last_record": "last"})
+        for name, column in (("after", "first"), ("before", "last")):
+            known = made[column].notna()
+            made[name] = None
+            made.loc[known, name] = event.to_numpy()[made.loc[known, column].astype("int64")]
+        operations = self.operations.set_index("operation")
+        made["api"] = operations["command"].reindex(made["operation"]).to_numpy()
+        returned = operations["returned"].reindex(made["operation"]).to_numpy()
+        made["phase"] = np.where(made["end"].to_numpy() <= returned, "sync", "async")
+        return made
+
+    @cached_property
+    def view_commands(self) -> pd.DataFrame:
+        """Agent commands, from sending to the answer."""
+        made = self.commands.copy()
+        at = made["span"].astype("Int64")
+        for name, column in (("first", "first_record"), ("last", "last_record"), ("end", "end")):
+            made[name] = self.spans[column].reindex(at.fillna(-1).astype("int64")).array
+        made["start"] = made["sent"].fillna(made["scheduled"])
+        made["end"] = made["received"].fillna(made["end"])
+        made["api"] = self.operations.set_index("operation")["command"].reindex(made["operation"]).to_numpy()
+        return made
+
+    @cached_property
+    def view_jobs(self) -> pd.DataFrame:
+        """Jobs, from their submission to their end; `behind` is the job of the same VM that ran while one was queued."""
+        rows = self.jobs.assign(start=self.jobs["submitted"], end=self.jobs["completed"], first=pd.NA, last=pd.NA, span=pd.NA)
+        waits = rows.loc[rows["vm"].notna() & rows["queued"].notna(), ["job", "vm", "queued", "scheduled"]]
+        both = waits.merge(rows.loc[rows["started"].notna(), ["vm", "job", "started", "completed"]], on="vm", suffixes=("", "_ahead"))
+        ahead = both[(both["job"] != both["job_ahead"]) & (both["started"] < both["scheduled"])
+                     & (both["completed"].isna() | (both["completed"] > both["queued"]))]
+        last = ahead.sort_values("started").drop_duplicates("job", keep="last").set_index("job")["job_ahead"]
+        return rows.assign(behind=last.reindex(rows["job"]).astype("Int64").array)
+
+    @cached_property
+    def view_operations(self) -> pd.DataFrame:
+        """Operations, whole."""
+        rows = self.operations
+        return rows.assign(start=rows["submitted"], end=rows["completed"], first=pd.NA, last=pd.NA, span=rows["request"])
+
+    @cached_property
+    def view_spans(self) -> pd.DataFrame:
+        """Spans of every kind."""
+        return self.spans.rename(columns={"first_record": "first", "last_record": "last"})
+
+    @cached_property
+    def view_silences(self) -> pd.DataFrame:
+        """The whole server's silences, once for each operation that was under way."""
+        still = silences(self.records, self.events)
+        open_ = pd.DataFrame({"operation": self.operations["operation"], "begun": self.operations["submitted"]})
+        open_["over"] = self.ends.reindex(open_["operation"]).to_numpy()
+        both = open_.merge(still, how="cross")
+        both = both[(both["begun"] < both["end"]) & (both["over"] > both["start"])]
+        start = both[["start", "begun"]].max(axis=1)
+        return both.assign(start=start, end=both[["end", "over"]].min(axis=1), span=pd.NA)
+
+    def statements(self, words: Iterable[str]) -> pd.DataFrame:
+        """Events that one of `words` names: a rule of the message grammars, what it means, or its `Class.method`."""
+        rules = [rule for rule in self.events.rows if named(rule, self.meanings, words)]
+        made = self.events.table(rules)
+        said = self.records.loc[made["record"], ["operation", "ts", "level", "thread", "job", "origin", "run", "span"]]
+        made = made.join(said.set_index(made.index))
+        return made.assign(start=made["ts"], end=made["ts"], first=made["record"], last=made["record"])
+
+    def with_lines(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """`rows` with the lines of their operation at their bounds, where no line is known."""
+        unknown = rows["first"].isna() & rows["operation"].notna()
+        if not unknown.any():
+            return rows
+        mine = self.records.loc[self.records["operation"].isin(rows.loc[unknown, "operation"].unique()), ["operation", "ts"]]
+        lines = {name: (part.to_numpy(), part.index.to_numpy()) for name, part in mine.groupby("operation")["ts"]}
+        made = rows.astype({"first": "object", "last": "object"})
+        for at in rows.index[unknown]:
+            times, records = lines.get(rows.at[at, "operation"], ((), ()))
+            if len(times):
+                order = np.argsort(times, kind="stable")
+                made.at[at, "first"] = records[order[max(np.searchsorted(times[order], np.datetime64(rows.at[at, "start"]), "right") - 1, 0)]]
+                made.at[at, "last"] = records[order[min(np.searchsorted(times[order], np.datetime64(rows.at[at, "end"])), len(order) - 1)]]
+        return made.astype({"first": "Int64", "last": "Int64"})
+
+
+VIEWS = ("intervals", "commands", "jobs", "operations", "spans", "silences")
+
+
+def named(rule: str, meanings: Mapping[str, Meaning], words: Iterable[str]) -> bool:
+    """Whether one of `words` is a name of the message rule `rule`."""
+    meaning = meanings.get(rule)
+    return rule in words or (meaning is not None and (meaning.means in words or meaning.where in words))
+
+
+def pairs(begins: pd.DataFrame, ends: pd.DataFrame, same: tuple[str, ...], over: pd.Series[Any] | None) -> pd.DataFrame:
+    """Each of `begins` with the next of `ends` that agrees with it in the columns `same`.
+
+    Where none follows, the pair ends with its operation (`over`), or is none without that; columns are those of the
+    beginning.
+    """
+    if begins.empty:
+        return begins
+    marks = pd.concat([begins.assign(opens=1), ends.assign(opens=0)], ignore_index=True)
+    marks = marks.sort_values(["record", "opens"], kind="stable")
+    key = [marks[name].astype("object").where(marks[name].notna(), "") for name in same]
+    for name, column in (("end", "ts"), ("last", "record")):
+        closing = marks[column].where(marks["opens"] == 0)
+        following = closing.groupby(key).shift(-1) if same else closing.shift(-1)
+        marks[name] = following.groupby(key).bfill() if same else following.bfill()
+    made = marks[marks["opens"] == 1]
+    if over is not None:
+        end = pd.Series(over.reindex(made["operation"]).to_numpy(), index=made.index)
+        made = made.assign(end=made["end"].fillna(end))
+    return made.assign(last=made["last"].astype("Int64"))[made["end"].notna()]
+
