@@ -11,7 +11,7 @@ from tracekit.report.log import Log
 from tracekit.report.model import Answer, Coverage
 from tracekit.report.summary import quantile, spread, walls
 from tracekit.report.verdict import BAD, answer_time
-from tracekit.report.words import between, clock, count, duration, known, seconds, text
+from tracekit.report.words import between, clock, count, duration, known, listed, seconds, text
 
 WAITING = ("queue", "executor", "lock")
 SILENCE = 0.5  # seconds without a line, in several operations at once, from which on it is told
@@ -69,7 +69,7 @@ def longest_step(ledger: Sequence[Any], commands: Sequence[Any], log: Log) -> An
     if not ledger:
         return Answer(question, "unknown: there is no ledger")
     row = max(ledger, key=ledgers.length)
-    owner = text(row.owner, 120) or str(row.category)
+    owner = listed(row.owner) or str(row.category)
     command = next((c for c in commands if known(row.span) and known(c.span) and c.span == row.span), None)
     host = text(command.host_name, 60) if command is not None else ""
     at = f" on {host}" if host and host not in owner else ""

@@ -11,7 +11,8 @@ import pandas as pd
 
 from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
-from tracekit.report.svg import percent, span_name
+from tracekit.report.scale import percent
+from tracekit.report.svg import span_name
 from tracekit.report.words import between, count, duration, known, seconds
 
 MAX_DEPTH = 24

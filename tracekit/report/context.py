@@ -11,7 +11,7 @@ from tracekit.report.figures import Point
 from tracekit.report.log import Log
 from tracekit.report.model import Overview, PageContext, Row, Segment, Table, Verdict
 from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail
-from tracekit.report.svg import stacked
+from tracekit.report.scale import stacked
 from tracekit.report.words import clock, count, duration, known, seconds, stamp, text, words
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from tracekit.report.model import Dot, Overview, Tick
-from tracekit.report.svg import Axis, percent, ticks
+from tracekit.report.scale import Axis, percent, ticks
 from tracekit.report.words import between, clock, count, duration
 from tracekit.resources import reports
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tracekit.report.log import Log
 from tracekit.report.model import Interval, Ledger, Share
-from tracekit.report.svg import stacked
+from tracekit.report.scale import stacked
 from tracekit.report.words import between, clock, count, duration, exact, shares, text, words
 
 AFTER = "client"  # what comes after the end: told beside the sum, not in it

@@ -6,7 +6,6 @@ about a thousand pixels wide, and the style sheet drops those outside their bar 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +14,8 @@ import pandas as pd
 
 from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Segment, Tick, Timeline
-from tracekit.report.words import between, clock, count, duration, known, text, words
+from tracekit.report.scale import Axis, percent, ticks
+from tracekit.report.words import between, clock, count, duration, known, text
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
 CHARACTER = 6.4  # pixels of one, at the labels' size
@@ -38,19 +38,6 @@ KIND_CSS = {"queue": "c-queue", "wait": "c-queue", "command": "c-agent"}
 
 
 @dataclass(frozen=True)
-class Axis:
-    """A stretch of time across a drawing."""
-
-    start: pd.Timestamp
-    length: float  # seconds
-
-    def at(self, moment: object) -> float:
-        """Per cent of `moment`, kept within the drawing."""
-        offset = between(self.start, moment)
-        return 0.0 if offset is None or self.length <= 0 else min(100.0, max(0.0, offset / self.length * 100))
-
-
-@dataclass(frozen=True)
 class Mark:
     """A bar before it has its place."""
 
@@ -62,11 +49,6 @@ class Mark:
     open_end: bool = False
     failed: bool = False
     edge: bool = True  # a line at its beginning, so that it is seen however short
-
-
-def percent(value: float) -> str:
-    """A coordinate: three decimals at most."""
-    return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def timeline(operation: Any, spans: Sequence[Any], ledger: Sequence[Any], log: Log) -> Timeline | None:
@@ -97,36 +79,6 @@ def timeline(operation: Any, spans: Sequence[Any], ledger: Sequence[Any], log: L
     )
 
 
-def ticks(length: float, wanted: int = 8) -> tuple[Tick, ...]:
-    """Marks at round numbers of seconds since the beginning, about `wanted` of them."""
-    if length <= 0:
-        return ()
-    step = _round_step(length / wanted)
-    marks = []
-    for i in range(int(length / step) + 1):
-        x = i * step / length * 100
-        anchor = "start" if x < 2 else "end" if x > 97 else "middle"
-        marks.append(Tick(percent(x), _offset(i * step, step), anchor, minor=i % 2 == 1))
-    return tuple(marks)
-
-
-def stacked(intervals: Iterable[tuple[str, float]]) -> tuple[Segment, ...]:
-    """A stacked bar of (category, seconds) in the legend's order; categories without time are left out."""
-    sums: dict[str, float] = {}
-    for category, value in intervals:
-        sums[category] = sums.get(category, 0.0) + value
-    total = sum(sums.values())
-    segments, x = [], 0.0
-    for entry in words().categories:
-        value = sums.get(entry.key, 0.0)
-        if value <= 0 or total <= 0:
-            continue
-        width = value / total * 100
-        segments.append(Segment(f"c-{entry.key}", percent(x), percent(width), f"{entry.label} {duration(value)}"))
-        x += width
-    return tuple(segments)
-
-
 def _axis(operation: Any, spans: Sequence[Any], ledger: Sequence[Any]) -> Axis | None:
     moments = [operation.submitted, operation.returned, operation.completed, operation.client_seen]
     moments += [moment for row in (*spans, *ledger) for moment in (row.start, row.end)]
@@ -143,12 +95,18 @@ def _lanes(
     yield "phases", list(_phases(operation, axis))
     yield "time", [_ledger_mark(group, log, axis) for group in _intervals(ledger, axis)]
     for label, members in LANES:
-        marks = []
-        for row in (row for row in spans if str(row.kind) in members):
-            poll = label == "request" and known(operation.request) and row.span != operation.request
-            mark = _span_mark(row, log, axis, str(operation.entity))
-            marks.append(replace(mark, label="") if poll else mark)
-        yield label, marks
+        yield (
+            label,
+            [_span_mark(row, log, axis, str(operation.entity)) for row in spans if _in_lane(row, members, operation)],
+        )
+    polls = [row for row in spans if str(row.kind) == "request" and not _in_lane(row, ("request",), operation)]
+    yield "polls", [replace(_span_mark(row, log, axis, ""), label="") for row in polls]
+
+
+def _in_lane(span: Any, kinds: Sequence[str], operation: Any) -> bool:
+    """Whether a span belongs to the lane of `kinds`; requests of the client after its own are polls, elsewhere."""
+    own = not known(operation.request) or span.span == operation.request
+    return str(span.kind) in kinds and (own or str(span.kind) != "request")
 
 
 def _phases(operation: Any, axis: Axis) -> Iterable[Mark]:
@@ -303,26 +261,3 @@ def _moments(operation: Any, axis: Axis) -> Iterable[Tick]:
         moment = getattr(operation, name)
         if known(moment):
             yield Tick(percent(axis.at(moment)), f"{label} {clock(moment)}", "middle")
-
-
-def _round_step(least: float) -> float:
-    """The round number of seconds that is `least` or just above."""
-    for step in (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600):
-        if 5 < least <= step:
-            return float(step)
-    decade = 10.0 ** math.floor(math.log10(least))
-    return next(decade * factor for factor in (1, 2, 5, 10) if decade * factor >= least * (1 - 1e-9))
-
-
-def _offset(value: float, step: float) -> str:
-    if value == 0:
-        return "0"
-    if value >= 60 and step >= 60:
-        return f"+{value / 60:g} min"
-    return (
-        f"+{value:g} s"
-        if step >= 1
-        else f"+{value * 1000:g} ms"
-        if step < 0.01 or value < 1
-        else f"+{round(value, 6):g} s"
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tracekit.report.words import between, duration, known, seconds, text, words
+from tracekit.report.words import between, duration, known, listed, seconds, text, words
 
 BAD = ("failed", "cancelled", "unfinished")
 CAUSES, CLAUSES = 2, 3  # said at most
@@ -77,8 +77,8 @@ def clauses(ledger: Sequence[Any], commands: Sequence[Any]) -> list[str]:
     for row in ledger:
         command = by_span.get(int(row.span)) if known(row.span) else None
         host = text(command.host_name, 60) if command is not None else ""
-        name = text(command.command, 80) if command is not None else ""
-        key = (str(row.category), text(row.owner, 100), host, name)
+        name = listed(command.command) if command is not None else ""
+        key = (str(row.category), listed(row.owner), host, name)
         sums[key] = sums.get(key, 0.0) + (between(row.start, row.end) or 0.0)
     total = sum(sums.values())
     said: list[str] = []

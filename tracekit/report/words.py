@@ -118,6 +118,12 @@ def text(value: object, limit: int = 200) -> str:
     return cut(str(value), limit)[0] if known(value) else ""
 
 
+def listed(value: object, most: int = 2) -> str:
+    """A list of names separated by commas, the first `most` of them and how many more."""
+    names = text(value, 2000).split(", ")
+    return ", ".join(names) if len(names) <= most + 1 else f"{', '.join(names[:most])} and {len(names) - most} more"
+
+
 def cut(value: str, limit: int) -> tuple[str, int]:
     """`value` as it may be shown, and how many characters of it were cut off at `limit`."""
     # A secret is masked before the cut, so it cannot lose its key; what is far behind the cut is not looked at.
