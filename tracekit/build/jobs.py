@@ -50,7 +50,9 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
         word: last[last["means"] == word].set_index("JOB") for word in ("job.complete", "job.update", "job.cancel")
     }
 
-    index = pd.Index(sorted(set(happened["JOB"].dropna().astype("int64"))), dtype="Int64", name="job")
+    # A job of which the file has but a few lines of its thread is one, too.
+    known = set(happened["JOB"].dropna().astype("int64")) | set(records["job"].dropna().astype("int64"))
+    index = pd.Index(sorted(known), dtype="Int64", name="job")
     made = pd.DataFrame(index=index)
     made["origin"] = origins(records, first).reindex(index)
     named = [first[word] for word in ("job.submit", "job.execute", "job.work")]
@@ -67,7 +69,7 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     made["completed"] = coalesce([ended[word]["ts"] for word in ("job.update", "job.complete", "job.cancel")], index)
     made["status"] = statuses(made, ended)
     made["result_code"] = ended["job.complete"]["RESULT_CODE"].reindex(index)
-    made["uuid"] = coalesce([made["UUID"], short_uuids(records)], index)
+    made["uuid"] = coalesce([made["UUID"], short_uuids(records, happened)], index)
     made = made.rename(columns={"CLASS": "command"}).reset_index()
     return check(frame(JOBS, {name: made[name] for name in JOBS if name in made}), JOBS, "jobs")
 
@@ -97,9 +99,11 @@ def dequeued(happened: pd.DataFrame) -> pd.Series[Any]:
     return rows.assign(tick=tick).drop_duplicates("JOB").set_index("JOB")["tick"]
 
 
-def short_uuids(records: pd.DataFrame) -> pd.Series[Any]:
+def short_uuids(records: pd.DataFrame, happened: pd.DataFrame) -> pd.Series[Any]:
     """First eight digits of each API job's uuid: the logid of its thread, but for the lying one of `Add job-N`."""
+    lying = happened.loc[happened["means"] == "job.add", "record"]
     rows = records[records["job"].notna() & records["origin"].isna() & records["logid"].notna()]
+    rows = rows.drop(lying, errors="ignore")
     common = rows.groupby("job")["logid"].agg(lambda ids: ids.value_counts().index[0])
     return common.where(common.str.len() == 8)
 

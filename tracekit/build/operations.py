@@ -117,7 +117,7 @@ def with_polls(table: pd.DataFrame, polls: pd.DataFrame) -> pd.DataFrame:
     rows = polls.dropna(subset=["operation", "end_ts"]).sort_values("end_ts")
     # A poll reads the job's row after its START; one that began before the row was written may have missed it.
     done = table["completed"].reindex(rows["operation"]).to_numpy()
-    seen = rows[rows["start_ts"].fillna(rows["end_ts"]).to_numpy() >= done].drop_duplicates("operation")
+    seen = rows[rows["start_ts"].to_numpy() >= done].drop_duplicates("operation")
     seen = seen.reset_index().set_index("operation")
     return table.assign(
         client_seen=seen["end_ts"].reindex(table.index), seen_run=seen["run"].reindex(table.index).astype("Int64")
