@@ -109,7 +109,7 @@ def pseudo(world: World, at: int) -> OperationTruth:
     """A background thread stops a VM: its job is seen only in the context of the work job."""
     origin = world.next_job
     world.next_job += 1
-    operation = OperationTruth(f"job-{origin}", None)
+    operation = world.truth.pseudo[f"job-{origin}"] = OperationTruth(f"job-{origin}", None)
     logid = world.hexes()
     scavenger = world.thread("UserVm-Scavenger-", at, [world.ctx()], logid, operation.operation)
     world.say(scavenger, "pseudo")

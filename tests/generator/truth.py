@@ -42,6 +42,9 @@ def first(lines: Iterable[Line]) -> int | None:
     return next((line.ts for line in lines if line.printed), None)
 
 
+TELLING = ("submit", "sync", "dequeue", "schedule", "add", "execute", "work", "complete", "update", "cancel")
+
+
 @dataclass(eq=False)
 class JobTruth:
     """One job. `said` has its lines by statement."""
@@ -58,14 +61,21 @@ class JobTruth:
     error: str | None = None
     said: dict[str, list[Line]] = field(default_factory=dict)
     told: frozenset[str] = frozenset()  # what the release's details of a job say: "uuid"
+    run: Run | None = None  # on its executor
 
     def lines(self, *statements: str) -> list[Line]:
         return [line for statement in statements for line in self.said.get(statement, ())]
 
     @property
     def known(self) -> bool:
-        """Whether a line that speaks of the job was printed."""
-        return any(line.printed for lines in self.said.values() for line in lines)
+        """Whether a line that speaks of the job, or that it wrote, was printed."""
+        ran = self.run.lines if self.run else []
+        return first(self.lines(*TELLING)) is not None or any(line.printed for line in ran)
+
+    @property
+    def seen_vm(self) -> int | None:
+        """Its VM, where a line says it."""
+        return self.vm if first(self.lines("sync", "work")) is not None else None
 
     @property
     def submitted(self) -> int | None:
@@ -142,6 +152,7 @@ class OperationTruth:
     operation: str
     command: str | None
     ctx: str | None = None  # of its request
+    asked: Run | None = None  # its request
     start: Line | None = None
     end: Line | None = None
     job: JobTruth | None = None
@@ -165,7 +176,8 @@ class OperationTruth:
         if not times and not (joined and request):
             return made
         if not (joined and began is not None):
-            began = min([*times, *(line.ts for line in self.job.lines("submit") if line.printed)])
+            asked = self.asked.lines if joined and self.asked else []
+            began = min([*times, *(line.ts for line in asked if line.printed)])
         done = self.job.completed
         seen = self.seen(done) if done is not None and self.uuid_known else None
         made.append(Expected(self.operation, began, returned if joined else None, done, self.job.status, seen))
@@ -202,6 +214,7 @@ class Truth:
     operations: list[OperationTruth] = field(default_factory=list)
     jobs: dict[int, JobTruth] = field(default_factory=dict)
     commands: list[CommandTruth] = field(default_factory=list)
+    pseudo: dict[str, OperationTruth] = field(default_factory=dict)  # behind jobs that only a context names
 
     def expected(self) -> dict[str, Expected]:
         """Rows of the operations table by name; operations behind a pseudo job are not among them."""

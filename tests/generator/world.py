@@ -110,7 +110,7 @@ class World:
         thread, ctx, words = self.request(at, command, {"name": "net"}, post=post, took=took, operation=None)
         thread.operation = f"req-{ctx}"
         told = not post or self.layout.parameters
-        operation = OperationTruth(f"req-{ctx}", command if told else None, ctx, thread.run.lines[0])
+        operation = OperationTruth(f"req-{ctx}", command if told else None, ctx, thread.run, thread.run.lines[0])
         operation.end = self.end(thread, words)
         for line in thread.run.lines:
             line.operation = operation.operation
@@ -156,7 +156,7 @@ class World:
         job = operation.job = self.job("api", cls, operation.operation)
         thread, operation.ctx, words = self.request(at, command, {"name": entity}, post=post, took=took,
                                                     operation=operation.operation)
-        operation.start = thread.run.lines[0]
+        operation.asked, operation.start = thread.run, thread.run.lines[0]
         details = self.layout.say("details", job=job.job, cls=cls, vm=vm, entity=entity, entity_uuid=self.uuid(),
                                   uuid=job.uuid)
         begin = thread.now + 5
@@ -167,6 +167,7 @@ class World:
         self.tell(thread, job, "submit", 1, details=details)
         operation.end = self.end(thread, words)
         worker = self.thread("API-Job-Executor-", begin, [self.ctx(), f"job-{job.job}"], job.uuid[:8], operation.operation)
+        job.run = worker.run
         operation.runs.append(worker.run)
         self.tell(worker, job, "add", 0, logid=self.hexes())
         self.tell(worker, job, "execute", details=details)
@@ -213,6 +214,7 @@ class World:
         begin = self.take(job, max(queued, self.vm_free.get(vm, 0)))
         thread = self.thread("Work-Job-Executor-", begin, [self.ctx(), f"job-{origin}/job-{job.job}"], logid,
                              operation.operation)
+        job.run = thread.run
         operation.runs.append(thread.run)
         self.tell(thread, job, "add", 0, logid=self.hexes())
         details = self.layout.say("work_details", job=job.job, cls=cls, uuid=job.uuid)
