@@ -245,7 +245,7 @@ class Meaning(NamedTuple):
 
     where: str  # Class.method of the statement in CloudStack's sources
     means: str | None  # a word of the build step's vocabulary: job.submit, command.send, ...
-    role: str  # begin, end, both or point: first or last line of its method
+    role: str | None  # begin, end, both or point: first or last line of its method; null: not known
     stage: str | None
     releases: str
     samples: tuple[Mapping[str, Any], ...]
@@ -264,7 +264,7 @@ def meanings(text: str, name: str) -> dict[str, Meaning]:
         made[rule] = Meaning(
             row["where"],
             row.get("means"),
-            row.get("role", "point"),
+            row.get("role"),
             row.get("stage"),
             row.get("releases", "?"),
             tuple(row.get("samples", ())),
