@@ -38,6 +38,7 @@ RECORDS: Mapping[str, str] = {
     "origin": NUMBER,  # P of a `job-P/job-C` context
     "job": NUMBER,  # N of `job-N`, C of `job-P/job-C`
     "logid": TEXT,
+    "server": NAME,  # the machine that wrote it: number or name of a management server, name of a host
     "event": NAME,  # name of the rule that reads the message; null where none does
     "run": NUMBER,  # the stretch of one thread's work that this record belongs to
     "operation": TEXT,

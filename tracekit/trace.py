@@ -45,6 +45,17 @@ def read_trace(paths: list[str]) -> Trace:
     quality = Collector()
     quality.extend(sources.quality)
     parsed = parse(sources, quality)
-    built = build(parsed, sources, quality)
-    return Trace(sources, parsed.events, built.records, built.spans, built.operations, built.jobs, built.commands,
-                 built.ledger, built.findings, quality.frame(), Meta(parsed.files, __version__))
+    built = build(parsed, parsed.sources, quality)
+    return Trace(
+        parsed.sources,
+        parsed.events,
+        built.records,
+        built.spans,
+        built.operations,
+        built.jobs,
+        built.commands,
+        built.ledger,
+        built.findings,
+        quality.frame(),
+        Meta(parsed.files, __version__),
+    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from tracekit.build.calls import load_calls
 from tracekit.build.context import add_lives, add_runs
+from tracekit.build.hosts import assign_host_lines, count_offsets, host_events, host_shares, with_host_times
 from tracekit.build.jobs import build_jobs, job_events
 from tracekit.build.ledger import Explainer, build_ledger
 from tracekit.build.model import load_model
@@ -16,8 +18,8 @@ from tracekit.build.operations import assign_records, describe_runs, draft_opera
 from tracekit.build.pairing import build_commands, command_events, commands_table, name_commands
 from tracekit.build.requests import build_requests
 from tracekit.build.stages import add_stages
-from tracekit.build.tree import Lines, build_tree
-from tracekit.frames import look_up
+from tracekit.build.tree import Lines, Tree, build_tree
+from tracekit.frames import look_up, rows
 from tracekit.parse import Parsed
 from tracekit.parse.scan import Events
 from tracekit.quality import Collector
@@ -54,13 +56,19 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     records["operation"] = assign_records(records, drafts, commands, [happened, sent])
     commands["operation"] = look_up(commands["run"], drafts.of_run)
     commands["command"] = name_commands(commands, sent, records, sources)
+    told = host_events(records, parsed.events)
+    commands = with_host_times(commands, told, records, sources)
+    count_offsets(commands, told, quality)
+    on_host, at_command = assign_host_lines(records, told, commands, drafts.table)
+    records["operation"] = records["operation"].where(records["operation"].notna(), on_host)
     jobs["operation"] = look_up(jobs["job"], drafts.of_job)
     runs["operation"] = drafts.of_run.reindex(runs.index)
     runs["is_poll"] = runs.index.isin(requests.index[requests["polled"].notna()])
 
     lines = Lines.of(records, meanings)
-    graph = load_calls(grammars(), {name: meaning.role for name, meaning in meanings.items()})
+    graph = load_calls(grammars(), {name: meaning.role for name, meaning in meanings.items() if meaning.role})
     tree = build_tree(lines, runs, drafts, requests, jobs, commands, tree_events(records, parsed.events, sent), graph)
+    add_host_side(tree, commands, at_command)
     explainer = Explainer.of(model, meanings)
     add_stages(tree, lines, runs, commands, parsed.events, explainer.names, model)
     ledger = build_ledger(drafts.table, runs, jobs, commands, tree, lines, explainer)
@@ -78,6 +86,15 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
         ledger,
         frame(FINDINGS, {}),
     )
+
+
+def add_host_side(tree: Tree, commands: pd.DataFrame, at_command: pd.Series[Any]) -> None:
+    """Tell the spans of commands what the hosts say, and put the hosts' lines into them."""
+    for command in rows(commands):
+        if pd.notna(command.span):
+            tree.rows.columns["attributes"][command.span].update(host_shares(command))
+    held = look_up(at_command.dropna(), commands["span"]).dropna()
+    tree.of_record[held.index.to_numpy()] = held.to_numpy(dtype="int64")
 
 
 def tree_events(records: pd.DataFrame, events: Events, sent: pd.DataFrame) -> dict[str, pd.DataFrame]:

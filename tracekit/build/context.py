@@ -13,11 +13,16 @@ from tracekit.parse.scan import Events
 
 
 def add_lives(records: pd.DataFrame, events: Events) -> pd.DataFrame:
-    """`records` with `life`, the number of server starts before each record."""
-    starts = events.meaning("server.start")["record"]
-    life = pd.Series(0, index=records.index)
-    life.loc[starts] = 1
-    return records.assign(life=life.cumsum())
+    """`records` with `life`: a number for each stretch of a program's running, from one of its starts to the next.
+
+    Several servers, and the other programs whose logs were given, have lives of their own.
+    """
+    begins = pd.Series(0, index=records.index)
+    begins.loc[events.meaning("server.start")["record"]] = 1
+    who = records.groupby(["server", "component"], sort=False, observed=True, dropna=False).ngroup()
+    turn = begins.groupby(who).cumsum()
+    life = pd.DataFrame({"who": who, "turn": turn}).groupby(["who", "turn"], sort=False).ngroup()
+    return records.assign(life=life)
 
 
 def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:

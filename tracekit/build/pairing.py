@@ -54,6 +54,8 @@ def build_commands(happened: pd.DataFrame) -> pd.DataFrame:
     for name, word in (("scheduled", "command.wait"), ("answered", "command.answer"), ("received", "command.receive")):
         made[name] = part[word]["ts"].reindex(index)
     made["sent"] = part["command.send"]["ts"].reindex(index).fillna(part["command.execute"]["ts"].reindex(index))
+    # The server that holds the host's connection sends it on at once, and says nothing more of it.
+    made["sent"] = made["sent"].fillna(part["command.forward"]["ts"].reindex(index))
     made["behind"] = part["command.wait"]["BEHIND"].reindex(index)
     made["receiver"] = part["command.receive"]["record"].reindex(index).astype("Int64")
     made["details"] = part["command.answer"]["DETAILS"].reindex(index)
@@ -98,10 +100,15 @@ def name_commands(
         if place is None or pd.isna(place):
             names.append(None)
             continue
-        row = records.loc[record, ["source", "offset", "length"]]
-        text = sources[row["source"]].slice(int(row["offset"] + place), int(row["length"] - place))
-        names.append(", ".join(class_names(text.decode("utf-8", "replace"))) or None)
+        names.append(", ".join(class_names(body_of(records, sources, int(record), int(place)))) or None)
     return names
+
+
+def body_of(records: pd.DataFrame, sources: Sources, record: int, place: int) -> str:
+    """Text of a record from byte `place` on."""
+    offset, length = records["offset"].to_numpy()[record], records["length"].to_numpy()[record]
+    text = sources[str(records["source"].iat[record])].slice(int(offset) + place, int(length) - place)
+    return text.decode("utf-8", "replace")
 
 
 def class_names(body: str) -> list[str]:

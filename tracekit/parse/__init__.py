@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tracekit.errors import NotOurLogError
+from tracekit.parse.chain import Layout, laid_out
 from tracekit.parse.derived import derived_rules
-from tracekit.parse.dialect import Dialect, detect, load_dialects
+from tracekit.parse.dialect import SERVER, load_dialects, named
 from tracekit.parse.grammar import Messages, load_messages
 from tracekit.parse.scan import Dispatch, Events, Scanned, scan
+from tracekit.parse.servers import merge_order, name_servers, reordered
+from tracekit.parse.stamps import YEAR
+from tracekit.parse.window import window
 from tracekit.quality import Collector
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
@@ -32,45 +37,61 @@ class FileRead:
     dialect: str
     title: str
     share: float  # lines of the file's beginning that are headers of this dialect
+    component: str = SERVER
+    server: str | None = None  # the machine that wrote it
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """Records of all files, in the order in which they were given, with the events of those that a rule knows."""
+    """Records of all files in the order of time, with the events of those that a rule knows."""
 
-    records: pd.DataFrame  # schema.RECORDS without run, operation and span
+    records: pd.DataFrame  # schema.RECORDS without run, operation and span; `component` of the record's file
     events: Events
     files: tuple[FileRead, ...]
     messages: Messages
+    sources: Sources  # by content: pieces of a split file are mended, copies left out
 
 
-def parse(sources: Sources, quality: Collector) -> Parsed:
-    """Read every source. Raises NotOurLogError when a file that was named has no line of a known layout."""
+def parse(
+    sources: Sources,
+    quality: Collector,
+    *,
+    dialect: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Parsed:
+    """Read every source, or its records from `since` to `until`.
+
+    NotOurLogError: a file that was named has no line of a known layout, or no file is a log of operations or has
+    records in that time. UsageError: `dialect`, the id of the layout to take all files for, is none.
+    """
     messages = load_messages(grammars())
     dialects = load_dialects(grammars())
-    others = [dialect for dialect in dialects if dialect.mixes]
     dispatch = Dispatch(derived_rules(messages), messages.columns)
     events = Events(messages)
+    others = [known for known in dialects if known.mixes]
+    layouts = laid_out(sources, dialects, named(dialects, dialect) if dialect else None, quality)
     parts: list[pd.DataFrame] = []
-    files: list[FileRead] = []
-    for source in sources:
-        dialect, share = detect(source.data, dialects)
-        if dialect is None:
-            if source.listed:
-                raise NotOurLogError(
-                    f"{source.path}: no line looks like a CloudStack log; known layouts: "
-                    + ", ".join(known.title for known in dialects)
-                )
-            quality.add("file of another layout", "note", example=source.path, where=source.path)
+    read: list[Layout] = []
+    for layout in layouts:
+        low, high = window(layout, since, until)
+        scanned = scan(layout.source.data, layout.dialect, dispatch, events, sum(map(len, parts)), others, (low, high))
+        if not len(scanned.starts):
+            quality.add("file without records of that time", "note", example=layout.source.path)
             continue
-        scanned = scan(source.data, dialect, dispatch, events, sum(map(len, parts)), others)
-        part = frame_of(source, scanned)
-        parts.append(part)
-        files.append(describe(source, dialect, share, part))
-        count_quality(source, scanned, part, quality)
+        parts.append(frame_of(layout.source, scanned))
+        read.append(layout)
+        count_quality(layout, scanned, parts[-1], quality)
     if not parts:
-        raise NotOurLogError("no file given is a CloudStack log: name the management-server.log itself")
-    return Parsed(joined(parts), events, tuple(files), messages)
+        raise NotOurLogError("no file has records between --since and --until: choose another time")
+    records = name_servers(joined(parts), events, read)
+    files = tuple(describe(layout, records) for layout in read)
+    order = merge_order(records, read)
+    if order is not None:
+        records, events = reordered(records, events, order)
+    return Parsed(
+        records, events, files, messages, Sources(tuple(layout.source for layout in layouts), sources.quality)
+    )
 
 
 def frame_of(source: Source, scanned: Scanned) -> pd.DataFrame:
@@ -135,36 +156,50 @@ def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def describe(source: Source, dialect: Dialect, share: float, part: pd.DataFrame) -> FileRead:
+def describe(layout: Layout, records: pd.DataFrame) -> FileRead:
     """The coverage of one file."""
-    lines = int(part["line"].iloc[-1] + part["lines"].iloc[-1] - 1)
+    part = records[records["source"] == layout.source.path]
+    server = part["server"].iloc[0]
     return FileRead(
-        source.path,
-        len(source.data),
-        lines,
+        layout.source.path,
+        len(layout.source),
+        int(part["line"].iloc[-1] + part["lines"].iloc[-1] - 1),
         len(part),
         int(part["event"].notna().sum()),
         part["ts"].min(),
         part["ts"].max(),
-        dialect.id,
-        dialect.title,
-        share,
+        layout.dialect.id,
+        layout.dialect.title,
+        layout.share,
+        layout.dialect.component,
+        server if isinstance(server, str) else None,
     )
 
 
-def count_quality(source: Source, scanned: Scanned, part: pd.DataFrame, quality: Collector) -> None:
-    """Bytes that belong to no record, a cut last line, steps back in time, statements that no rule knows."""
-    before = int(scanned.starts[0])
+def count_quality(layout: Layout, scanned: Scanned, part: pd.DataFrame, quality: Collector) -> None:
+    """Bytes that belong to no record, a cut last line, steps back in time, dates and statements that are not known."""
+    source = layout.source
+    before = int(scanned.starts[0]) - scanned.low
     if before:
         quality.add(
             "bytes before the first record",
             "note",
             before,
             where=f"{source.path}:1",
-            example=source.slice(0, min(before, 200)).decode("utf-8", "replace"),
+            example=source.slice(scanned.low, min(before, 200)).decode("utf-8", "replace"),
         )
-    if source.slice(len(source.data) - 1, 1) != b"\n":
+    if source.slice(len(source) - 1, 1) != b"\n":
         quality.add("last line without its end", "note", where=f"{source.path}:{part['line'].iloc[-1]}")
+    for name, count in scanned.heads.dialects.items():
+        if name != layout.dialect.id:
+            quality.add("records of a second layout", "note", count, example=f"{source.path}: {name}")
+    undated = part["ts"].isna()
+    if undated.any():
+        where = f"{source.path}:{part['line'].iloc[int(undated.argmax())]}"
+        quality.add("records without a time", "warning", int(undated.sum()), where=where)
+    if not undated.all() and part["ts"].min().year <= YEAR:
+        guessed = f"the layout prints no year, or no date: the log is taken to begin in {YEAR}"
+        quality.add("dates not known", "warning", int((~undated).sum()), where=f"{source.path}:1", example=guessed)
     back = part["ts"].diff() < pd.Timedelta(0)
     if back.any():
         worst = int(part["ts"].diff().argmin())

@@ -155,6 +155,7 @@ class Scanned:
     """What one pass over one source gave: headers with their columns, places, and the rule of each record."""
 
     heads: Heads
+    low: int  # where reading began
     end: int  # where the last record ends
     lines: npt.NDArray[np.int64]  # lines of each record
     first_line: int  # line of the first record, 1-based
@@ -164,6 +165,11 @@ class Scanned:
     def starts(self) -> npt.NDArray[np.int64]:
         """Byte at which each record begins."""
         return self.heads.starts
+
+    @property
+    def columns(self) -> Mapping[str, list[bytes | None]]:
+        """Header fields by column, without the time."""
+        return self.heads.columns
 
     @property
     def messages(self) -> npt.NDArray[np.int64]:
@@ -200,7 +206,7 @@ def scan(
         events.add(rule, number, found_rule[1])
         rules.append(rule.name)
     first_line, lines = line_counts(data, heads.starts, high)
-    return Scanned(heads, high, lines, first_line, rules)
+    return Scanned(heads, low, high, lines, first_line, rules)
 
 
 def line_counts(

@@ -35,6 +35,7 @@ class Source:
     data: bytes | mmap.mmap
     packed: bool  # it was a gzip file
     listed: bool = True  # the user named it; False: it was found in a folder
+    begin: int = 0  # what stands before belongs to the last record of another piece of the same file
 
     def __len__(self) -> int:
         """Bytes of the unpacked text."""

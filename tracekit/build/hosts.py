@@ -1,0 +1,162 @@
+"""The host's side of agent commands, from the agents' own logs: when a host took a command and when it had answered.
+
+Request and answer bear the same (host, sequence) as the server's lines. The two clocks are compared over the round
+trips of all commands and the difference is told, never applied: durations on one clock are right, whatever it shows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tracekit.build.pairing import body_of, class_names
+from tracekit.frames import look_up
+from tracekit.parse.scan import Events
+from tracekit.quality import Collector
+from tracekit.read.files import Sources
+
+KEY = ["HOST", "SEQ"]
+REQUEST, BEGIN, ANSWER = "host.request", "host.command", "host.answer"
+AGENT = "agent"
+LATE = pd.Timedelta(60, "s")  # what a handler's thread prints this long after the job's end is of other work
+APART = pd.Timedelta(1, "s")  # clocks that differ by more are worth a warning
+
+
+def host_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
+    """What agents print of commands, with ts, thread, server, source, offset and length of their records."""
+    made = events.meaning(REQUEST, BEGIN, ANSWER)
+    said = records.loc[made["record"], ["ts", "thread", "server", "component", "source", "offset"]]
+    made = made.join(said.set_index(made.index))
+    return made[made["component"] == AGENT]
+
+
+def with_host_times(
+    commands: pd.DataFrame, told: pd.DataFrame, records: pd.DataFrame, sources: Sources
+) -> pd.DataFrame:
+    """`commands` with host_received, host_begun (its thread went to work) and host_answered; commands of which only
+    the host's log tells are rows of their own.
+    """
+    first = {word: rows.drop_duplicates(KEY).set_index(KEY) for word, rows in told.groupby("means")}
+    none = told.iloc[:0].set_index(KEY)
+    request, answer = first.get(REQUEST, none), first.get(ANSWER, none)
+    begun = begins(told)
+    known = pd.MultiIndex.from_frame(commands[KEY])
+    alone = told[~pd.MultiIndex.from_frame(told[KEY]).isin(known) & told["SEQ"].notna()].drop_duplicates(KEY)
+    extra = alone[KEY].assign(outcome="answered", life=0, host_name=alone["server"].astype("object"))
+    extra["command"] = [
+        ", ".join(class_names(body_of(records, sources, record, place))) or None
+        for record, place in zip(alone["record"], alone["BODY"], strict=True)
+    ]
+    made = pd.concat([commands, extra], ignore_index=True) if len(alone) else commands.copy()
+    made = made.astype(commands.dtypes.to_dict())
+    index = pd.MultiIndex.from_frame(made[KEY])
+    for name, times in (("host_received", request["ts"]), ("host_begun", begun), ("host_answered", answer["ts"])):
+        made[name] = times.reindex(index).to_numpy().astype("datetime64[us]")
+    return made
+
+
+def begins(told: pd.DataFrame) -> pd.Series[Any]:
+    """When the thread that took each request began with its first command, by (host, sequence)."""
+    rows = told.sort_values("record")
+    by_thread = rows.groupby(["source", "thread"], observed=True)
+    after = by_thread["means"].shift(-1) == BEGIN
+    return (
+        rows.assign(begun=by_thread["ts"].shift(-1))[after & (rows["means"] == REQUEST)]
+        .drop_duplicates(KEY)
+        .set_index(KEY)["begun"]
+    )
+
+
+def assign_host_lines(
+    records: pd.DataFrame, told: pd.DataFrame, commands: pd.DataFrame, drafts: pd.DataFrame
+) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Operation of each record of an agent's log, and row of `commands` while its thread is busy with one.
+
+    At INFO an agent prints no requests: there the logid of the job tells, within the operation's time, for a thread
+    keeps the last one.
+    """
+    mine = records[records["component"] == AGENT]
+    busy = busy_with(mine, told, commands)
+    operation = look_up(busy, commands["operation"]).astype("object")
+    rest = mine[operation.isna() & mine["logid"].notna()]
+    operation = operation.fillna(by_logid(rest, drafts))
+    return operation.reindex(records.index), busy.reindex(records.index)
+
+
+def busy_with(mine: pd.DataFrame, told: pd.DataFrame, commands: pd.DataFrame) -> pd.Series[Any]:
+    """Row of `commands` with which the thread of each record of an agent's log was busy, from request to answer."""
+    number = pd.Series(commands.index, index=pd.MultiIndex.from_frame(commands[KEY]))
+    number = number[~number.index.duplicated()]
+    marks = told[told["means"] != BEGIN].set_index("record")
+    held = number.reindex(pd.MultiIndex.from_frame(marks[KEY])).set_axis(marks.index)
+    thread = [mine["source"], mine["thread"]]
+    means = marks["means"].reindex(mine.index)
+    # After its answer a thread is free: the lines behind it, up to the next request, are nobody's.
+    free = means.groupby(thread, observed=True).shift(1) == ANSWER
+    turn = (free | (means == REQUEST)).groupby(thread, observed=True).cumsum()
+    busy = held.reindex(mine.index).groupby([*thread, turn], observed=True).ffill()
+    return busy.astype("Int64")
+
+
+def by_logid(lines: pd.DataFrame, drafts: pd.DataFrame) -> pd.Series[Any]:
+    """Operation whose job's uuid begins with the logid of each line, where the line lies in its time."""
+    table = drafts.dropna(subset=["uuid"]).assign(short=lambda t: t["uuid"].str[:8], operation=lambda t: t.index)
+    table = table.drop_duplicates("short").set_index("short")
+    begin, end = look_up(lines["logid"], table["submitted"]), look_up(lines["logid"], table["completed"])
+    inside = (lines["ts"] >= begin - LATE) & ~(lines["ts"] > end + LATE)
+    return look_up(lines["logid"], table["operation"]).astype("object").where(inside, None)
+
+
+def host_shares(command: Any) -> dict[str, float]:
+    """Milliseconds that a command spent on the wire, waiting for a thread of the agent, and in execution.
+
+    Each is a difference on one clock. Empty where the host's log does not tell.
+    """
+    if pd.isna(command.host_received) or pd.isna(command.host_answered):
+        return {}
+    at_host = command.host_answered - command.host_received
+    begun = command.host_begun if pd.notna(command.host_begun) else command.host_received
+    made = {
+        "host_wait_ms": in_ms(begun - command.host_received),
+        "execution_ms": in_ms(command.host_answered - begun),
+    }
+    if pd.notna(command.sent) and pd.notna(command.answered):
+        made["wire_ms"] = in_ms(command.answered - command.sent - at_host)
+    return made
+
+
+def in_ms(length: pd.Timedelta) -> float:
+    """Milliseconds of a duration."""
+    return float(length / pd.Timedelta(1, "ms"))
+
+
+def count_offsets(commands: pd.DataFrame, told: pd.DataFrame, quality: Collector) -> None:
+    """By how much each host's clock is ahead of the server's: a command cannot arrive before it was sent, nor its
+    answer before the host gave it, so every round trip bounds the difference from both sides.
+    """
+    source = told.drop_duplicates("HOST").set_index("HOST")["source"].astype("str")
+    trips = commands.dropna(subset=["sent", "answered", "host_received", "host_answered"])
+    for host, rows in trips.groupby("HOST"):
+        most = (rows["host_received"] - rows["sent"]).min()
+        least = (rows["host_answered"] - rows["answered"]).max()
+        offset, slack = (most + least) / 2, abs(most - least) / 2
+        name = rows["host_name"].dropna().iloc[0] if rows["host_name"].notna().any() else f"host {host}"
+        away = abs(offset) - slack
+        quality.add(
+            f"clock of {name} against the server's",
+            "warning" if away > APART else "note",
+            len(rows),
+            example=f"{in_ms(offset):+.0f} ms, give or take {in_ms(slack):.0f}; shown, not applied",
+            where=str(source.get(host, "")) or None,
+        )
+    if len(told) and not len(trips):
+        quality.add("agent's log without a command of the server's log", "note", example="its times cannot be compared")
+
+
+def missing_hosts(commands: pd.DataFrame, records: pd.DataFrame) -> list[str]:
+    """Hosts to which commands were sent and whose log was not given."""
+    given = set(records.loc[records["component"] == AGENT, "server"].dropna().astype("str"))
+    asked = commands.loc[commands["sent"].notna(), "host_name"].dropna().unique()
+    return sorted(str(name) for name in np.unique(asked.astype("str")) if name not in given)

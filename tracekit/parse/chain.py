@@ -1,0 +1,128 @@
+"""What each source is, and the sources in the order of their content: rotated sets, pieces, copies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tracekit.errors import NotOurLogError
+from tracekit.parse.dialect import Dialect, detect
+from tracekit.quality import Collector
+from tracekit.read.files import Source, Sources
+
+HEAD = 1 << 12  # bytes by which two copies of one file are told from two files
+TAIL = 1 << 18  # bytes at the end in which the last header is looked for
+# A record that was cut in two by splitting a file goes on in the piece that begins this much later at most.
+GAP = np.timedelta64(60, "s")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One source and what it was taken for."""
+
+    source: Source
+    dialect: Dialect
+    share: float  # lines of its beginning that are headers of the dialect
+    first: np.datetime64  # time of the first header that has one; NaT: none has
+    last: np.datetime64
+
+
+def laid_out(sources: Sources, dialects: Sequence[Dialect], forced: Dialect | None, quality: Collector) -> list[Layout]:
+    """The layout of every source, by first time stamp, pieces of one file mended, copies left out.
+
+    Raises NotOurLogError when a file that was named has no line of a known layout.
+    """
+    made = [layout for source in sources if (layout := identify(source, dialects, forced, quality)) is not None]
+    if not made:
+        raise NotOurLogError("no file given is a CloudStack log: name the management-server.log itself")
+    made = once(made, quality)
+    return mended(sorted(made, key=by_time))
+
+
+def by_time(layout: Layout) -> tuple[bool, int]:
+    """Sorts by first time stamp, sources without one behind the others."""
+    return bool(np.isnat(layout.first)), int(layout.first.astype(np.int64))
+
+
+def identify(source: Source, dialects: Sequence[Dialect], forced: Dialect | None, quality: Collector) -> Layout | None:
+    """The layout of one source; None for a file of a folder that is no CloudStack log."""
+    dialect, share = detect(source.data, [forced] if forced else dialects)
+    if dialect is None and source.listed:
+        known = forced.title if forced else ", ".join(dict.fromkeys(dialect.title for dialect in dialects))
+        raise NotOurLogError(f"{source.path}: no line looks like a CloudStack log; known layouts: {known}")
+    if dialect is None:
+        quality.add("file of another layout", "note", example=source.path, where=source.path)
+        return None
+    size = len(source)
+    first = next((ts for _, ts in stamped(source.data, dialect, 0, size)), np.datetime64("NaT", "us"))
+    tail = [ts for _, ts in stamped(source.data, dialect, max(0, size - TAIL), size)]
+    return Layout(source, dialect, share, first, tail[-1] if tail else first)
+
+
+def stamped(data: Any, dialect: Dialect, low: int, high: int) -> Iterator[tuple[int, np.datetime64]]:
+    """Place and time of each header in data[low:high] that has a time."""
+    at = dialect.fields.index("TS") if "TS" in dialect.fields else None
+    for found in dialect.header.finditer(data, low, high):
+        stamp = None if at is None else found.group(at + 1)
+        if stamp is not None:
+            yield found.start(), dialect.times([stamp])[0]
+
+
+def once(layouts: Sequence[Layout], quality: Collector) -> list[Layout]:
+    """Without files whose whole text is the beginning of another: a copy, or the same log taken earlier."""
+    kept: list[Layout] = []
+    for layout in sorted(layouts, key=lambda layout: -len(layout.source)):
+        data = layout.source.data
+        twin = next((other for other in kept if begins_with(other.source.data, data)), None)
+        if twin is None:
+            kept.append(layout)
+        else:
+            quality.add(
+                "file given twice",
+                "note",
+                example=f"{layout.source.path}: all of it is in {twin.source.path}",
+                where=layout.source.path,
+            )
+    names = {layout.source.path for layout in kept}
+    return [layout for layout in layouts if layout.source.path in names]
+
+
+def begins_with(data: Any, part: Any) -> bool:
+    """Whether `part` is the beginning of `data`."""
+    size = len(part)
+    if data[: min(size, HEAD)] != part[: min(size, HEAD)]:
+        return False
+    return all(data[at : min(at + TAIL, size)] == part[at : min(at + TAIL, size)] for at in range(0, size, TAIL))
+
+
+def mended(layouts: Sequence[Layout]) -> list[Layout]:
+    """Pieces of a file that was split inside a record: what stands before a piece's first header goes to the piece
+    before it. The places of all other records stay as they are.
+    """
+    made = list(layouts)
+    for number, layout in enumerate(made):
+        head = layout.dialect.header.search(layout.source.data)
+        before = head.start() if head else 0
+        pieces = [at for at in range(number) if goes_on(made[at], layout)]
+        if before and pieces:
+            at = max(pieces, key=lambda at: (*likeness(made[at].source, layout.source), at))
+            whole = made[at].source.slice(0, len(made[at].source)) + layout.source.slice(0, before)
+            made[at] = replace(made[at], source=replace(made[at].source, data=whole))
+            made[number] = replace(layout, source=replace(layout.source, begin=before))
+    return made
+
+
+def goes_on(one: Layout, other: Layout) -> bool:
+    """Whether `other` may be the next piece of the file of which `one` is a piece."""
+    if one.dialect.grammar.name != other.dialect.grammar.name or np.isnat(one.last) or np.isnat(other.first):
+        return False
+    return bool(abs(other.first - one.last) <= GAP)
+
+
+def likeness(one: Source, other: Source) -> tuple[bool, bool]:
+    """How much speaks for two pieces of one file: the first has no last newline, both lie in one folder."""
+    return one.slice(len(one) - 1, 1) != b"\n", os.path.dirname(one.path) == os.path.dirname(other.path)

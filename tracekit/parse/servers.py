@@ -1,0 +1,173 @@
+"""Which machine wrote each file, and the records of all machines in one order.
+
+A management server is known by the number that its commands bear (`MgmtId`), by the host that a shipper names in
+front of each line, or by its folder; an agent by the host that its requests name. Several files of one machine are
+chained, several machines are merged by time with (source, line) as the tie.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tracekit.parse.chain import Layout
+from tracekit.parse.dialect import SERVER
+from tracekit.parse.scan import Events
+
+SENT = ("command.send", "command.wait", "command.execute")
+ON_HOST = ("host.request", "host.answer", "host.ready")
+NOBODY = "-1"  # a message made before its sender knew its number
+CHAINED = np.timedelta64(1, "s")  # by which a file may begin before the end of the file that it follows
+
+
+def name_servers(records: pd.DataFrame, events: Events, layouts: Sequence[Layout]) -> pd.DataFrame:
+    """`records` with `server` filled in and `component`; the sources stand in the order of `layouts`."""
+    ids = message_ids(records, events)
+    component = pd.Series([layout.dialect.component for layout in layouts], index=sources_of(layouts))
+    prefix = first_of(records["source"], records["server"])
+    names: dict[str, str | None] = {}
+    for source in component.index[component == SERVER]:
+        names[source] = prefix.get(source) or ids.get(source)
+    fill_from_folders(names)
+    hosts = host_names(records, events)
+    for source in component.index[component != SERVER]:
+        if component[source] == "agent":
+            names[source] = hosts.get(source) or prefix.get(source) or os.path.basename(source)
+        else:
+            names[source] = neighbour(source, names, records, component)
+    of_source = records["source"].astype("str").map(names).astype("object")
+    server = records["server"].astype("object").where(records["server"].notna(), of_source)
+    return records.assign(
+        server=server.astype("str").astype("category"),
+        component=records["source"].astype("str").map(component).astype("category"),
+    )
+
+
+def sources_of(layouts: Sequence[Layout]) -> pd.Index[str]:
+    """Paths of the sources."""
+    return pd.Index([layout.source.path for layout in layouts], dtype="str")
+
+
+def message_ids(records: pd.DataFrame, events: Events) -> dict[str, str]:
+    """The number of the server that wrote each source: the one that most of the commands it sends bear."""
+    sent = events.meaning(*SENT)[["record", "MGMT"]].dropna()
+    sent = sent[sent["MGMT"] != NOBODY]
+    source = records["source"].iloc[sent["record"]].astype("str").to_numpy()
+    return most(pd.Series(source), sent["MGMT"].reset_index(drop=True))
+
+
+def host_names(records: pd.DataFrame, events: Events) -> dict[str, str]:
+    """Name of the host that wrote each agent's log: by the host's number in its requests, which the servers name."""
+    named = events.meaning(*SENT)[["HOST", "HOST_NAME"]].dropna()
+    names = most(named["HOST"], named["HOST_NAME"])
+    told = events.meaning(*ON_HOST)[["record", "HOST", "HOST_NAME"]].dropna(subset=["HOST"])
+    source = pd.Series(records["source"].iloc[told["record"]].astype("str").to_numpy(), index=told.index)
+    numbers = most(source, told["HOST"])
+    own = told.dropna(subset=["HOST_NAME"])
+    says = most(source[own.index], own["HOST_NAME"])
+    return {path: says.get(path) or names.get(number) or f"host {number}" for path, number in numbers.items()}
+
+
+def most(keys: pd.Series[Any], values: pd.Series[Any]) -> dict[Any, Any]:
+    """For each key the value that stands beside it most often."""
+    if not len(keys):
+        return {}
+    counts = pd.DataFrame({"key": keys.to_numpy(), "value": values.to_numpy()}).value_counts(["key", "value"])
+    table = counts.reset_index().drop_duplicates("key")
+    return dict(zip(table["key"], table["value"], strict=True))
+
+
+def first_of(keys: pd.Series[Any], values: pd.Series[Any]) -> dict[str, str]:
+    """For each key the first value that is not null."""
+    known = values.notna()
+    rows = pd.DataFrame({"key": keys[known].astype("str"), "value": values[known].astype("str")})
+    rows = rows.drop_duplicates("key")
+    return dict(zip(rows["key"], rows["value"], strict=True))
+
+
+def fill_from_folders(names: dict[str, str | None]) -> None:
+    """Servers of the sources that do not say whose they are: of their folder's others, of the only one there is, or
+    else one of their own for each folder.
+    """
+    known = {name for name in names.values() if name}
+    by_folder = {os.path.dirname(path): name for path, name in names.items() if name}
+    folders = {os.path.dirname(path) for path, name in names.items() if not name} - set(by_folder)
+    for path, name in names.items():
+        folder = os.path.dirname(path)
+        if name is None and folder in by_folder:
+            names[path] = by_folder[folder]
+        elif name is None and len(known) == 1:
+            names[path] = next(iter(known))
+        elif name is None and (known or len(folders) > 1):
+            names[path] = os.path.basename(folder) or path
+
+
+def neighbour(
+    source: str, names: Mapping[str, str | None], records: pd.DataFrame, component: pd.Series[Any]
+) -> str | None:
+    """The management server to which a log without agents belongs: the one whose contexts it shares, else that of
+    its folder, else the only one.
+    """
+    servers = {name for path, name in names.items() if component[path] == SERVER and name}
+    if len(servers) <= 1:
+        return next(iter(servers), None)
+    mine = set(records.loc[records["source"] == source, "ctx"].dropna())
+    shared = {
+        path: len(mine & set(records.loc[records["source"] == path, "ctx"].dropna()))
+        for path in names
+        if component[path] == SERVER
+    }
+    best = max(shared, key=lambda path: (shared[path], os.path.dirname(path) == os.path.dirname(source)))
+    return names[best]
+
+
+def merge_order(records: pd.DataFrame, layouts: Sequence[Layout]) -> npt.NDArray[np.int64] | None:
+    """Row numbers of `records` in the order of time; None where they stand in it already.
+
+    Each file's own order is kept: a step back in time counts as the time before it.
+    """
+    if len(layouts) == 1:
+        return None
+    times = records["ts"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    source = records["source"].astype("str").to_numpy()
+    key = np.empty(len(records), dtype=np.int64)
+    reached: list[tuple[str, str, int]] = []  # component and server of a chain, and the time that it has reached
+    for layout in layouts:
+        rows = np.flatnonzero(source == layout.source.path)
+        if not len(rows):
+            continue
+        mine = (str(records["component"].iloc[rows[0]]), str(records["server"].iloc[rows[0]]))
+        rising = np.maximum.accumulate(times[rows])
+        chain = next(
+            (i for i, (*who, end) in enumerate(reached) if tuple(who) == mine and follows(rising[0], end)), None
+        )
+        if chain is not None:
+            rising = np.maximum(rising, reached[chain][2])
+            reached[chain] = (*mine, int(rising[-1]))
+        else:
+            reached.append((*mine, int(rising[-1])))
+        key[rows] = rising
+    order = np.argsort(key, kind="stable")
+    return None if (np.diff(order) == 1).all() else order
+
+
+def follows(first: int, end: int) -> bool:
+    """Whether a file that begins at `first` goes on where one ended."""
+    return bool(first >= end - CHAINED.astype("timedelta64[us]").astype(np.int64))
+
+
+def reordered(records: pd.DataFrame, events: Events, order: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, Events]:
+    """Records in that order, and the events with the records' new numbers."""
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order))
+    made = Events(events.messages, dict(events.fields))
+    for rule, (numbers, values) in events.rows.items():
+        new = places[np.array(numbers, dtype=np.int64)]
+        sort = np.argsort(new, kind="stable")
+        made.rows[rule] = (new[sort].tolist(), [values[at] for at in sort])
+    return records.iloc[order].reset_index(drop=True), made
