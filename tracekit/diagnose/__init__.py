@@ -7,15 +7,18 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.diagnose.engine import Engine, Found, Words, ranked
+from tracekit.diagnose.engine import Engine, Found, Words
 from tracekit.diagnose.evidence import missing
 from tracekit.diagnose.platform import advice_for, platform_of
+from tracekit.diagnose.ranking import ranked
 from tracekit.diagnose.rules import Rule, load_rules
 from tracekit.diagnose.tables import Tables
 from tracekit.parse.grammar import Meaning
 from tracekit.parse.scan import Events
 from tracekit.resources import grammars
 from tracekit.schema import FINDINGS, check, frame
+
+LINES = 8  # lines of evidence that a finding quotes
 
 
 def diagnose(records: pd.DataFrame, spans: pd.DataFrame, operations: pd.DataFrame, jobs: pd.DataFrame,
@@ -31,23 +34,24 @@ def diagnose(records: pd.DataFrame, spans: pd.DataFrame, operations: pd.DataFram
     engine = Engine(tables)
     chosen = load_rules(grammars() / "rules") if rules is None else rules
     platform = platform_of(tables)
-    found = {rule.id: engine.find(rule) for rule in chosen}
-    rows = [row_of(one, platform) for one in ranked([one for part in found.values() for one in part], operations)]
-    rows += [unfound(rule, tables) for rule in chosen if not found[rule.id]]
+    found = engine.all(chosen)
+    seen = {one.rule.id for one in found}
+    rows = [row_of(one, platform, tables) for one in ranked(found, operations)]
+    rows += [unfound(rule, tables) for rule in chosen if rule.id not in seen]
     columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
     return check(frame(FINDINGS, {name: columns[name] for name in FINDINGS if name in columns}), FINDINGS, "findings")
 
 
-def row_of(one: Found, platform: str | None) -> dict[str, Any]:
+def row_of(one: Found, platform: str | None, tables: Tables) -> dict[str, Any]:
     """One finding as a row."""
-    worst = one.worst
-    span = worst.get("span")
-    usual = None if one.limit is None else f"{one.limit:.1f} s" + (" in this log" if one.own else "")
-    words = Words({**worst, "cost": one.cost, "holder": one.holder, "count": len(one.rows), "usual": usual})
+    row = one.longest
+    span = row.get("span")
+    words = Words(row, cost=one.cost, holder=one.holder, count=len(one.at), longest=row["seconds"],
+                  usual=f"{row['limit']:.1f} s" + ("; three times the median of this log" if one.own else ""))
     return {
         "rule": one.rule.id, "severity": one.severity, "verdict": "found", "operation": one.operation,
         "span": None if span is None or pd.isna(span) else int(span), "cost": pd.Timedelta(seconds=round(one.cost, 6)),
-        "title": one.rule.title.format_map(words), "evidence": evidence(one.rows),
+        "title": (one.match.title or one.rule.title).format_map(words), "evidence": evidence(one, tables),
         "advice": advice_for(one.rule, platform), "certainty": one.match.certainty or one.rule.certainty,
         "holder": one.holder,
     }
@@ -63,8 +67,11 @@ def unfound(rule: Rule, tables: Tables) -> dict[str, Any]:
     }
 
 
-def evidence(rows: pd.DataFrame, most: int = 8) -> list[int]:
+def evidence(one: Found, tables: Tables) -> list[int]:
     """Records that prove a finding: the lines around its longest rows, in the order of the log."""
-    longest = rows.sort_values("seconds", ascending=False, kind="stable").head(most)
-    numbers = [int(n) for pair in zip(longest["first"], longest["last"], strict=True) for n in pair if pd.notna(n)]
-    return sorted(dict.fromkeys(numbers))[:most]
+    made: list[int] = []
+    for at in one.at[:LINES]:
+        bounds = [one.rows[name].iat[at] for name in ("first", "last")]
+        known = [int(number) for number in bounds if pd.notna(number)]
+        made += known or tables.around(one.operation, one.rows["start"].iat[at], one.rows["end"].iat[at])
+    return sorted(list(dict.fromkeys(made))[:LINES])

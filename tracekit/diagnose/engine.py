@@ -1,9 +1,10 @@
-"""Rules on tables: what was found where, what it cost, who held it, and in which order it is shown."""
+"""Rules on tables: what was found where, what it cost and who held it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.diagnose.rules import Holder, Match, Rule, Select
-from tracekit.diagnose.select import chosen
+from tracekit.diagnose.select import beside, chosen
 from tracekit.diagnose.tables import Tables
 
 ALIKE = 20  # rows from which on the file's own percentiles say what is usual
 SLOWER = 3.0  # times the file's own median
 OWN_LEAST = 2.0  # seconds that no median makes slow
-LINES = 8  # lines of evidence a finding quotes
 
 
 @dataclass(frozen=True)
@@ -27,43 +27,53 @@ class Found:
     rule: Rule
     match: Match
     operation: str | None
-    rows: pd.DataFrame
+    rows: pd.DataFrame  # every row that the match chose
+    at: npt.NDArray[np.int64]  # which of them are this finding's, the longest first
     cost: float  # seconds
-    limit: float | None
-    own: bool  # whether the limit is of this file
-    holder: str | None
-    
+    own: bool = False  # whether the limit that was passed is this log's own
+    holder: str | None = None
+
     @property
     def severity(self) -> str:
         """Of the match, else of the rule."""
         return self.match.severity or self.rule.severity
 
-    @property
-    def first(self) -> int:
-        """Record in which it began."""
-        known = self.rows["first"].dropna()
-        return int(known.min()) if len(known) else -1
+    @cached_property
+    def first(self) -> float:
+        """Record in which it began, NaN where it has none of its own."""
+        known = self.rows["first"].to_numpy(dtype="float64", na_value=np.nan)[self.at]
+        return float(known[~np.isnan(known)].min()) if not np.isnan(known).all() else float("nan")
 
-    @property
-    def worst(self) -> pd.Series[Any]:
+    @cached_property
+    def longest(self) -> dict[str, Any]:
         """The row that took longest."""
-        return self.rows.loc[self.rows["seconds"].fillna(0.0).idxmax()]
+        return {name: self.rows[name].iat[self.at[0]] for name in self.rows.columns}
 
 
-@dataclass
 class Engine:
     """Applies rules to one set of tables."""
 
-    tables: Tables
-    status: dict[str, str] = field(init=False)
-    walls: dict[str, float] = field(init=False)
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        operations = tables.operations.set_index("operation")
+        self.status: dict[str, str] = operations["status"].astype("object").to_dict()
+        self.claimed: dict[str | None, list[tuple[float, float]]] = {}  # stretches that findings own, for the rules of rest
+        self.walls: dict[str, float] = (operations["wall"] / pd.Timedelta(seconds=1)).fillna(0.0).to_dict()
 
-    def __post_init__(self) -> None:
-        self.status = self.tables.operations.set_index("operation")["status"].astype("object").to_dict()
-        self.walls = (self.tables.operations.set_index("operation")["wall"] / pd.Timedelta(seconds=1)).to_dict()
+    def all(self, rules: Sequence[Rule]) -> list[Found]:
+        """Everything that the rules say. Those that explain what no other does are asked last."""
+        made: list[Found] = []
+        for rule in sorted(rules, key=lambda rule: rule.rest):
+            found = self.find(rule)
+            made += found
+            for one in found:
+                if not rule.rest and rule.role == "wait" and one.severity != "note":
+                    bounds = (one.rows[name].to_numpy()[one.at] for name in ("low", "high"))
+                    self.claimed.setdefault(one.operation, []).extend(zip(*bounds, strict=True))
+        return made
 
     def find(self, rule: Rule) -> list[Found]:
-        """Everything that `rule` says about these tables, one at most for an operation."""
+        """Everything that `rule` says about these tables, once at most for an operation: its first match counts."""
         made: dict[str | None, Found] = {}
         for match in rule.matches:
             for found in self.matched(rule, match):
@@ -72,78 +82,97 @@ class Engine:
 
     def matched(self, rule: Rule, match: Match) -> list[Found]:
         """Findings of one way to see the cause."""
-        rows = chosen(self.tables, match.rows)
-        rows = rows.reset_index(drop=True)
-        limit = limits(rows, match)
-        if limit is not None:
-            rows = rows.assign(limit=limit[0], own=limit[1])[rows["seconds"] > limit[0]]
-        if rule.scope == "log":
-            groups: Iterable[tuple[str | None, pd.DataFrame]] = [(None, rows)] if len(rows) else []
-        else:
-            rows = self.allowed(rows[rows["operation"].notna()], match)
-            groups = rows.groupby("operation", sort=False)
+        rows = self.allowed(chosen(self.tables, match.rows), match)
+        if rule.rest:
+            free = [not self.owned(*row) for row in zip(rows["operation"], rows["low"], rows["high"], strict=True)]
+            rows = rows[np.array(free, dtype=bool)].reset_index(drop=True)
         made = []
-        for operation, part in groups:
-            cost = self.cost(rule, operation, part)
-            if len(part) >= match.count and cost >= match.least:
-                part = self.tables.with_lines(part)
-                worst = part.loc[part["seconds"].fillna(0.0).idxmax()]
-                made.append(Found(rule, match, operation, part, cost,
-                                  float(worst["limit"]) if limit is not None else None,
-                                  bool(worst["own"]) if limit is not None else False, self.holder(rule.holder, worst)))
+        for operation, at in grouped(rows, rule.scope):
+            if len(at) < match.count:
+                continue
+            cost = self.cost(rule, operation, rows, at)
+            if cost >= match.least:
+                found = Found(rule, match, operation, rows, at, cost, bool(rows["own"].iat[at[0]]))
+                made.append(replace_holder(found, self.holder(rule.holder, found)))
         return made
 
-    def allowed(self, rows: pd.DataFrame, match: Match) -> pd.DataFrame:
-        """Rows of operations that have what the match asks for besides, and nothing that speaks against it."""
-        for select in match.also:
-            rows = rows[rows["operation"].isin(chosen(self.tables, select)["operation"].dropna().unique())]
-        for select in match.unless:
-            rows = rows[~rows["operation"].isin(chosen(self.tables, select)["operation"].dropna().unique())]
-        return rows
+    def owned(self, operation: str, low: float, high: float) -> bool:
+        """Whether a finding of the operation explains most of this stretch."""
+        shares = (min(b, high) - max(a, low) for a, b in self.claimed.get(operation, ()))
+        return max(shares, default=0.0) > (high - low) / 2
 
-    def cost(self, rule: Rule, operation: str | None, rows: pd.DataFrame) -> float:
+    def allowed(self, rows: pd.DataFrame, match: Match) -> pd.DataFrame:
+        """Rows that are slow enough, with what must go with them and without what must not."""
+        limit, own = limits(rows, match)
+        rows = rows.assign(limit=limit, own=own)
+        rows = rows[(rows["seconds"] > rows["limit"]) | rows["limit"].isna()]
+        for others in match.also:
+            rows = rows[beside(self.tables, rows, others)]
+        for others in match.unless:
+            rows = rows[~beside(self.tables, rows, others)]
+        if match.together > 1:
+            rows = rows[together(rows) >= match.together]
+        return rows.reset_index(drop=True)
+
+    def cost(self, rule: Rule, operation: str | None, rows: pd.DataFrame, at: npt.NDArray[np.int64]) -> float:
         """Seconds lost: an operation that failed lost all its time, else the time that the rows cover together."""
         if rule.cost == "none":
             return 0.0
-        if rule.role != "wait" and self.status.get(operation) == "failed":
-            wall = self.walls.get(operation, 0.0)
-            return wall if wall == wall else 0.0
+        if rule.role != "wait" and operation is not None and self.status.get(operation) == "failed":
+            return self.walls[operation]
         if isinstance(rule.cost, Select):
             rows = chosen(self.tables, rule.cost)
-            rows = rows[rows["operation"] == operation]
-        if "silences" in {match.rows.table for match in rule.matches}:
-            return float(rows["seconds"].sum())
-        return union(self.tables.clock.awake(rows["start"]), self.tables.clock.awake(rows["end"]))
+            at = np.flatnonzero(rows["operation"].to_numpy() == operation)
+        return union(rows["low"].to_numpy()[at], rows["high"].to_numpy()[at])
 
-    def holder(self, holder: Holder | None, row: pd.Series[Any]) -> str | None:
-        """Who held what the row waited for, None where no line tells."""
+    def holder(self, holder: Holder | None, found: Found) -> str | None:
+        """Who held what the longest row waited for, None where no line tells."""
         if holder is None:
             return None
-        if holder.rows is None:
+        row = found.longest
+        if holder.column is not None:
             value = row.get(holder.column)
-            return None if value is None or pd.isna(value) else holder.name.format_map(Words({"holder": value, **row}))
-        others = chosen(self.tables, holder.rows)
-        for name in holder.rows.same:
-            others = others[others[name].astype("object") == row[name]]
-        overlap = others["end"].fillna(row["end"]).clip(upper=row["end"]) - others["start"].clip(lower=row["start"])
-        mine = (others["first"] == row["first"]).fillna(False) & (others["operation"] == row["operation"])
-        overlap = overlap[(overlap > pd.Timedelta(0)) & ~mine]
-        if overlap.empty:
+            return None if value is None or pd.isna(value) else holder.name.format_map(Words(row, holder=value))
+        if holder.beside is None:
             return None
-        return holder.name.format_map(Words(dict(others.loc[overlap.idxmax()])))
+        others = chosen(self.tables, holder.beside.rows)
+        fits = ((others["first"] != row["first"]) | (others["operation"] != row["operation"])).fillna(True).to_numpy(dtype=bool)
+        for mine, other in holder.beside.keys:
+            fits = fits & (others[other].astype("object") == row[mine]).to_numpy(dtype=bool)
+        overlap = np.minimum(others["high"].to_numpy(), row["high"]) - np.maximum(others["low"].to_numpy(), row["low"])
+        overlap = np.where(fits & (overlap > 0), overlap, 0.0)
+        if not overlap.any():
+            return None
+        at = int(overlap.argmax())
+        return holder.name.format_map(Words({name: others[name].iat[at] for name in others.columns}))
 
 
-def limits(rows: pd.DataFrame, match: Match) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]] | None:
-    """Seconds up to which each row is healthy, and whether this file's own median says so.
+def replace_holder(found: Found, holder: str | None) -> Found:
+    """`found` with its holder."""
+    return Found(found.rule, found.match, found.operation, found.rows, found.at, found.cost, found.own, holder)
 
-    Where 20 rows or more are alike, three times their median is enough to be slow, but never less than 2 s; a file in
+
+def grouped(rows: pd.DataFrame, scope: str) -> list[tuple[str | None, npt.NDArray[np.int64]]]:
+    """Positions of the rows of each operation, the longest first; all together for the scope `log`."""
+    order = np.argsort(-rows["seconds"].fillna(0.0).to_numpy(), kind="stable")
+    if scope == "log":
+        return [(None, order)] if len(order) else []
+    codes, names = pd.factorize(rows["operation"].to_numpy(dtype=object)[order])
+    order, codes = order[codes >= 0], codes[codes >= 0]
+    by_name = np.argsort(codes, kind="stable")
+    parts = np.split(order[by_name], np.flatnonzero(np.diff(codes[by_name])) + 1)
+    return [(str(name), part) for name, part in zip(names, parts, strict=False) if len(part)]
+
+
+def limits(rows: pd.DataFrame, match: Match) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Seconds up to which each row is healthy (NaN: any), and whether this log's own median says so.
+
+    Where 20 rows or more are alike, three times their median is enough to be slow, but never less than 2 s; a log in
     which everything is slow stays measured by the rule's own figure.
     """
-    if match.usual is None:
-        return None
-    made = np.full(len(rows), match.usual)
+    made = np.full(len(rows), np.nan if match.usual is None else match.usual)
     own = np.zeros(len(rows), dtype=bool)
-    if match.alike and len(rows):
+    if match.usual is not None and match.alike and len(rows):
         groups = rows["seconds"].groupby([rows[name].astype("object") for name in match.alike], dropna=False)
         typical = np.maximum(SLOWER * groups.transform("median").to_numpy(), OWN_LEAST)
         own = (groups.transform("size").to_numpy() >= ALIKE) & (typical < match.usual)
@@ -151,43 +180,31 @@ def limits(rows: pd.DataFrame, match: Match) -> tuple[npt.NDArray[np.float64], n
     return made, own
 
 
+def together(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """For each row how many operations, its own included, have a row that overlaps it."""
+    low, high = rows["low"].to_numpy(), rows["high"].to_numpy()
+    names = rows["operation"].to_numpy(dtype=object)
+    return np.array([len(set(names[(low < b) & (high > a)])) for a, b in zip(low, high, strict=True)], dtype=np.int64)
+
+
 def union(start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]) -> float:
     """Length of the union of intervals in seconds; those with an unknown bound count nothing."""
-    known = ~(np.isnan(start) | np.isnan(end)) & (end > start)
     total, reach = 0.0, -np.inf
-    for low, high in sorted(zip(start[known], end[known], strict=True)):
-        total += max(0.0, high - max(low, reach))
-        reach = max(reach, high)
-    return float(total)
+    for low, high in sorted(zip(start.tolist(), end.tolist(), strict=True)):
+        if high > low:
+            total += max(0.0, high - max(low, reach))
+            reach = max(reach, high)
+    return total
 
 
 class Words(dict[str, Any]):
-    """Values for a title: what is unknown is a question mark, numbers and times are short."""
+    """Values for a title: what is unknown is a question mark, numbers are short."""
 
     def __missing__(self, key: str) -> str:
         return "?"
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
-        if isinstance(value, float):
-            return "?" if np.isnan(value) else f"{value:.1f}" if value % 1 else f"{value:.0f}"
-        return "?" if value is None or value is pd.NA or value is pd.NaT else value
-
-
-def ranked(found: Sequence[Found], operations: pd.DataFrame) -> list[Found]:
-    """Findings in the order of the page: by operation; in each the cause first.
-
-    Of a failed operation that is the first failure in the order of the lines, for what follows from it is written
-    later; echoes of it and notes come last. Everything else is ordered by the time it cost.
-    """
-    place: Mapping[str | None, int] = {name: i for i, name in enumerate(operations["operation"])}
-    status = dict(zip(operations["operation"], operations["status"].astype("object"), strict=True))
-
-    def key(one: Found) -> tuple[Any, ...]:
-        failed = status.get(one.operation) in ("failed", "cancelled")
-        cause = failed and one.rule.role == "failure"
-        echo = one.rule.role == "echo"
-        order = one.first if cause else -one.cost
-        return (place.get(one.operation, len(place)), echo, one.severity == "note" and not cause, not cause, order)
-
-    return sorted(found, key=key)
+        if value is None or value is pd.NA or value is pd.NaT or value != value:
+            return "?"
+        return f"{value:.1f}" if isinstance(value, float) and value % 1 else value

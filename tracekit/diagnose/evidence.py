@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracekit.diagnose.rules import Rule
-from tracekit.diagnose.tables import Tables
+from tracekit.diagnose.tables import Tables, named
 
 DEBUG = "debug"
 AGENT = "agent"
@@ -22,6 +22,6 @@ def missing(rule: Rule, tables: Tables) -> list[str]:
                 made.append("the agent's log at DEBUG")
         elif need == PEER:
             made.append("the log of the other management servers")
-        elif tables.statements([need]).empty:
+        elif not any(named(rule, tables.meanings, [need]) for rule in tables.events.rows):
             made.append(f"statements of the kind {need}")
     return made

@@ -18,7 +18,7 @@ from tracekit.errors import GrammarError
 from tracekit.schema import SEVERITIES
 
 CERTAINTIES = ("certain", "likely", "possible")
-ROLES = ("wait", "failure", "echo")
+ROLES = ("wait", "failure", "echo", "after")
 SCOPES = ("operation", "log")
 PLATFORMS = ("ubuntu", "el")
 COMPARISONS = ("is", "not", "has", "lacks", "above", "below", "least", "most", "known", "within")
@@ -42,9 +42,18 @@ class Select:
     between: tuple[str, str] | None  # time columns that bound the row, where the table offers several
     begin: tuple[str, ...]  # statements; tables `events` (which) and `pairs` (where one begins)
     end: tuple[str, ...]  # statements where a pair ends
-    same: tuple[str, ...]  # columns that both statements of a pair, or a row and its holder, share
+    same: tuple[str, ...]  # columns that both statements of a pair share
     open: bool  # whether a pair without an end counts until its operation ends
     where: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Rows of a select that go with a given row: equal in some columns, overlapping it where `during` says so."""
+
+    rows: Select
+    keys: tuple[tuple[str, str], ...]  # column of the given row, column of the select's rows
+    during: bool
 
 
 @dataclass(frozen=True)
@@ -58,8 +67,10 @@ class Match:
     count: int  # rows per operation below which nothing is said
     severity: str | None  # instead of the rule's
     certainty: str | None
-    also: tuple[Select, ...]  # rows that the same operation must have
-    unless: tuple[Select, ...]  # rows that it must not have
+    together: int  # operations that must have such rows at the same time
+    also: tuple[Beside, ...]  # what must go with a row
+    unless: tuple[Beside, ...]  # what must not
+    title: str | None  # instead of the rule's
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ class Holder:
     """Who held what was waited for: a column of the row, or an overlapping row of another select."""
 
     column: str | None
-    rows: Select | None
+    beside: Beside | None
     name: str
 
 
@@ -82,6 +93,7 @@ class Rule:
     certainty: str
     role: str
     scope: str
+    rest: bool  # whether it explains only what no other rule does
     cost: str | Select  # `rows`: the time they cover; `none`; or the time that other rows cover
     needs: tuple[str, ...]
     matches: tuple[Match, ...]
@@ -122,6 +134,7 @@ def rule_of(name: str, row: dict[str, Any]) -> Rule:
         certainty=one_of(row.pop("certainty"), CERTAINTIES),
         role=one_of(row.pop("role", "wait"), ROLES),
         scope=one_of(row.pop("scope", "operation"), SCOPES),
+        rest=row.pop("rest", False),
         cost=cost_of(row.pop("cost", "rows")),
         needs=tuple(row.pop("needs")),
         matches=tuple(match_of(part) for part in row.pop("match")),
@@ -154,8 +167,10 @@ def match_of(row: dict[str, Any]) -> Match:
         count=row.pop("count", 1),
         severity=one_of(row.pop("severity"), SEVERITIES) if "severity" in row else None,
         certainty=one_of(row.pop("certainty"), CERTAINTIES) if "certainty" in row else None,
-        also=tuple(select_of(part) for part in row.pop("also", ())),
-        unless=tuple(select_of(part) for part in row.pop("unless", ())),
+        together=row.pop("together", 1),
+        also=tuple(beside_of(part) for part in row.pop("also", ())),
+        unless=tuple(beside_of(part) for part in row.pop("unless", ())),
+        title=row.pop("title", None),
         rows=select_of(row),
     )
     return made
@@ -179,14 +194,26 @@ def select_of(row: dict[str, Any]) -> Select:
     return made
 
 
+def beside_of(row: dict[str, Any], keys: tuple[str, ...] = ("operation",), during: bool = False) -> Beside:
+    """A select with `with`, the columns it shares with a row (`a=b` where they have two names), and `during`."""
+    shared = [key.partition("=") for key in row.pop("with", keys)]
+    return Beside(keys=tuple((mine, other or mine) for mine, _, other in shared), during=row.pop("during", during),
+                  rows=select_of(row))
+
+
 def conditions(row: Mapping[str, Any]) -> Iterator[Condition]:
     """`column = value`, `column = [values]` or `column = { comparison = value, ... }`."""
     for column, value in row.items():
         if isinstance(value, dict):
             for comparison, operand in value.items():
-                yield Condition(column, one_of(comparison, COMPARISONS), operand)
+                yield Condition(column, one_of(comparison, COMPARISONS), constant(operand))
         else:
-            yield Condition(column, "is", value)
+            yield Condition(column, "is", constant(value))
+
+
+def constant(value: Any) -> Any:
+    """A value that can be compared and hashed."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def holder_of(row: dict[str, Any] | None) -> Holder | None:
@@ -198,7 +225,7 @@ def holder_of(row: dict[str, Any] | None) -> Holder | None:
         made = Holder(row.pop("column"), None, name)
         unknown(row)
         return made
-    return Holder(None, select_of(row), name)
+    return Holder(None, beside_of(row, (), True), name)
 
 
 def one_of(word: str, words: tuple[str, ...]) -> str:

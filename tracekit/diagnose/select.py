@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.diagnose.rules import Condition, Select
+from tracekit.diagnose.clock import seconds
+from tracekit.diagnose.rules import Beside, Condition, Select
 from tracekit.diagnose.tables import Tables, named
 
 STATEMENTS = ("after", "before")  # columns that hold the rule of a statement
@@ -15,20 +16,40 @@ SEPARATOR = ", "  # between the names in one text: commands of a request, hosts 
 
 
 def chosen(tables: Tables, select: Select) -> pd.DataFrame:
-    """Rows of the select's table that meet its conditions, with `seconds`: their length by the waking clock."""
-    rows = tables.rows(select)
-    rows = rows.assign(seconds=tables.clock.awake(rows["end"]) - tables.clock.awake(rows["start"]))
-    if select.table == "silences":
-        rows["seconds"] = (rows["end"] - rows["start"]) / pd.Timedelta(seconds=1)
-    for condition in select.where:
-        rows = rows[meets(rows[condition.column], condition, tables)]
-    return rows
+    """Rows of the select's table that meet its conditions, numbered anew; asked for once, kept for the next time.
+
+    `low` and `high` are their bounds by the waking clock and `seconds` their length; silences have their true length.
+    """
+    made = tables.kept.get(select)
+    if made is None:
+        rows = tables.rows(select)
+        clock = seconds if select.table == "silences" else tables.clock.awake
+        low, high = clock(rows["start"]), clock(rows["end"])
+        rows = rows.assign(low=low, high=high, seconds=high - low)
+        for condition in select.where:
+            rows = rows[meets(rows[condition.column], condition, tables)]
+        made = tables.kept[select] = rows.reset_index(drop=True)
+    return made
+
+
+def beside(tables: Tables, rows: pd.DataFrame, others: Beside) -> pd.Series[bool]:
+    """For each row whether something goes with it."""
+    found = chosen(tables, others.rows)
+    keys = [f"key{i}" for i in range(len(others.keys))]
+    mine = pd.DataFrame({key: rows[a].astype("object") for key, (a, _) in zip(keys, others.keys, strict=True)}, index=rows.index)
+    theirs = pd.DataFrame({key: found[b].astype("object") for key, (_, b) in zip(keys, others.keys, strict=True)}, index=found.index)
+    if others.during:
+        mine, theirs = mine.assign(a=rows["low"], b=rows["high"]), theirs.assign(c=found["low"], d=found["high"])
+    both = mine.reset_index(names="row").dropna(subset=keys).merge(theirs.drop_duplicates(), on=keys or None, how="inner" if keys else "cross")
+    if others.during:
+        both = both[(both["c"] <= both["b"]) & (both["d"] >= both["a"])]
+    return pd.Series(rows.index.isin(both["row"]), index=rows.index)
 
 
 def meets(column: pd.Series[Any], condition: Condition, tables: Tables) -> pd.Series[bool]:
     """For each value whether it meets the condition; null meets none but `known = false`, `not` and `lacks`."""
     if condition.column in STATEMENTS and condition.comparison in ("is", "not"):
-        words = condition.value if isinstance(condition.value, list) else [condition.value]
+        words = condition.value if isinstance(condition.value, tuple) else (condition.value,)
         rules = {rule for rule in column.dropna().unique() if named(rule, tables.meanings, words)}
         return column.isin(rules) == (condition.comparison == "is")
     return COMPARE[condition.comparison](column, condition.value)
@@ -36,12 +57,12 @@ def meets(column: pd.Series[Any], condition: Condition, tables: Tables) -> pd.Se
 
 def equal(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
     """Equal to `value`, or to one of them."""
-    return column.isin(value if isinstance(value, list) else [value])
+    return column.isin(value if isinstance(value, tuple) else (value,))
 
 
 def has(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
     """Whether a text of names holds one of `value`."""
-    wanted = set(value if isinstance(value, list) else [value])
+    wanted = set(value if isinstance(value, tuple) else (value,))
     known = {text: bool(wanted & set(str(text).split(SEPARATOR))) for text in column.dropna().unique()}
     return column.map(known).fillna(False).astype(bool)
 

@@ -7,11 +7,12 @@ those of the table of schema.py that it is made of. What does not belong to an o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tracekit.diagnose.checks import CHECKS
@@ -20,7 +21,7 @@ from tracekit.diagnose.rules import Select
 from tracekit.parse.grammar import Meaning
 from tracekit.parse.scan import Events
 
-BOUNDS = ("operation", "start", "end", "first", "last", "span")
+SAID = ("operation", "ts", "level", "thread", "job", "origin", "run", "span")  # what the records of events say
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Tables:
     ledger: pd.DataFrame
     events: Events
     meanings: Mapping[str, Meaning]
+    kept: dict[Select, pd.DataFrame] = field(default_factory=dict)  # what selects gave
 
     def rows(self, select: Select) -> pd.DataFrame:
         """Rows of the select's table with its bounds, before its conditions."""
@@ -63,7 +65,10 @@ class Tables:
 
     @cached_property
     def view_intervals(self) -> pd.DataFrame:
-        """The ledger, with the rules of the two statements around each interval as `after` and `before`."""
+        """The ledger, with the rules of the two statements around each interval as `after` and `before`.
+
+        `gap` says whether these are consecutive lines of one thread's work, `phase` is sync or async.
+        """
         event = self.records["event"].astype("object")
         made = self.ledger.rename(columns={"first_record": "first", "last_record": "last"})
         for name, column in (("after", "first"), ("before", "last")):
@@ -72,9 +77,20 @@ class Tables:
             made.loc[known, name] = event.to_numpy()[made.loc[known, column].astype("int64")]
         operations = self.operations.set_index("operation")
         made["api"] = operations["command"].reindex(made["operation"]).to_numpy()
+        made["gap"] = self.neighbours(made["first"], made["last"])
         returned = operations["returned"].reindex(made["operation"]).to_numpy()
         made["phase"] = np.where(made["end"].to_numpy() <= returned, "sync", "async")
         return made
+
+    def neighbours(self, first: pd.Series[Any], last: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+        """Whether two records are consecutive lines of one run."""
+        run = self.records["run"].to_numpy(dtype="float64", na_value=-1.0)
+        order = np.argsort(run, kind="stable")
+        following = np.full(len(run) + 1, -1)
+        same = run[order[1:]] == run[order[:-1]]
+        following[order[:-1][same]] = order[1:][same]
+        a, b = (column.fillna(-1).to_numpy(dtype=np.int64) for column in (first, last))
+        return np.asarray((a >= 0) & (following[a] == b))
 
     @cached_property
     def view_commands(self) -> pd.DataFrame:
@@ -123,27 +139,29 @@ class Tables:
 
     def statements(self, words: Iterable[str]) -> pd.DataFrame:
         """Events that one of `words` names: a rule of the message grammars, what it means, or its `Class.method`."""
-        rules = [rule for rule in self.events.rows if named(rule, self.meanings, words)]
-        made = self.events.table(rules)
-        said = self.records.loc[made["record"], ["operation", "ts", "level", "thread", "job", "origin", "run", "span"]]
-        made = made.join(said.set_index(made.index))
-        return made.assign(start=made["ts"], end=made["ts"], first=made["record"], last=made["record"])
+        made = self.events.table([rule for rule in self.events.rows if named(rule, self.meanings, words)])
+        at = made["record"].to_numpy()
+        said = {name: self.records[name].array.take(at) for name in SAID}
+        return made.assign(**said, start=said["ts"], end=said["ts"], first=at, last=at)
 
-    def with_lines(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """`rows` with the lines of their operation at their bounds, where no line is known."""
-        unknown = rows["first"].isna() & rows["operation"].notna()
-        if not unknown.any():
-            return rows
-        mine = self.records.loc[self.records["operation"].isin(rows.loc[unknown, "operation"].unique()), ["operation", "ts"]]
-        lines = {name: (part.to_numpy(), part.index.to_numpy()) for name, part in mine.groupby("operation")["ts"]}
-        made = rows.astype({"first": "object", "last": "object"})
-        for at in rows.index[unknown]:
-            times, records = lines.get(rows.at[at, "operation"], ((), ()))
-            if len(times):
-                order = np.argsort(times, kind="stable")
-                made.at[at, "first"] = records[order[max(np.searchsorted(times[order], np.datetime64(rows.at[at, "start"]), "right") - 1, 0)]]
-                made.at[at, "last"] = records[order[min(np.searchsorted(times[order], np.datetime64(rows.at[at, "end"])), len(order) - 1)]]
-        return made.astype({"first": "Int64", "last": "Int64"})
+    @cached_property
+    def lines(self) -> Mapping[str, tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]]:
+        """Times and records of each operation, in the order of time."""
+        times = self.records["ts"].to_numpy()
+        made = {}
+        for name, at in self.records.groupby("operation").indices.items():
+            at = at[np.argsort(times[at], kind="stable")]
+            made[str(name)] = (times[at], at)
+        return made
+
+    def around(self, operation: str | None, start: pd.Timestamp, end: pd.Timestamp) -> tuple[int, ...]:
+        """Lines of an operation that bound a stretch of its time: the last before it and the first behind it."""
+        times, at = self.lines.get(operation or "", (np.array([], dtype="datetime64[us]"), np.array([], dtype=np.int64)))
+        if not len(at):
+            return ()
+        before = max(int(np.searchsorted(times, start.to_datetime64(), "right")) - 1, 0)
+        behind = min(int(np.searchsorted(times, end.to_datetime64())), len(at) - 1)
+        return int(at[before]), int(at[behind])
 
 
 VIEWS = ("intervals", "commands", "jobs", "operations", "spans", "silences")
