@@ -97,7 +97,11 @@ def test_an_operation_that_is_not_there(log: str, capsys: pytest.CaptureFixture[
     ],
 )
 def test_what_is_no_cloudstack_log_gets_one_line_and_no_page(
-    name: str, content: bytes, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: bytes,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)

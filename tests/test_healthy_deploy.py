@@ -119,6 +119,11 @@ def test_the_tree_nests_as_the_code_does(trace: Trace) -> None:
     while pd.notna(at_span):
         ancestors.append(spans.loc[int(at_span), "name"])
         at_span = spans.loc[int(at_span), "parent"]
-    wanted = ["NetworkOrchestrator.allocate", "VirtualMachineManagerImpl.allocate", "UserVmManagerImpl.commitUserVm",
-              "ApiServlet.processRequestInContext", "deployVirtualMachine"]
+    wanted = [
+        "NetworkOrchestrator.allocate",
+        "VirtualMachineManagerImpl.allocate",
+        "UserVmManagerImpl.commitUserVm",
+        "ApiServlet.processRequestInContext",
+        "deployVirtualMachine",
+    ]
     assert [name for name in ancestors if name in wanted] == wanted[:3] + wanted[2:3] + wanted[3:]

@@ -101,7 +101,8 @@ def operations(paths: tuple[str, ...], top: int | None, as_json: bool, **filters
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, metavar="LOG... JOB")
-def tree(paths: tuple[str, ...]) -> None:
+@click.option("--critical", is_flag=True, help="Only the steps that held the operation up, in order.")
+def tree(paths: tuple[str, ...], critical: bool) -> None:
     r"""Show the call tree of one operation: total and own seconds, begin, `[5x]` for repeats, `<` for ends not logged.
 
     \b
@@ -111,7 +112,7 @@ def tree(paths: tuple[str, ...]) -> None:
     from tracekit.report import terminal
 
     trace, name = with_operation(paths)
-    click.echo(terminal.tree_text(trace, name))
+    click.echo(terminal.critical_text(trace, name) if critical else terminal.tree_text(trace, name))
 
 
 @cli.command()

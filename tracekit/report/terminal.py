@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.build.critical import critical_path, savings
 from tracekit.errors import UsageError
 from tracekit.frames import rows
 from tracekit.redact import shown
@@ -109,6 +110,33 @@ def tree_text(trace: Trace, operation: str) -> str:
         inner = [child for row in group for child in children.get(row.span, [])]
         stack.extend((inside, depth + 1) for inside in reversed(folded(inner)))
     return "\n".join(aligned(shown_rows, right={0, 1, 2}))
+
+
+def critical_text(trace: Trace, operation: str) -> str:
+    """The critical path in order: begin, time, share of the wall time, step; what would be saved without it."""
+    row = next(iter(rows(trace.operations[trace.operations["operation"] == operation])))
+    if not known(row.completed):
+        raise UsageError(f"{operation}: its end is not in the log, so it has no critical path")
+    spans = trace.spans[trace.spans["operation"] == operation]
+    steps = critical_path(spans, row.submitted, row.completed)
+    saved = savings(steps, spans)
+    named = {span.span: span for span in rows(spans)}
+    cells: list[tuple[str, ...]] = [("from", "time", "share", "saves", "step")]
+    for step in steps:
+        span = named[step.span]
+        kind = "" if span.kind == "call" else f"{span.kind} "
+        cells.append(
+            (
+                seconds(step.start - row.submitted),
+                seconds(step.duration),
+                f"{step.duration / row.wall:.0%}",
+                seconds(saved[step.span]),
+                f"{kind}{shown(str(span.name))}",
+            )
+        )
+    return "\n".join(
+        [*aligned(cells, right={0, 1, 2, 3}), "", f"sum {seconds(row.wall)}; `saves` counts what lies below, too"]
+    )
 
 
 def folded(siblings: Sequence[Any]) -> list[list[Any]]:
