@@ -8,6 +8,7 @@ import pandas as pd
 
 from tracekit import __version__
 from tracekit.build import build
+from tracekit.diagnose import diagnose
 from tracekit.parse import FileRead, parse
 from tracekit.parse.scan import Events
 from tracekit.quality import Collector
@@ -46,6 +47,16 @@ def read_trace(paths: list[str]) -> Trace:
     quality.extend(sources.quality)
     parsed = parse(sources, quality)
     built = build(parsed, parsed.sources, quality)
+    findings = diagnose(
+        built.records,
+        built.spans,
+        built.operations,
+        built.jobs,
+        built.commands,
+        built.ledger,
+        parsed.events,
+        parsed.messages.meanings,
+    )
     return Trace(
         parsed.sources,
         parsed.events,
@@ -55,7 +66,7 @@ def read_trace(paths: list[str]) -> Trace:
         built.jobs,
         built.commands,
         built.ledger,
-        built.findings,
+        findings,
         quality.frame(),
         Meta(parsed.files, __version__),
     )

@@ -25,7 +25,7 @@ from tracekit.parse.scan import Events
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
-from tracekit.schema import FINDINGS, JOBS, RECORDS, check, frame
+from tracekit.schema import JOBS, RECORDS, check, frame
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ class Built:
     jobs: pd.DataFrame
     commands: pd.DataFrame
     ledger: pd.DataFrame
-    findings: pd.DataFrame
 
 
 def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
@@ -84,7 +83,6 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
         check(frame(JOBS, {name: jobs[name] for name in JOBS}), JOBS, "jobs"),
         commands_table(commands),
         ledger,
-        frame(FINDINGS, {}),
     )
 
 
