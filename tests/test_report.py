@@ -64,7 +64,8 @@ class Elements(HTMLParser):
 def test_the_verdict_names_what_the_time_went_into(typical: tuple[str, PageContext]) -> None:
     assert shown(typical[1], "job-53").sentence == (
         "Deploy of i-2-6-VM took 15.7 s; 9.70 s of it host kvm1 took to answer StartCommand; "
-        "1.68 s waiting for its turn (VmWorkJobQueue.8, queue heartbeat); 1.06 s about which no line says anything."
+        "1.68 s waiting for its turn (VmWorkJobQueue.8, queue heartbeat); "
+        "1.06 s without a log line (Work-Job-Executor-1)."
     )
 
 

@@ -150,12 +150,15 @@ def _intervals(ledger: Sequence[Any], axis: Axis) -> list[list[Any]]:
 
 def _ledger_mark(group: Sequence[Any], log: Log, axis: Axis) -> Mark:
     first, last = group[0], group[-1]
+    start, end = axis.at(first.start), axis.at(last.end)
+    css = f"c-{first.category}"
+    if end - start < NARROW:  # three pixels: nothing to point at, and the table has it
+        return Mark(css, start, end, "", "", edge=False)
     owner = text(first.owner, 80) if len(group) == 1 else count(len(group), "short interval")
     window = f"{clock(first.start)} – {clock(last.end)} ({duration(between(first.start, last.end))})"
     lines = log.brief(first.first_record, last.last_record)
     title = " · ".join(part for part in (f"{first.category}: {owner}", window, lines) if part)
-    start, end = axis.at(first.start), axis.at(last.end)
-    return Mark(f"c-{first.category}", start, end, owner, title, edge=end - start >= NARROW)
+    return Mark(css, start, end, owner, title)
 
 
 def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tracekit.report.words import between, duration, known, listed, seconds, text, words
 
 BAD = ("failed", "cancelled", "unfinished")
 CAUSES, CLAUSES = 2, 3  # said at most
-WORK = "execution"
+WORK, UNLOGGED = "execution", "unlogged"
 CLAUSE_SHARE = 0.03  # of the wall time; shorter parts are not worth a clause
+
+
+@dataclass(frozen=True, order=True)
+class _Part:
+    """What intervals of a ledger are added up by."""
+
+    category: str
+    owner: str
+    host: str
+    command: str
 
 
 def ranked(operations: Sequence[Any], end_of_log: object) -> list[int]:
@@ -72,30 +83,44 @@ def sentence(
 
 def clauses(ledger: Sequence[Any], commands: Sequence[Any]) -> list[str]:
     """What the wall time went into, longest first, one clause per owner."""
-    by_span = {int(row.span): row for row in commands if known(row.span)}
-    sums: dict[tuple[str, str, str, str], float] = {}
-    for row in ledger:
-        command = by_span.get(int(row.span)) if known(row.span) else None
-        host = text(command.host_name, 60) if command is not None else ""
-        name = listed(command.command) if command is not None else ""
-        key = (str(row.category), listed(row.owner), host, name)
-        sums[key] = sums.get(key, 0.0) + (between(row.start, row.end) or 0.0)
-    total = sum(sums.values())
+    parts = _parts(ledger, commands)
+    least = CLAUSE_SHARE * sum(took for took, _ in parts.values())
     said: list[str] = []
-    for (category, owner, host, name), value in sorted(sums.items(), key=lambda item: (-item[1], item[0])):
-        if value < CLAUSE_SHARE * total or value <= 0:
-            break
-        if category == WORK and said:  # that the server works for the rest of the time is what one expects
+    for part, (took, owner) in sorted(parts.items(), key=lambda item: (-item[1][0], item[0])):
+        # That the server works for the rest of the time is what one expects.
+        if took <= 0 or took < least or (said and part.category == WORK):
             continue
-        form = "command" if category == "agent" and host and name else category
-        clause = words().clauses[form].format(time=duration(value), owner=owner, host=host, command=name)
-        said.append(clause.replace(" ()", ""))
+        form = "command" if part.category == "agent" and part.host and part.command else part.category
+        clause = words().clauses[form]
+        said.append(
+            clause.format(time=duration(took), owner=owner, host=part.host, command=part.command).replace(" ()", "")
+        )
     return said
+
+
+def _parts(ledger: Sequence[Any], commands: Sequence[Any]) -> dict[_Part, tuple[float, str]]:
+    """Seconds of each part of a ledger, and the owner of its longest interval."""
+    by_span = {int(row.span): row for row in commands if known(row.span)}
+    sums: dict[_Part, float] = {}
+    longest: dict[_Part, tuple[float, str]] = {}
+    for row in ledger:
+        category, owner, took = str(row.category), listed(row.owner), between(row.start, row.end) or 0.0
+        command = by_span.get(int(row.span)) if known(row.span) else None
+        host, name = (text(command.host_name, 60), listed(command.command)) if command is not None else ("", "")
+        # What no line tells of has no owner that could be added up.
+        part = _Part(category, "", "", "") if category == UNLOGGED else _Part(category, owner, host, name)
+        sums[part] = sums.get(part, 0.0) + took
+        longest[part] = max(longest.get(part, (0.0, "")), (took, owner))
+    return {part: (sums[part], longest[part][1]) for part in sums}
 
 
 def _outcome(operation: Any, end_of_log: object) -> str:
     status = str(operation.status)
-    about, wall, error = subject(operation), duration(seconds(operation.wall)), text(operation.error, 160)
+    about, wall, error = (
+        subject(operation),
+        duration(seconds(operation.wall)),
+        text(operation.error, 160).rstrip(".;: "),
+    )
     if status == "failed":
         after = "failed" if not known(operation.wall) else f"failed after {wall}"
         return f"{about} {after}" + (f": {error}" if error else "")
