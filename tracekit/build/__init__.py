@@ -19,6 +19,7 @@ from tracekit.build.pairing import build_commands, command_events, commands_tabl
 from tracekit.build.requests import build_requests
 from tracekit.build.stages import add_stages
 from tracekit.build.tree import Lines, Tree, build_tree
+from tracekit.build.waits import add_waits, find_waits
 from tracekit.frames import look_up, rows
 from tracekit.parse import Parsed
 from tracekit.parse.scan import Events
@@ -68,6 +69,7 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     graph = load_calls(grammars(), {name: meaning.role for name, meaning in meanings.items() if meaning.role})
     tree = build_tree(lines, runs, drafts, requests, jobs, commands, tree_events(records, parsed.events, sent), graph)
     add_host_side(tree, commands, at_command)
+    add_waits(tree, find_waits(runs, jobs, happened, lines, quality), jobs, lines)
     explainer = Explainer.of(model, meanings)
     add_stages(tree, lines, runs, commands, parsed.events, explainer.names, model)
     ledger = build_ledger(drafts.table, runs, jobs, commands, tree, lines, explainer)
