@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pandas as pd
 
@@ -69,21 +70,20 @@ def by_sequence(made: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     at = {word: part.set_index(["life", "SEQ"]) for word, part in rows.groupby("means")}
     index = pd.MultiIndex.from_frame(made[["life", "SEQ"]])
 
-    def when(word: str, column: str = "ts") -> pd.Series[pd.Timestamp]:
+    def when(word: str, column: str = "ts") -> pd.Series[Any]:
         known = at.get(word)
-        if known is None:
-            return pd.Series(pd.NaT if column == "ts" else pd.NA, index=made.index)
-        return pd.Series(known[column].reindex(index).to_numpy(), index=made.index)
+        values = rows[column].iloc[:0].reindex(made.index) if known is None else known[column].reindex(index)
+        found: pd.Series[Any] = pd.Series(values.array, index=made.index)
+        return found if column == "ts" else found.astype("Int64")
 
     waited = made["scheduled"].notna()
-    made["sent"] = made["sent"].astype("datetime64[us]").where(~waited, pd.to_datetime(when("command.now")))
-    given_up = pd.to_datetime(when("command.timeout")).fillna(pd.to_datetime(when("command.unsent")))
-    made["given_up"] = given_up
+    made["sent"] = made["sent"].astype("datetime64[us]").where(~waited, when("command.now"))
+    made["given_up"] = when("command.timeout").fillna(when("command.unsent"))
     made["outcome"] = "unanswered"
     made.loc[made["answered"].notna() | made["received"].notna(), "outcome"] = "answered"
     made.loc[made["details"].notna(), "outcome"] = "failed"
-    made.loc[pd.to_datetime(when("command.timeout")).notna(), "outcome"] = "timed out"
-    made.loc[pd.to_datetime(when("command.unsent")).notna(), "outcome"] = "not sent"
+    made.loc[when("command.timeout").notna(), "outcome"] = "timed out"
+    made.loc[when("command.unsent").notna(), "outcome"] = "not sent"
     made["closer"] = when("command.timeout", "record").fillna(when("command.unsent", "record"))
     return made.sort_values(["sender", "receiver"], kind="stable").reset_index(drop=True)
 
