@@ -44,10 +44,10 @@ def diagnose(records: pd.DataFrame, spans: pd.DataFrame, operations: pd.DataFram
 
 def row_of(one: Found, platform: str | None, tables: Tables) -> dict[str, Any]:
     """One finding as a row."""
-    row = one.longest
-    span = row.get("span")
-    words = Words(row, cost=one.cost, holder=one.holder, count=len(one.at), longest=row["seconds"],
-                  usual=f"{row['limit']:.1f} s" + ("; three times the median of this log" if one.own else ""))
+    span = one.longest("span") if "span" in one.rows else None
+    limit = one.longest("limit")
+    usual = None if limit is None else f"{limit:.1f} s" + ("; three times the median of this log" if one.longest("own") else "")
+    words = Words(one, cost=one.cost, holder=one.holder, count=len(one.at), longest=one.longest("seconds"), usual=usual)
     return {
         "rule": one.rule.id, "severity": one.severity, "verdict": "found", "operation": one.operation,
         "span": None if span is None or pd.isna(span) else int(span), "cost": pd.Timedelta(seconds=round(one.cost, 6)),
@@ -71,7 +71,7 @@ def evidence(one: Found, tables: Tables) -> list[int]:
     """Records that prove a finding: the lines around its longest rows, in the order of the log."""
     made: list[int] = []
     for at in one.at[:LINES]:
-        bounds = [one.rows[name].iat[at] for name in ("first", "last")]
+        bounds = [one.rows[name][at] for name in ("first", "last")]
         known = [int(number) for number in bounds if pd.notna(number)]
-        made += known or tables.around(one.operation, one.rows["start"].iat[at], one.rows["end"].iat[at])
+        made += known or tables.around(one.operation, one.rows["start"][at], one.rows["end"][at])
     return sorted(list(dict.fromkeys(made))[:LINES])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,24 @@ SLOWER = 3.0  # times the file's own median
 OWN_LEAST = 2.0  # seconds that no median makes slow
 
 
+class Rows:
+    """Rows that a match chose, with columns as arrays: one row is read at a time, many times."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """Values of a column as objects, None where null."""
+        made = self._arrays.get(name)
+        if made is None:
+            made = self._arrays[name] = self.frame[name].to_numpy(dtype=object, na_value=None)
+        return made
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.frame.columns
+
+
 @dataclass(frozen=True)
 class Found:
     """One cause in one operation, or in the log as a whole (operation None)."""
@@ -27,10 +44,9 @@ class Found:
     rule: Rule
     match: Match
     operation: str | None
-    rows: pd.DataFrame  # every row that the match chose
-    at: npt.NDArray[np.int64]  # which of them are this finding's, the longest first
+    rows: Rows
+    at: npt.NDArray[np.int64]  # which of the rows are this finding's, the longest first
     cost: float  # seconds
-    own: bool = False  # whether the limit that was passed is this log's own
     holder: str | None = None
 
     @property
@@ -38,16 +54,15 @@ class Found:
         """Of the match, else of the rule."""
         return self.match.severity or self.rule.severity
 
-    @cached_property
+    @property
     def first(self) -> float:
         """Record in which it began, NaN where it has none of its own."""
-        known = self.rows["first"].to_numpy(dtype="float64", na_value=np.nan)[self.at]
-        return float(known[~np.isnan(known)].min()) if not np.isnan(known).all() else float("nan")
+        known = [float(number) for number in self.rows["first"][self.at] if pd.notna(number)]
+        return min(known, default=float("nan"))
 
-    @cached_property
-    def longest(self) -> dict[str, Any]:
-        """The row that took longest."""
-        return {name: self.rows[name].iat[self.at[0]] for name in self.rows.columns}
+    def longest(self, name: str) -> Any:
+        """A column of the row that took longest."""
+        return self.rows[name][self.at[0]]
 
 
 class Engine:
@@ -58,18 +73,19 @@ class Engine:
         operations = tables.operations.set_index("operation")
         self.status: dict[str, str] = operations["status"].astype("object").to_dict()
         self.claimed: dict[str | None, list[tuple[float, float]]] = {}  # stretches that findings own, for the rules of rest
+        self.others: dict[Holder, Rows] = {}
         self.walls: dict[str, float] = (operations["wall"] / pd.Timedelta(seconds=1)).fillna(0.0).to_dict()
 
     def all(self, rules: Sequence[Rule]) -> list[Found]:
-        """Everything that the rules say. Those that explain what no other does are asked last."""
+        """Everything that the rules say: waits, then what no other explains, then failures without the waits in them."""
         made: list[Found] = []
-        for rule in sorted(rules, key=lambda rule: rule.rest):
+        for rule in sorted(rules, key=lambda rule: (rule.role not in ("wait", "after"), rule.rest)):
             found = self.find(rule)
             made += found
             for one in found:
-                if not rule.rest and rule.role == "wait" and one.severity != "note":
-                    bounds = (one.rows[name].to_numpy()[one.at] for name in ("low", "high"))
-                    self.claimed.setdefault(one.operation, []).extend(zip(*bounds, strict=True))
+                if rule.role == "wait" and one.severity != "note":
+                    bounds = zip(one.rows["low"][one.at], one.rows["high"][one.at], strict=True)
+                    self.claimed.setdefault(one.operation, []).extend(bounds)
         return made
 
     def find(self, rule: Rule) -> list[Found]:
@@ -86,14 +102,14 @@ class Engine:
         if rule.rest:
             free = [not self.owned(*row) for row in zip(rows["operation"], rows["low"], rows["high"], strict=True)]
             rows = rows[np.array(free, dtype=bool)].reset_index(drop=True)
-        made = []
+        made, columns = [], Rows(rows)
         for operation, at in grouped(rows, rule.scope):
             if len(at) < match.count:
                 continue
             cost = self.cost(rule, operation, rows, at)
             if cost >= match.least:
-                found = Found(rule, match, operation, rows, at, cost, bool(rows["own"].iat[at[0]]))
-                made.append(replace_holder(found, self.holder(rule.holder, found)))
+                found = Found(rule, match, operation, columns, at, cost)
+                made.append(replace(found, holder=self.holder(rule.holder, found)))
         return made
 
     def owned(self, operation: str, low: float, high: float) -> bool:
@@ -103,6 +119,8 @@ class Engine:
 
     def allowed(self, rows: pd.DataFrame, match: Match) -> pd.DataFrame:
         """Rows that are slow enough, with what must go with them and without what must not."""
+        if rows.empty:
+            return rows.assign(limit=np.nan, own=False)
         limit, own = limits(rows, match)
         rows = rows.assign(limit=limit, own=own)
         rows = rows[(rows["seconds"] > rows["limit"]) | rows["limit"].isna()]
@@ -123,33 +141,27 @@ class Engine:
         if isinstance(rule.cost, Select):
             rows = chosen(self.tables, rule.cost)
             at = np.flatnonzero(rows["operation"].to_numpy() == operation)
-        return union(rows["low"].to_numpy()[at], rows["high"].to_numpy()[at])
+        own = list(zip(rows["low"].to_numpy()[at].tolist(), rows["high"].to_numpy()[at].tolist(), strict=True))
+        others = self.claimed.get(operation, []) if rule.role != "wait" else []
+        return union(own + others) - union(others)
 
     def holder(self, holder: Holder | None, found: Found) -> str | None:
         """Who held what the longest row waited for, None where no line tells."""
         if holder is None:
             return None
-        row = found.longest
-        if holder.column is not None:
-            value = row.get(holder.column)
-            return None if value is None or pd.isna(value) else holder.name.format_map(Words(row, holder=value))
         if holder.beside is None:
-            return None
-        others = chosen(self.tables, holder.beside.rows)
-        fits = ((others["first"] != row["first"]) | (others["operation"] != row["operation"])).fillna(True).to_numpy(dtype=bool)
+            known = holder.column in found.rows and pd.notna(found.longest(holder.column))
+            return holder.name.format_map(Words(found, holder=found.longest(holder.column))) if known else None
+        others = self.others.setdefault(holder, Rows(chosen(self.tables, holder.beside.rows)))
+        low, high = (np.asarray(others[name], dtype=float) for name in ("low", "high"))
+        overlap = np.minimum(high, found.longest("high")) - np.maximum(low, found.longest("low"))
         for mine, other in holder.beside.keys:
-            fits = fits & (others[other].astype("object") == row[mine]).to_numpy(dtype=bool)
-        overlap = np.minimum(others["high"].to_numpy(), row["high"]) - np.maximum(others["low"].to_numpy(), row["low"])
-        overlap = np.where(fits & (overlap > 0), overlap, 0.0)
-        if not overlap.any():
+            overlap[others[other] != found.longest(mine)] = 0.0
+        overlap[others["operation"] == found.operation] = 0.0
+        if not (overlap > 0).any():
             return None
-        at = int(overlap.argmax())
-        return holder.name.format_map(Words({name: others[name].iat[at] for name in others.columns}))
-
-
-def replace_holder(found: Found, holder: str | None) -> Found:
-    """`found` with its holder."""
-    return Found(found.rule, found.match, found.operation, found.rows, found.at, found.cost, found.own, holder)
+        at = np.array([int(np.nanargmax(overlap))])
+        return holder.name.format_map(Words(replace(found, rows=others, at=at)))
 
 
 def grouped(rows: pd.DataFrame, scope: str) -> list[tuple[str | None, npt.NDArray[np.int64]]]:
@@ -187,24 +199,25 @@ def together(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
     return np.array([len(set(names[(low < b) & (high > a)])) for a, b in zip(low, high, strict=True)], dtype=np.int64)
 
 
-def union(start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]) -> float:
+def union(intervals: Sequence[tuple[float, float]]) -> float:
     """Length of the union of intervals in seconds; those with an unknown bound count nothing."""
     total, reach = 0.0, -np.inf
-    for low, high in sorted(zip(start.tolist(), end.tolist(), strict=True)):
+    for low, high in sorted(intervals):
         if high > low:
             total += max(0.0, high - max(low, reach))
             reach = max(reach, high)
     return total
 
 
-class Words(dict[str, Any]):
-    """Values for a title: what is unknown is a question mark, numbers are short."""
+class Words:
+    """Values for a title: what is given, else columns of the finding's longest row; what is unknown is `?`."""
 
-    def __missing__(self, key: str) -> str:
-        return "?"
+    def __init__(self, found: Found, **given: Any) -> None:
+        self.found = found
+        self.given = given
 
-    def __getitem__(self, key: str) -> Any:
-        value = super().__getitem__(key)
+    def __getitem__(self, name: str) -> Any:
+        value = self.given[name] if name in self.given else self.found.longest(name) if name in self.found.rows else None
         if value is None or value is pd.NA or value is pd.NaT or value != value:
             return "?"
-        return f"{value:.1f}" if isinstance(value, float) and value % 1 else value
+        return f"{value:.1f}" if isinstance(value, float) else value

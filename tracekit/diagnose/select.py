@@ -23,6 +23,9 @@ def chosen(tables: Tables, select: Select) -> pd.DataFrame:
     made = tables.kept.get(select)
     if made is None:
         rows = tables.rows(select)
+        if rows.empty:
+            made = tables.kept[select] = rows.assign(low=0.0, high=0.0, seconds=0.0)
+            return made
         clock = seconds if select.table == "silences" else tables.clock.awake
         low, high = clock(rows["start"]), clock(rows["end"])
         rows = rows.assign(low=low, high=high, seconds=high - low)
@@ -35,6 +38,8 @@ def chosen(tables: Tables, select: Select) -> pd.DataFrame:
 def beside(tables: Tables, rows: pd.DataFrame, others: Beside) -> pd.Series[bool]:
     """For each row whether something goes with it."""
     found = chosen(tables, others.rows)
+    if rows.empty or found.empty:
+        return pd.Series(False, index=rows.index)
     keys = [f"key{i}" for i in range(len(others.keys))]
     mine = pd.DataFrame({key: rows[a].astype("object") for key, (a, _) in zip(keys, others.keys, strict=True)}, index=rows.index)
     theirs = pd.DataFrame({key: found[b].astype("object") for key, (_, b) in zip(keys, others.keys, strict=True)}, index=found.index)
