@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tarfile
@@ -16,6 +17,7 @@ from conftest import ROOT
 pytestmark = [pytest.mark.package, pytest.mark.xdist_group("package")]
 
 DATA = ("grammars", "reports")
+DERIVED = "grammars/derived.json"  # made by the build
 
 
 def run(command: Sequence[str | Path], cwd: Path, status: int = 0) -> subprocess.CompletedProcess[str]:
@@ -88,7 +90,7 @@ def tracked(*folders: str) -> set[str]:
 @pytest.mark.parametrize("folder", DATA)
 def test_the_wheel_has_every_data_file(wheel: Path, folder: str) -> None:
     inside = {name.removeprefix("tracekit/") for name in names(wheel) if name.startswith(f"tracekit/{folder}/")}
-    assert inside == files_under(ROOT / folder)
+    assert inside - {DERIVED} == files_under(ROOT / folder)
     assert inside
     assert tracked(folder) <= inside
 
@@ -133,6 +135,29 @@ def test_an_installed_tracekit_exports_tables(installed: Path, samples: Path, tm
     run([installed / "tracekit", "export", log, "--to", "csv", "-o", "tables"], tmp_path)
     header = (tmp_path / "tables" / "operations.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header.startswith("operation,command,")
+
+
+def test_the_wheel_has_the_derived_patterns_and_they_are_those_of_its_grammars(
+    wheel: Path, installed: Path, samples: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        made = json.loads(archive.read(f"tracekit/{DERIVED}"))
+    code = (
+        "from tracekit.parse.derived import code_digest, shipped\n"
+        "from tracekit.parse.dialect import load_dialects\n"
+        "from tracekit.parse.grammar import load_messages\n"
+        "from tracekit.resources import grammars\n"
+        "known = [dialect.grammar for dialect in load_dialects(grammars())]\n"
+        "known += load_messages(grammars()).grammars\n"
+        "print(all(one.digest in shipped(code_digest()) for one in known), len({one.digest for one in known}))"
+    )
+    assert run([installed / "python", "-c", code], tmp_path).stdout.split()[0] == "True"
+    assert sum(map(len, made["grammars"].values())) > 2000
+    cache = tmp_path / "cache"
+    log = samples / "4.18" / "a-healthy" / "management-server.log"
+    command = ["env", f"XDG_CACHE_HOME={cache}", installed / "tracekit", "operations", log]
+    assert "deployVirtualMachine" in run(command, tmp_path).stdout
+    assert not list(cache.rglob("grammar-*"))  # nothing had to be derived
 
 
 def test_the_data_is_found_inside_the_package(installed: Path, tmp_path: Path) -> None:

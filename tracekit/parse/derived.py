@@ -1,67 +1,83 @@
-"""The derived patterns of all rules, kept between runs: deriving them takes longer than a small log."""
+"""The derived patterns of all rules, kept: deriving them takes longer than reading a small log.
+
+They are taken from the first place that has those of the very same grammar: the package, into which
+`tracekit/parse/build_hook.py` writes them, then the user's cache folder; else they are derived and put there.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from lark import __version__ as lark_version
 
+from tracekit.cache import cache_folder, keep, prune
+from tracekit.errors import TracekitError
 from tracekit.parse.grammar import Derived, Grammar, Messages
+from tracekit.resources import grammars as shipped_folder
+
+SHIPPED = "derived.json"  # in grammars/ of an installed package
+MOST = 6  # versions of one grammar that stay in the cache
 
 
 def derived_rules(messages: Messages) -> list[Derived]:
-    """Patterns of every message rule, from the user's cache folder where those of the same grammars are there."""
-    return kept(messages.digest, messages.grammars)
+    """Patterns of every message rule."""
+    return [rule for grammar in messages.grammars for rule in patterns(grammar)]
 
 
 def derived_headers(grammars: Sequence[Grammar]) -> Mapping[str, Derived]:
-    """The pattern of each line grammar's `header`, by the grammar's name; from the cache folder as well."""
-    texts = hashlib.sha256("\0".join(f"{grammar.name}\0{grammar.text}" for grammar in grammars).encode())
-    made = kept(texts.hexdigest(), grammars)
-    headers = [rule for rule in made if rule.name == "header"]
-    return dict(zip((grammar.name for grammar in grammars), headers, strict=True))
+    """The pattern of each line grammar's `header`, by the grammar's name."""
+    return {grammar.name: rule for grammar in grammars for rule in patterns(grammar) if rule.name == "header"}
 
 
-def kept(digest: str, grammars: Iterable[Grammar]) -> list[Derived]:
-    """Patterns of the public rules of `grammars`, which `digest` tells from others."""
-    # What the patterns depend on: the grammars, the code that derives them, the library that reads the grammars.
-    code = (files("tracekit.parse") / "grammar.py").read_bytes()
-    whole = hashlib.sha256(digest.encode() + code + lark_version.encode()).hexdigest()
-    path = cache_folder() / f"grammar-{whole[:32]}.json"
-    known = load(path)
+def patterns(grammar: Grammar) -> list[Derived]:
+    """Patterns of the public rules of one grammar, in their order."""
+    code = code_digest()
+    known = shipped(code).get(grammar.digest)
     if known is not None:
-        return known
-    made = [rule for grammar in grammars for rule in grammar.derive()]
-    save(path, made)
-    return made
+        return rules_of(known)
+    whole = hashlib.sha256(f"{grammar.digest} {code} {lark_version}".encode()).hexdigest()
+    name = Path(grammar.name).stem
+    path = cache_folder() / f"grammar-{name}-{whole[:32]}.json"
+    found = load(path)
+    if found is None:
+        found = grammar.derive()
+        text = json.dumps(found)
+        keep(path, lambda draft: draft.write_text(text, encoding="utf-8"))
+        prune(path.parent, f"grammar-{name}-{'?' * 32}.json", MOST)
+    return found
 
 
-def cache_folder() -> Path:
-    """Where this user's caches are: $XDG_CACHE_HOME/tracekit, else ~/.cache/tracekit."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "tracekit"
+@cache
+def code_digest() -> str:
+    """Tells the code that derives patterns from other versions of it."""
+    return hashlib.sha256((files("tracekit.parse") / "grammar.py").read_bytes()).hexdigest()
+
+
+@cache
+def shipped(code: str) -> Mapping[str, Any]:
+    """What the package brought: rows of rules by the grammar's digest; none when other `code` made them."""
+    try:
+        made = json.loads((shipped_folder() / SHIPPED).read_text(encoding="utf-8"))
+        rules: Mapping[str, Any] = made["grammars"] if made["code"] == code else {}
+    except (OSError, ValueError, KeyError, TypeError, TracekitError):
+        return {}
+    return rules
 
 
 def load(path: Path) -> list[Derived] | None:
     """Rules of a cache file; None where there is none or it is damaged."""
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        return [Derived(row[0], row[1], tuple(row[2]), tuple(row[3]), row[4], row[5]) for row in rows]
+        return rules_of(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, IndexError, TypeError):
         return None
 
 
-def save(path: Path, rules: Iterable[Derived]) -> None:
-    """Write whole or not at all; a folder that cannot be written to costs time, nothing else."""
-    draft = path.with_suffix(f".{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps([list(rule) for rule in rules]), encoding="utf-8")
-        draft.replace(path)
-    except OSError:
-        return
+def rules_of(rows: Sequence[Sequence[Any]]) -> list[Derived]:
+    """Rules as JSON keeps them."""
+    return [Derived(row[0], row[1], tuple(row[2]), tuple(row[3]), row[4], row[5]) for row in rows]

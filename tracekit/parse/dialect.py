@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from tracekit.errors import GrammarError, UsageError
 from tracekit.parse.derived import derived_headers
-from tracekit.parse.grammar import Derived, Grammar
+from tracekit.parse.grammar import Derived, Grammar, line_grammar
 from tracekit.parse.stamps import times as read_times
 
-PARTS = "lines/parts.lark"  # what every header grammar may use
 SAMPLES = (1 << 16, 1 << 20)  # bytes of a source that decide its dialect; more where the first have no clear winner
 CLEAR = 0.3  # of the lines begin with a header: the others are stack traces
 SERVER = "management server"
@@ -76,11 +75,8 @@ def load_dialects(root: Traversable) -> list[Dialect]:
                 raise GrammarError(f"grammars: dialects/{path.name}: {error}") from error
     grammars: dict[str, Grammar] = {}
     try:
-        parts = (root / PARTS).read_text(encoding="utf-8")
-        for _, row in rows:
-            name = row["grammar"]
-            text = f"{parts}\n{(root / name).read_text(encoding='utf-8')}"
-            grammars.setdefault(name, Grammar(name, text, ("record", "header")))
+        for name in dict.fromkeys(row["grammar"] for _, row in rows):
+            grammars[name] = line_grammar(root, name)
         derived = derived_headers(list(grammars.values()))
         return [dialect_of(row, grammars[row["grammar"]], derived[row["grammar"]]) for _, row in rows]
     except (KeyError, FileNotFoundError, re.error) as error:

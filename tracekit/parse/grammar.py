@@ -27,6 +27,7 @@ from lark.lexer import PatternStr, TerminalDef
 from tracekit.errors import GrammarError
 
 COMMON = ("terminals.lark",)
+PARTS = "lines/parts.lark"  # what every header grammar may use
 WRAP = "tk_"  # `tk_<rule>: <rule> [_TAIL]` accepts what may stand behind any message: an exception and its trace
 
 
@@ -87,9 +88,20 @@ class Grammar:
         tokens: list[Any] = list(tree.scan_values(lambda _: True))
         return {column(token.type): str(token) for token in tokens if not token.type.startswith("_")}
 
+    @cached_property
+    def digest(self) -> str:
+        """Tells this grammar from others, whatever it is called."""
+        return hashlib.sha256("\0".join((self.text, *self.rules)).encode()).hexdigest()
+
     def derive(self) -> list[Derived]:
         """The flat pattern of every rule. Raises GrammarError where a rule cannot be flat."""
         return Deriver(self._loaded.rules, self._loaded.terminals, self.name).all(self.rules)
+
+
+def line_grammar(root: Traversable, name: str) -> Grammar:
+    """The grammar of record headers in the file `name` under `root`, with the pieces that all of them share."""
+    text = "\n".join((root / path).read_text(encoding="utf-8") for path in (PARTS, name))
+    return Grammar(name, text, ("record", "header"))
 
 
 def column(terminal: str) -> str:

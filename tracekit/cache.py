@@ -1,0 +1,39 @@
+"""The user's cache folder: files that can be made again, written whole or not at all, the oldest thrown away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where this user's caches are: $XDG_CACHE_HOME/tracekit, else ~/.cache/tracekit."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "tracekit"
+
+
+def keep(path: Path, write: Callable[[Path], object]) -> bool:
+    """Let `write` fill a draft, which becomes `path` when it is whole; whether it did.
+
+    A folder that cannot be written to, or is full, costs time and nothing else.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(draft)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def prune(folder: Path, pattern: str, most: int) -> None:
+    """Throw away all but the `most` youngest files of `folder` whose names match `pattern`."""
+    try:
+        files = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in files[most:]:
+            path.unlink(missing_ok=True)
+    except OSError:
+        return
