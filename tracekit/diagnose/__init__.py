@@ -46,7 +46,7 @@ def row_of(one: Found, platform: str | None, tables: Tables) -> dict[str, Any]:
     """One finding as a row."""
     span = one.longest("span") if "span" in one.rows else None
     limit = one.longest("limit")
-    usual = None if limit is None else f"{limit:.1f} s" + ("; three times the median of this log" if one.longest("own") else "")
+    usual = None if limit is None else f"{limit:.1f} s" + ("; four times the median of this log" if one.longest("own") else "")
     words = Words(one, cost=one.cost, holder=one.holder, count=len(one.at), longest=one.longest("seconds"), usual=usual)
     return {
         "rule": one.rule.id, "severity": one.severity, "verdict": "found", "operation": one.operation,

@@ -15,8 +15,8 @@ from tracekit.diagnose.select import beside, chosen
 from tracekit.diagnose.tables import Tables
 
 ALIKE = 20  # rows from which on the file's own percentiles say what is usual
-SLOWER = 3.0  # times the file's own median
-OWN_LEAST = 2.0  # seconds that no median makes slow
+SLOWER = 4.0  # times the file's own median
+OWN_LEAST = 3.0  # seconds that no median makes slow
 
 
 class Rows:
@@ -179,7 +179,7 @@ def grouped(rows: pd.DataFrame, scope: str) -> list[tuple[str | None, npt.NDArra
 def limits(rows: pd.DataFrame, match: Match) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Seconds up to which each row is healthy (NaN: any), and whether this log's own median says so.
 
-    Where 20 rows or more are alike, three times their median is enough to be slow, but never less than 2 s; a log in
+    Where 20 rows or more are alike, four times their median is enough to be slow, but never less than 3 s; a log in
     which everything is slow stays measured by the rule's own figure.
     """
     made = np.full(len(rows), np.nan if match.usual is None else match.usual)

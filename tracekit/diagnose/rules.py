@@ -22,6 +22,7 @@ ROLES = ("wait", "failure", "echo", "after")
 SCOPES = ("operation", "log")
 PLATFORMS = ("ubuntu", "el")
 COMPARISONS = ("is", "not", "has", "lacks", "above", "below", "least", "most", "known", "within")
+REACHES = ("before", "after")
 COSTS = ("rows", "none")
 
 
@@ -43,6 +44,7 @@ class Select:
     begin: tuple[str, ...]  # statements; tables `events` (which) and `pairs` (where one begins)
     end: tuple[str, ...]  # statements where a pair ends
     same: tuple[str, ...]  # columns that both statements of a pair share
+    reach: str | None  # table `events`: `before` or `after`, a statement with the time to its thread's neighbouring line
     open: bool  # whether a pair without an end counts until its operation ends
     where: tuple[Condition, ...]
 
@@ -107,7 +109,7 @@ class Rule:
 
 def load_rules(root: Traversable) -> tuple[Rule, ...]:
     """Every rule of the folder `root`, by id. Raises GrammarError where a file does not say what it must."""
-    files = sorted((entry for entry in root.iterdir() if entry.name.endswith(".toml")), key=lambda entry: entry.name)
+    files = sorted((entry for entry in root.iterdir() if entry.name.endswith(".toml") and not entry.name.startswith("_")), key=lambda entry: entry.name)
     return tuple(read_rule(file) for file in files)
 
 
@@ -187,6 +189,7 @@ def select_of(row: dict[str, Any]) -> Select:
         begin=tuple(row.pop("begin", ())),
         end=tuple(row.pop("end", ())),
         same=tuple(row.pop("same", ())),
+        reach=one_of(row.pop("reach"), REACHES) if "reach" in row else None,
         open=row.pop("open", False),
         where=tuple(conditions(row.pop("where", {}))),
     )

@@ -47,7 +47,7 @@ def beside(tables: Tables, rows: pd.DataFrame, others: Beside) -> pd.Series[bool
         mine, theirs = mine.assign(a=rows["low"], b=rows["high"]), theirs.assign(c=found["low"], d=found["high"])
     both = mine.reset_index(names="row").dropna(subset=keys).merge(theirs.drop_duplicates(), on=keys or None, how="inner" if keys else "cross")
     if others.during:
-        both = both[(both["c"] <= both["b"]) & (both["d"] >= both["a"])]
+        both = both[(both["c"] < both["b"]) & (both["d"] > both["a"])]
     return pd.Series(rows.index.isin(both["row"]), index=rows.index)
 
 

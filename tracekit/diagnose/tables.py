@@ -41,7 +41,7 @@ class Tables:
     def rows(self, select: Select) -> pd.DataFrame:
         """Rows of the select's table with its bounds, before its conditions."""
         if select.table == "events":
-            return self.statements(select.begin)
+            return self.reaching(self.statements(select.begin), select.reach)
         if select.table == "pairs":
             return pairs(self.statements(select.begin), self.statements(select.end), select.same, self.ends if select.open else None)
         table: pd.DataFrame = getattr(self, f"view_{select.table}") if select.table in VIEWS else CHECKS[select.table](self)
@@ -82,15 +82,34 @@ class Tables:
         made["phase"] = np.where(made["end"].to_numpy() <= returned, "sync", "async")
         return made
 
-    def neighbours(self, first: pd.Series[Any], last: pd.Series[Any]) -> npt.NDArray[np.bool_]:
-        """Whether two records are consecutive lines of one run."""
+    @cached_property
+    def following(self) -> npt.NDArray[np.int64]:
+        """For each record the next of the same run, -1 for the last; one more -1 at the end."""
         run = self.records["run"].to_numpy(dtype="float64", na_value=-1.0)
         order = np.argsort(run, kind="stable")
-        following = np.full(len(run) + 1, -1)
+        made = np.full(len(run) + 1, -1)
         same = run[order[1:]] == run[order[:-1]]
-        following[order[:-1][same]] = order[1:][same]
+        made[order[:-1][same]] = order[1:][same]
+        return made
+
+    def neighbours(self, first: pd.Series[Any], last: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+        """Whether two records are consecutive lines of one run."""
         a, b = (column.fillna(-1).to_numpy(dtype=np.int64) for column in (first, last))
-        return np.asarray((a >= 0) & (following[a] == b))
+        return np.asarray((a >= 0) & (self.following[a] == b))
+
+    def reaching(self, rows: pd.DataFrame, reach: str | None) -> pd.DataFrame:
+        """Statements with the stretch from the line before of their run, or to the line behind."""
+        if reach is None or rows.empty:
+            return rows
+        step = self.following
+        if reach == "before":
+            step = np.full(len(self.following), -1)
+            known = np.flatnonzero(self.following >= 0)
+            step[self.following[known]] = known
+        other = step[rows["record"].to_numpy()]
+        kept, other = rows[other >= 0], other[other >= 0]
+        time, line = ("start", "first") if reach == "before" else ("end", "last")
+        return kept.assign(**{time: self.records["ts"].array.take(other), line: other})
 
     @cached_property
     def view_commands(self) -> pd.DataFrame:
