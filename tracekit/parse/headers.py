@@ -53,7 +53,7 @@ def read_heads(data: Any, dialect: Dialect, others: Sequence[Dialect], low: int,
         found = stretch(data, known, begin, end)
         made.append(found)
         rest = tuple(other for other in rest if other.grammar.name != known.grammar.name)
-        pending += [(other, at, to, rest) for other, at, to in changes(data, found, end, rest)]
+        pending += [(other, at, to, rest) for other, at, to in changes(data, found, begin, end, rest)]
     return joined(made)
 
 
@@ -82,13 +82,16 @@ def header_columns(fields: Sequence[str], heads: Sequence[tuple[bytes | None, ..
     return made
 
 
-def changes(data: Any, found: Stretch, high: int, others: Sequence[Dialect]) -> Iterator[tuple[Dialect, int, int]]:
-    """Places inside the records of a stretch where another layout goes on: dialect, from, to."""
+def changes(
+    data: Any, found: Stretch, low: int, high: int, others: Sequence[Dialect]
+) -> Iterator[tuple[Dialect, int, int]]:
+    """Places inside the records of a stretch, data[low:high], where another layout goes on: dialect, from, to."""
     if not others:
         return
     any_header = re.compile(b"\\n(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")")
-    ends = np.append(found.starts[1:], high).tolist()
-    for body, end in zip(found.bodies.tolist(), ends, strict=True):
+    bodies = found.bodies.tolist() or [max(0, low - 1)]
+    ends = [*found.starts[1:].tolist(), high]
+    for body, end in zip(bodies, ends, strict=True):
         if data.find(b"\n", body, end - 1) < 0:
             continue
         hit = any_header.search(data, body, end)

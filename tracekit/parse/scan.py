@@ -193,7 +193,7 @@ def scan(
     low, high = window or (0, len(data))
     heads = read_heads(data, dialect, others, low, high)
     starts = heads.starts.tolist()
-    ends = [*starts[1:], high]
+    ends = [*starts[1:], high][: len(starts)]
     rules: list[str | None] = []
     for number, (start, body, end) in enumerate(zip(starts, heads.bodies.tolist(), ends, strict=True), first):
         if end > body and data[end - 1] == NEWLINE:

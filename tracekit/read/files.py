@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
 import stat
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,23 +17,23 @@ from typing import Any, Self
 
 from tracekit.errors import NotOurLogError, SourceError
 from tracekit.quality import Collector
-from tracekit.read import gzipped, looks
+from tracekit.read import looks, packed, places, remote
+from tracekit.read.places import STDIN
 
-STDIN = "-"
 _STDIN_KEY = (-1, -1)  # no file has this device and number
-# x.log and its rotated forms: x.log.1, x.log.2026-11-22, x.log.2026-11-22-3, x.log-20261122, each perhaps packed.
-_LOG_NAME = re.compile(r"(?P<base>.+\.log)(?:[.-](?P<turn>\d[\d-]*))?(?:\.gz)?")
-_DATE_DIGITS = 8  # a shorter number counts rotations
+_NESTED = 1  # archives inside an archive that are opened: one layer
 
 
 @dataclass(frozen=True)
 class Source:
     """One log file, readable at any offset. Offsets and lengths are bytes of the unpacked text."""
 
-    path: str  # as given, or found in a folder that was given; "-" is standard input
+    # As given, or found in a folder that was given; "-" is standard input. A file of an archive has the archive's path
+    # in front.
+    path: str
     data: bytes | mmap.mmap
-    packed: bool  # it was a gzip file
-    listed: bool = True  # the user named it; False: it was found in a folder
+    packed: bool  # it was compressed, or stood in an archive
+    listed: bool = True  # the user named it; False: it was found in a folder or an archive
     begin: int = 0  # what stands before belongs to the last record of another piece of the same file
 
     def __len__(self) -> int:
@@ -93,17 +92,22 @@ class Sources:
 
 
 def open_sources(paths: Sequence[str]) -> Sources:
-    """Open files, packed files, folders (the logs directly inside) and `-`, each file once.
+    """Open files, packed files, archives, folders (the logs inside), patterns, addresses and `-`, each file once.
 
-    SourceError: a path is missing or unreadable, or a folder has no logs. NotOurLogError: a named file is empty or
-    not text; in a folder such a file is left out and counted in `quality`.
+    SourceError: a path is missing or unreadable, or a folder or archive has no logs. NotOurLogError: a named file is
+    empty or not text; in a folder or archive such a file is left out and counted in `quality`.
     """
     quality = Collector()
     seen: set[tuple[int, int]] = set()
     files: list[Source] = []
     try:
-        for path in paths:
-            files.extend(_given(path, seen, quality))
+        for given in paths:
+            if places.is_url(given):
+                for path, data in remote.fetch(given):
+                    files.extend(_sources(path, data, True, quality, 0))
+                continue
+            for path in places.matches(given):
+                files.extend(_given(path, seen, quality))
     except (SourceError, NotOurLogError):
         Sources(tuple(files)).close()
         raise
@@ -115,69 +119,80 @@ def open_sources(paths: Sequence[str]) -> Sources:
 def _given(path: str, seen: set[tuple[int, int]], quality: Collector) -> list[Source]:
     if path != STDIN and os.path.isdir(path):
         return _folder(path, seen, quality)
-    source = _open(path, True, seen, quality)
-    return [] if source is None else [source]
+    return _open(path, True, seen, quality)
 
 
 def _folder(folder: str, seen: set[tuple[int, int]], quality: Collector) -> list[Source]:
-    try:
-        names = os.listdir(folder)
-    except OSError as error:
-        raise SourceError(f"{folder}: cannot be read ({error.strerror})") from error
-    paths = [os.path.join(folder, name) for name in sorted(filter(_LOG_NAME.fullmatch, names), key=_age)]
-    paths = [path for path in paths if not os.path.isdir(path)]
-    if not paths:
-        raise SourceError(f"{folder}: no log in this folder (*.log, *.log.N, *.log.gz): name the file itself")
+    paths = places.logs_in(folder)
     found: list[Source] = []
     left_out: list[str] = []
     for path in paths:
         try:
-            source = _open(path, False, seen, quality)
+            found += _open(path, False, seen, quality)
         except (SourceError, NotOurLogError) as error:
             left_out.append(str(error))
             quality.add("file of a folder left out", "warning", example=str(error), where=path)
-            continue
-        if source is not None:
-            found.append(source)
     if len(left_out) == len(paths):
         raise SourceError(f"{folder}: no log in this folder can be read; {left_out[0]}")
     return found
 
 
-def _age(name: str) -> tuple[str, bool, int, str]:
-    """Sorts a log's rotated files oldest first and the current one last: dates rise, numbers fall."""
-    match = _LOG_NAME.fullmatch(name)
-    turn = match["turn"] if match else None
-    if match is None or turn is None:
-        return name.removesuffix(".gz"), True, 0, name
-    if turn.isdigit() and len(turn) < _DATE_DIGITS:
-        return match["base"], False, -int(turn), name
-    return match["base"], False, 0, turn
-
-
-def _open(path: str, listed: bool, seen: set[tuple[int, int]], quality: Collector) -> Source | None:
-    """The file as a source; null when it was opened already, under this or another name."""
+def _open(path: str, listed: bool, seen: set[tuple[int, int]], quality: Collector) -> list[Source]:
+    """The file as a source, or the files of an archive; none when it was opened already, under this or another name."""
     data = _bytes_of(path, seen)
     if data is None:
         quality.add("file given twice", "note", example=path, where=path)
-        return None
-    packed = data[:2] == gzipped.MAGIC
-    if packed:
-        data = _unpack(path, data, quality)
+        return []
+    return _sources(path, data, listed, quality, 0)
+
+
+def _sources(
+    path: str, data: bytes | mmap.mmap, listed: bool, quality: Collector, depth: int, inside: bool = False
+) -> list[Source]:
+    """The text behind `data`, unpacked; of an archive, which may lie in `depth` others, the logs in it."""
+    known = packed.packing(data[: looks.HEAD])
+    if known is not None:
+        data = _unpack(path, data, known, quality)
     if not len(data):
         raise NotOurLogError(f"{path}: empty, nothing to read")
-    looks_like = looks.strange(data[: looks.HEAD])
+    head = data[: looks.HEAD]
+    if packed.is_archive(head):
+        if depth > _NESTED:
+            raise NotOurLogError(f"{path}: an archive {depth} archives deep: unpack the outer ones first")
+        return _archive(path, data[:], quality, depth)
+    looks_like = looks.strange(head)
     if looks_like is not None:
         raise NotOurLogError(f"{path}: not a log but {looks_like}")
-    return Source(path, data, packed, listed)
+    return [Source(path, data, inside or known is not None, listed)]
 
 
-def _unpack(path: str, data: bytes | mmap.mmap, quality: Collector) -> bytes:
-    unpacked = gzipped.unpack(data[:])
+def _archive(path: str, data: bytes, quality: Collector, depth: int) -> list[Source]:
+    """Files of an archive that are named like logs; where none is, all that are text."""
+    named = [name for name in packed.names(data) if places.is_log_name(name) or places.is_archive_name(name)]
+    found: list[Source] = []
+    left_out = ""
+    for member in packed.members(data, named.__contains__ if named else lambda _: True):
+        where = f"{path}/{member.name}".rstrip("/")
+        if member.damage is not None:
+            quality.add("damaged file of an archive", "warning", example=f"{where}: {member.damage}", where=where)
+        if not member.data:
+            continue
+        try:
+            found += _sources(where, member.data, False, quality, depth + 1, inside=True)
+        except (SourceError, NotOurLogError) as error:
+            left_out = left_out or f"; {error}"
+            quality.add("file of an archive left out", "warning", example=str(error), where=where)
+    if not found:
+        raise SourceError(f"{path}: no log in this archive{left_out}")
+    return found
+
+
+def _unpack(path: str, data: bytes | mmap.mmap, known: packed.Packing, quality: Collector) -> bytes:
+    unpacked = packed.unpack(path, data[:], known)
     if unpacked.damage is not None:
         if not unpacked.data:
-            raise NotOurLogError(f"{path}: a gzip file that gives no text: {unpacked.damage}")
-        quality.add("damaged gzip file", "warning", example=f"{path}: {unpacked.damage}", where=path)
+            raise NotOurLogError(f"{path}: a {known.name} file that gives no text: {unpacked.damage}")
+        quality.add(f"damaged {known.name} file", "warning", example=f"{path}: {unpacked.damage}", where=path)
     return unpacked.data
 
 
