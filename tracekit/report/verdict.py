@@ -10,7 +10,10 @@ from tracekit.report.words import between, duration, known, listed, seconds, tex
 
 BAD = ("failed", "cancelled", "unfinished")
 CAUSES, CLAUSES = 2, 3  # said at most
+MOST = 0.6  # of the wall time; causes that cost less leave something to tell
+SAME = 0.03  # two times that differ by less are one
 WORK, UNLOGGED = "execution", "unlogged"
+UNITS = ("ms", "s", "min", "h")
 CLAUSE_SHARE = 0.03  # of the wall time; shorter parts are not worth a clause
 
 
@@ -70,25 +73,25 @@ def sentence(
     operation: Any, ledger: Sequence[Any], commands: Sequence[Any], findings: Sequence[Any], end_of_log: object
 ) -> str:
     """The verdict. `ledger`, `commands` and `findings` are the rows of this operation."""
-    causes = [
-        text(row.title, 160) + (f" ({duration(seconds(row.cost))})" if known(row.cost) else "")
-        for row in findings
-        if str(row.verdict) == "found" and str(row.severity) != "note"
-    ][:CAUSES]
-    # A named cause says more than the interval that it explains.
-    most = CLAUSES if not known(operation.error) else 1
-    said = causes or clauses(ledger, commands)[:most]
+    causes = [row for row in findings if str(row.verdict) == "found" and str(row.severity) != "note"][:CAUSES]
+    costs = [seconds(row.cost) or 0.0 for row in causes]
+    said = [_cause(row) for row in causes]
+    # A named cause says more than the interval that it explains; what it leaves unexplained is told as well.
+    if not causes or (not known(operation.error) and sum(costs) < MOST * elapsed(operation, end_of_log)):
+        most = 1 if known(operation.error) else CLAUSES - len(causes)
+        said += clauses(ledger, commands, costs)[:most]
     return "; ".join([_outcome(operation, end_of_log), *said]) + "."
 
 
-def clauses(ledger: Sequence[Any], commands: Sequence[Any]) -> list[str]:
-    """What the wall time went into, longest first, one clause per owner."""
+def clauses(ledger: Sequence[Any], commands: Sequence[Any], told: Sequence[float] = ()) -> list[str]:
+    """What the wall time went into, longest first, one clause per owner; without those that took a time of `told`."""
     parts = _parts(ledger, commands)
     least = CLAUSE_SHARE * sum(took for took, _ in parts.values())
     said: list[str] = []
     for part, (took, owner) in sorted(parts.items(), key=lambda item: (-item[1][0], item[0])):
         # That the server works for the rest of the time is what one expects.
-        if took <= 0 or took < least or (said and part.category == WORK):
+        expected = part.category == WORK and (said or told)
+        if took <= 0 or took < least or expected or any(abs(took - other) < SAME * took for other in told):
             continue
         form = "command" if part.category == "agent" and part.host and part.command else part.category
         clause = words().clauses[form]
@@ -96,6 +99,13 @@ def clauses(ledger: Sequence[Any], commands: Sequence[Any]) -> list[str]:
             clause.format(time=duration(took), owner=owner, host=part.host, command=part.command).replace(" ()", "")
         )
     return said
+
+
+def _cause(finding: Any) -> str:
+    """A finding's title, with its cost where the title names no time."""
+    title = text(finding.title, 160)
+    names_time = any(word.strip(".,:;()") in UNITS for word in title.split())
+    return f"{title} ({duration(seconds(finding.cost))})" if known(finding.cost) and not names_time else title
 
 
 def _parts(ledger: Sequence[Any], commands: Sequence[Any]) -> dict[_Part, tuple[float, str]]:
