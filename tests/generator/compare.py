@@ -93,8 +93,8 @@ def tables(trace: Trace, operation: str | None = None) -> dict[str, list[Row]]:
         if operation is not None:
             table = table[table["operation"] == operation]
         if name == "spans":
-            base = table["span"].min() if len(table) else 0
-            table = table.assign(parent=table["parent"] - base)
+            place = {span: number for number, span in enumerate(table["span"])}
+            table = table.assign(parent=[place.get(parent) for parent in table["parent"].astype("object")])
         dropped = {"span", "request", "first_record", "last_record", "thread", "server"} & set(table.columns)
         made[name] = [{key: plain(value) if not isinstance(value, dict) else value for key, value in row.items()}
                       for row in table.drop(columns=list(dropped)).to_dict("records")]

@@ -110,6 +110,9 @@ class Layout:
     lying_hosts: bool  # lines of the attache classes name the host that was attached last (trap 10)
     exceptions_inline: bool  # the exception's class stands on the message's line
     parameters: bool  # a POST's parameters are printed below its line
+    logids: bool = True
+    prefix: str = ""  # a shipper's, before every record
+    point: str = ","  # before the milliseconds
 
     def say(self, statement: str, **values: object) -> str:
         """The message of a statement."""
@@ -117,12 +120,34 @@ class Layout:
 
     def head(self, stamp: str, level: str, logger: str, thread: str, context: Context, logid: str) -> str:
         """Everything before the message."""
-        return f"{stamp} {level:<5} [{logger}] ({thread}:{self.context(context)}) (logid:{logid}) "
+        said = f" (logid:{logid})" if self.logids else ""
+        stamp = stamp.replace(".", self.point)
+        return f"{self.prefix}{stamp} {level:<5} [{logger}] ({thread}:{self.context(context)}){said} "
 
 
-LAYOUTS = {
-    layout.id: layout for layout in (
-        Layout("log4j1", {**COMMON, **OLD}, lambda context: " ".join(context) or "null", False, False, False),
-        Layout("log4j2", {**COMMON, **NEW}, lambda context: f"[{', '.join(context)}]", True, True, True),
-    )
+def words(context: Context) -> str:
+    """A context of log4j 1."""
+    return " ".join(context) or "null"
+
+
+def brackets(context: Context) -> str:
+    """A context of log4j 2."""
+    return f"[{', '.join(context)}]"
+
+
+PREFIX = "Mar 11 16:52:02 mgmt01 cloudstack-management: "
+LAYOUTS = {layout.id: layout for layout in (
+    Layout("log4j1", {**COMMON, **OLD}, words, lying_hosts=False, exceptions_inline=False, parameters=False),
+    Layout("log4j2", {**COMMON, **NEW}, brackets, lying_hosts=True, exceptions_inline=True, parameters=True),
+    Layout("log4j1-plain", {**COMMON, **OLD}, words, False, False, False, logids=False),
+    Layout("forwarded", {**COMMON, **NEW}, brackets, True, True, True, prefix=PREFIX),
+    Layout("reshipped", {**COMMON, **OLD}, words, False, False, False, point="."),
+)}
+# Dialects of other files, and those that keep no whole log of a management server, by what they lack.
+OTHERS = {
+    "agent": ("agent-iso", "agent-log4j1", "agent-log4j2", "agent-plain"),
+    "usage": ("usage-log4j1", "usage-log4j2"),
+    "requests only": ("access", "apilog-log4j1", "apilog-log4j2"),
+    "no date": ("container", "development", "syslog", "undated"),
+    "no context": ("spring",),
 }

@@ -102,7 +102,7 @@ def interleaved(lines: list[Line], jitter: int, chance: random.Random) -> list[L
 
 
 def text(world: World, line: Line, crlf: bool) -> bytes:
-    stamp = (EPOCH + timedelta(milliseconds=line.ts)).isoformat(" ", "milliseconds").replace(".", ",")
+    stamp = (EPOCH + timedelta(milliseconds=line.ts)).isoformat(" ", "milliseconds")
     head = world.layout.head(stamp, line.level, line.logger, line.run.thread, line.context, line.logid)
     made = f"{head}{line.message}\n"
     return (made.replace("\n", "\r\n") if crlf else made).encode()

@@ -60,7 +60,7 @@ class JobTruth:
     code: int = 0
     error: str | None = None
     said: dict[str, list[Line]] = field(default_factory=dict)
-    told: frozenset[str] = frozenset()  # what the release's details of a job say: "uuid"
+    told: frozenset[str] = frozenset()  # how its lines tell who it is: "uuid", "logid"
     run: Run | None = None  # on its executor
 
     def lines(self, *statements: str) -> list[Line]:
@@ -191,8 +191,10 @@ class OperationTruth:
     @property
     def uuid_known(self) -> bool:
         """Whether anything says which job a poll asks about: its details, or the logid of its thread."""
-        said = self.job.lines("execute") + [line for line in self.runs[0].lines if line.logid == self.job.uuid[:8]]
-        return first(said) is not None or ("uuid" in self.job.told and first(self.job.lines("submit")) is not None)
+        mine = [line for line in self.runs[0].lines if line.logid == self.job.uuid[:8]]
+        if "logid" in self.job.told and first(mine) is not None:
+            return True
+        return "uuid" in self.job.told and first(self.job.lines("execute", "submit")) is not None
 
 
 @dataclass(frozen=True)

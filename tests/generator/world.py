@@ -136,8 +136,10 @@ class World:
         """A new job. Its uuid is told by its details from 4.20.1 on."""
         number = self.next_job
         self.next_job += 1
-        told = frozenset({"uuid"}) if '"uuid":"$uuid"' in self.layout.words["details"] else frozenset()
-        self.truth.jobs[number] = JobTruth(number, origin, kind, vm, cls, self.uuid(), operation, told=told)
+        told = {"uuid"} if '"uuid":"$uuid"' in self.layout.words["details"] else set()
+        told |= {"logid"} if self.layout.logids else set()
+        self.truth.jobs[number] = JobTruth(number, origin, kind, vm, cls, self.uuid(), operation,
+                                           told=frozenset(told))
         return self.truth.jobs[number]
 
     def tell(self, thread: Thread, job: JobTruth, statement: str, wait: int | None = None, logid: str | None = None,
