@@ -76,6 +76,15 @@ def test_a_named_cause_stands_in_place_of_the_interval_that_it_explains(typical:
     )
 
 
+def test_advice_keeps_its_paragraphs() -> None:
+    maker = factory.Maker()
+    factory.failed(maker)
+    maker.rows["findings"][0]["advice"] = "Look here.\nThen there."
+    html, made = _made(maker.trace())
+    assert shown(made, "job-51").findings[0].advice == ("Look here.", "Then there.")
+    assert "<p>Look here.</p><p>Then there.</p>" in html
+
+
 def test_what_is_not_known_is_said_to_be_unknown(typical: tuple[str, PageContext]) -> None:
     detail = shown(typical[1], "job-60")
     assert detail.sentence.startswith("Migration of i-2-3-VM has no end in this log, ")

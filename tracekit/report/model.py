@@ -211,7 +211,7 @@ class Finding:
     severity: str
     title: str
     cost: str
-    advice: str
+    advice: tuple[str, ...]  # paragraphs
     evidence: tuple[LogLine, ...]
 
 

@@ -178,7 +178,7 @@ def findings(rows: Sequence[Any], log: Log) -> tuple[Finding, ...]:
             severity=str(row.severity),
             title=text(row.title, 300),
             cost=duration(seconds(row.cost)) if known(row.cost) else "",
-            advice=text(row.advice, 1000),
+            advice=tuple(text(line, 500) for line in str(row.advice).splitlines()) if known(row.advice) else (),
             evidence=tuple(log.line(int(record)) for record in list(row.evidence or ())[:MAX_EVIDENCE]),
         )
         for row in rows
