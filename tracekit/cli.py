@@ -28,6 +28,7 @@ FILTERS = (
     click.option("--command", metavar="NAME", help="Part of the API command's name."),
     click.option("--failed", is_flag=True, help="Failed and cancelled ones."),
     click.option("--slower-than", metavar="TIME", help="150ms, 2s, 1.5m."),
+    click.option("--dialect", metavar="NAME", help="Take every file for this log layout; see grammars/dialects."),
 )
 
 
@@ -188,7 +189,7 @@ def chosen(paths: tuple[str, ...], given: dict[str, Any]) -> Trace:
     from tracekit.trace import read_trace
 
     filters = filters_of(given)
-    trace = read_trace(list(paths))
+    trace = read_trace(list(paths), dialect=given.get("dialect"), since=filters.since, until=filters.until)
     return replace(trace, operations=filters.apply(trace.operations).reset_index(drop=True))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -13,6 +14,9 @@ from tracekit.parse import FileRead, parse
 from tracekit.parse.scan import Events
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
+
+# The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
+FOLLOWED = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,18 @@ class Trace:
     meta: Meta
 
 
-def read_trace(paths: list[str]) -> Trace:
-    """Read logs and rebuild what happened. Raises the errors of open_sources and parse."""
+def read_trace(
+    paths: list[str], *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> Trace:
+    """Read logs and rebuild what happened. Raises the errors of open_sources and parse.
+
+    Of plain files only the time from `since` on is read, and what was submitted by `until` is followed for FOLLOWED
+    more: an operation that is cut there is shown as unfinished. `dialect` is the layout to take every file for.
+    """
     sources = open_sources(paths)
     quality = Collector()
     quality.extend(sources.quality)
-    parsed = parse(sources, quality)
+    parsed = parse(sources, quality, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
     built = build(parsed, parsed.sources, quality)
     findings = diagnose(
         built.records,
