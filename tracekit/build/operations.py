@@ -51,18 +51,25 @@ def draft_operations(
     of_job = of_job[~of_job.index.duplicated()]
     of_run = look_up(runs["origin"].fillna(runs["job"]), of_job)
     of_run = of_run.where(of_run.notna(), asked["operation"].reindex(of_run.index))
-    table = table_of(asked, jobs, of_run, runs, model)
+    table = table_of(asked, jobs, of_run, of_job, runs, model)
     polls = polls_of(requests, table, jobs, quality)
     of_run = of_run.where(of_run.notna(), polls["operation"].reindex(of_run.index))
     return Drafts(with_polls(table, polls), of_run, of_job)
 
 
 def table_of(
-    asked: pd.DataFrame, jobs: pd.DataFrame, of_run: pd.Series[Any], runs: pd.DataFrame, model: Model
+    asked: pd.DataFrame,
+    jobs: pd.DataFrame,
+    of_run: pd.Series[Any],
+    of_job: pd.Series[Any],
+    runs: pd.DataFrame,
+    model: Model,
 ) -> pd.DataFrame:
     """One row an operation: the request's side, then the side of its topmost job."""
     side = asked.reset_index().set_index("operation")
-    made = pd.DataFrame(index=pd.Index(of_run.dropna().unique(), name="operation"))
+    # Of some jobs other threads alone speak: a restart cancels what was left.
+    named = pd.concat([of_run.dropna(), look_up(jobs["job"], of_job).dropna()])
+    made = pd.DataFrame(index=pd.Index(named.unique(), name="operation"))
     made["run"] = side["run"].reindex(made.index).astype("Int64")
     made["job"] = pd.Series([number(name) for name in made.index], index=made.index, dtype="Int64")
     top = jobs.set_index("job").reindex(made["job"]).set_index(made.index)
@@ -74,9 +81,9 @@ def table_of(
     # A job's own queue (a volume, a network) or the executor: from submit until its thread took it.
     made["queued"] = made["queued"].fillna(top["submitted"])
     made.loc[made["job"].isna(), "completed"] = made["returned"]
-    made["command"] = side["command"].reindex(made.index).fillna(top["command"].map(model.api_commands))
-    made["caller"] = side["start_IP"].reindex(made.index)
-    made["asked_name"] = side["name"].reindex(made.index)
+    made["command"] = side["command"].reindex(made.index).astype("str").fillna(top["command"].map(model.api_commands))
+    made["caller"] = side["start_IP"].reindex(made.index).astype("str")
+    made["asked_name"] = side["name"].reindex(made.index).astype("str")
     made["status"] = top["status"].astype("object")
     returned = made["job"].isna() & made["returned"].notna()
     made.loc[returned, "status"] = "succeeded"
@@ -93,13 +100,16 @@ def number(operation: str) -> int | None:
 def polls_of(requests: pd.DataFrame, table: pd.DataFrame, jobs: pd.DataFrame, quality: Collector) -> pd.DataFrame:
     """Requests that ask how a job is doing, with the operation they ask about; null where the log has no such job."""
     polls = requests[requests["polled"].notna()]
-    short = {
-        uuid[:8]: f"job-{job}"
+    # Of some jobs only the first eight digits are known, which another job may share: never where all are.
+    asked = {
+        uuid: f"job-{job}"
         for job, uuid in zip(jobs["job"], jobs["uuid"], strict=True)
         if isinstance(uuid, str) and f"job-{job}" in table.index
     }
     polls = polls.assign(
-        operation=pd.Series([short.get(str(uuid)[:8]) for uuid in polls["polled"]], index=polls.index, dtype="str")
+        operation=pd.Series(
+            [asked.get(str(uuid), asked.get(str(uuid)[:8])) for uuid in polls["polled"]], index=polls.index, dtype="str"
+        )
     )
     lost = polls["operation"].isna()
     if lost.any():

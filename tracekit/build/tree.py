@@ -67,8 +67,12 @@ def build_tree(
     mine = mine[mine["order"].notna()]
     begun = mine.groupby("operation")["first"].transform("min").fillna(mine["first"])
     mine = mine.assign(begun=begun).sort_values(["begun", "operation", "order", "first"], kind="stable")
-    ends = {word: happened[word].drop_duplicates("run").set_index("run") for word in ("request.end", "job.remove")}
-    table = jobs.set_index("job")
+    ends = {
+        word: happened[word].drop_duplicates("run").set_index("run")["ts"].to_dict()
+        for word in ("request.end", "job.remove")
+    }
+    of_job = {row.job: row for row in rows(jobs)}
+    of_request = {row.Index: row for row in rows(requests)}
     polled = set(requests.index[requests["polled"].notna()])
     # A POST before 4.21 does not say what it asks for: the job that it submitted does.
     known = drafts.table.dropna(subset=["run", "command"]).set_index("run")["command"]
@@ -79,7 +83,7 @@ def build_tree(
         operation = run.operation if isinstance(run.operation, str) else None
         if run.run_kind == "request":
             span = add_request(
-                tree, run, requests.loc[run.Index], operation, named.get(run.Index, "API request"), ends["request.end"]
+                tree, run, of_request[run.Index], operation, named.get(run.Index, "API request"), ends["request.end"]
             )
             if operation and run.Index not in polled:
                 main[operation] = span
@@ -87,7 +91,7 @@ def build_tree(
             parent = main.get(operation or "")
             if run.run_kind == "work":
                 parent = job_span.get(int(run.origin), parent)
-            span = add_job(tree, run, table, operation, parent, ends["job.remove"])
+            span = add_job(tree, run, of_job.get(run.job), operation, parent, ends["job.remove"])
             job_span.setdefault(int(run.job), span)
         tree.of_run[run.Index] = span
         add_calls(tree, lines, run, span, operation, graph)
@@ -97,12 +101,12 @@ def build_tree(
 
 
 def add_request(
-    tree: Tree, run: Any, request: pd.Series[Any], operation: str | None, name: str, ends: pd.DataFrame
+    tree: Tree, run: Any, request: Any, operation: str | None, name: str, ends: Mapping[int, pd.Timestamp]
 ) -> int:
     """The span of an API request, from START to END."""
-    end = ends["ts"].get(run.Index)
-    begin = request["start_ts"] if pd.notna(request["start_ts"]) else run.start
-    status = None if pd.notna(request["start_ts"]) else "orphan"
+    end = ends.get(run.Index)
+    begin = request.start_ts if pd.notna(request.start_ts) else run.start
+    status = None if pd.notna(request.start_ts) else "orphan"
     return tree.rows.add(
         "request",
         name,
@@ -114,24 +118,23 @@ def add_request(
         status=status,
         first=int(run.first),
         last=int(run.last),
-        caller=request["start_IP"],
+        caller=request.start_IP,
     )
 
 
 def add_job(
-    tree: Tree, run: Any, jobs: pd.DataFrame, operation: str | None, parent: int | None, ends: pd.DataFrame
+    tree: Tree, run: Any, job: Any, operation: str | None, parent: int | None, ends: Mapping[int, pd.Timestamp]
 ) -> int:
-    """The span of a job's run on its executor thread, after a span for the queue in which it waited."""
-    job = jobs.loc[run.job] if run.job in jobs.index else None
-    name = (
-        str(job["command"]).rpartition(".")[2]
-        if job is not None and isinstance(job["command"], str)
-        else f"job-{run.job}"
-    )
+    """The span of a job's run on its executor thread, after a span for the queue in which it waited.
+
+    `job` is the row of the jobs table, or None for a job that is not in it.
+    """
+    command = None if job is None else job.command
+    name = command.rpartition(".")[2] if isinstance(command, str) else f"job-{run.job}"
     if job is not None:
         add_queue(tree, run, job, operation, parent)
-    failed = job is not None and job["status"] in ("failed", "cancelled")
-    end = ends["ts"].get(run.Index)
+    failed = job is not None and job.status in ("failed", "cancelled")
+    end = ends.get(run.Index)
     status = "error" if failed else None
     return tree.rows.add(
         run.run_kind,
@@ -148,12 +151,12 @@ def add_job(
     )
 
 
-def add_queue(tree: Tree, run: Any, job: pd.Series[Any], operation: str | None, parent: int | None) -> None:
+def add_queue(tree: Tree, run: Any, job: Any, operation: str | None, parent: int | None) -> None:
     """In the queue of its VM until the heartbeat took it, then with the executor until a thread was free."""
-    begin = job["queued"] if pd.notna(job["queued"]) else job["submitted"]
-    taken = job["scheduled"]
-    if pd.notna(job["queued"]) and pd.notna(taken) and taken > begin:
-        name = f"VmWorkJobQueue.{job['vm']}" if pd.notna(job["vm"]) else "sync queue"
+    begin = job.queued if pd.notna(job.queued) else job.submitted
+    taken = job.scheduled
+    if pd.notna(job.queued) and pd.notna(taken) and taken > begin:
+        name = f"VmWorkJobQueue.{job.vm}" if pd.notna(job.vm) else "sync queue"
         tree.rows.add("queue", name, operation, parent, begin, taken, job=int(run.job))
         begin = taken
     if pd.notna(begin) and run.start - begin >= SHORTEST_QUEUE:
@@ -171,17 +174,23 @@ def add_calls(tree: Tree, lines: Lines, run: Any, span: int, operation: str | No
         run.run_kind,
     )
     made: list[int] = []
+    # Where the clock was set back a call's lines may lie behind the end that its job or request prints.
+    known = tree.rows.columns["end"][span]
+    last_end = None if pd.isna(known) else int(np.datetime64(known, "us").astype(np.int64))
+    until: list[int] = []
     for name, parent, first, last, start, end, ends in zip(
         frames.name, frames.parent, frames.first, frames.last, frames.start, frames.end, frames.ends, strict=True
     ):
+        limit = last_end if parent < 0 else until[parent]
+        until.append(int(end) if limit is None else min(int(end), limit))
         made.append(
             tree.rows.add(
                 "call",
                 name,
                 operation,
                 span if parent < 0 else made[parent],
-                np.datetime64(int(start), "us"),
-                np.datetime64(int(end), "us"),
+                np.datetime64(min(int(start), until[-1]), "us"),
+                np.datetime64(until[-1], "us"),
                 thread=run.thread,
                 ends=ends,
                 first=int(numbers[first]),
