@@ -174,6 +174,8 @@ class OperationTruth:
                 return made
         times = [line.ts for run in self.runs for line in run.lines if line.printed]
         if not times and not (joined and request):
+            if self.job.known:
+                made.append(Expected(self.operation, None, None, self.job.completed, self.job.status, None))
             return made
         if not (joined and began is not None):
             asked = self.asked.lines if joined and self.asked else []
@@ -202,7 +204,7 @@ class Expected:
     """A row of the operations table; times in milliseconds."""
 
     operation: str
-    submitted: int
+    submitted: int | None
     returned: int | None
     completed: int | None
     status: str
@@ -220,4 +222,10 @@ class Truth:
 
     def expected(self) -> dict[str, Expected]:
         """Rows of the operations table by name; operations behind a pseudo job are not among them."""
-        return {row.operation: row for operation in self.operations for row in operation.expected()}
+        made = {row.operation: row for operation in self.operations for row in operation.expected()}
+        for job in self.jobs.values():
+            ran = job.run is not None and any(line.printed for line in job.run.lines)
+            if job.kind == "work" and job.known and not ran and first(job.lines("sync")) is None:
+                # Nothing is left that says whose it was.
+                made[f"job-{job.job}"] = Expected(f"job-{job.job}", None, None, job.completed, job.status, None)
+        return made
