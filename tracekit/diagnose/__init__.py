@@ -15,6 +15,7 @@ from tracekit.diagnose.rules import Rule, load_rules
 from tracekit.diagnose.tables import Tables
 from tracekit.parse.grammar import Meaning
 from tracekit.parse.scan import Events
+from tracekit.read.files import Sources
 from tracekit.resources import grammars
 from tracekit.schema import FINDINGS, check, frame
 
@@ -23,14 +24,14 @@ LINES = 8  # lines of evidence that a finding quotes
 
 def diagnose(records: pd.DataFrame, spans: pd.DataFrame, operations: pd.DataFrame, jobs: pd.DataFrame,
              commands: pd.DataFrame, ledger: pd.DataFrame, events: Events, meanings: Mapping[str, Meaning],
-             rules: Sequence[Rule] | None = None) -> pd.DataFrame:
+             rules: Sequence[Rule] | None = None, sources: Sources | None = None) -> pd.DataFrame:
     """The table of schema.FINDINGS: every finding, then one row for each rule that found nothing.
 
     Findings stand operation by operation, the cause of each first; `cost` is the time of the operation that the cause
-    owns. A rule without a finding is `clear`, or `not enough data` with what is missing. Raises GrammarError where a
-    rule's file is wrong.
+    owns. A rule without a finding is `clear`, or `not enough data` with what is missing. Without `sources` the rules
+    that look at text find nothing. Raises GrammarError where a rule's file is wrong.
     """
-    tables = Tables(records, spans, operations, jobs, commands, ledger, events, meanings)
+    tables = Tables(records, spans, operations, jobs, commands, ledger, events, meanings, sources)
     engine = Engine(tables)
     chosen = load_rules(grammars() / "rules") if rules is None else rules
     platform = platform_of(tables)

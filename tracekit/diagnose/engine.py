@@ -73,6 +73,7 @@ class Engine:
         operations = tables.operations.set_index("operation")
         self.status: dict[str, str] = operations["status"].astype("object").to_dict()
         self.claimed: dict[str | None, list[tuple[float, float]]] = {}  # stretches that findings own, for the rules of rest
+        self.failed: set[str | None] = set()  # operations with a failure that a rule names
         self.others: dict[Holder, Rows] = {}
         self.walls: dict[str, float] = (operations["wall"] / pd.Timedelta(seconds=1)).fillna(0.0).to_dict()
 
@@ -83,6 +84,8 @@ class Engine:
             found = self.find(rule)
             made += found
             for one in found:
+                if rule.role == "failure":
+                    self.failed.add(one.operation)
                 if rule.role == "wait" and one.severity != "note":
                     bounds = zip(one.rows["low"][one.at], one.rows["high"][one.at], strict=True)
                     self.claimed.setdefault(one.operation, []).extend(bounds)
@@ -99,8 +102,10 @@ class Engine:
     def matched(self, rule: Rule, match: Match) -> list[Found]:
         """Findings of one way to see the cause."""
         rows = self.allowed(chosen(self.tables, match.rows), match)
-        if rule.rest:
-            free = [not self.owned(*row) for row in zip(rows["operation"], rows["low"], rows["high"], strict=True)]
+        if rule.rest and len(rows):
+            failed = self.failed if rule.role == "failure" else set()
+            free = [operation not in failed and not self.owned(operation, low, high)
+                    for operation, low, high in zip(rows["operation"], rows["low"], rows["high"], strict=True)]
             rows = rows[np.array(free, dtype=bool)].reset_index(drop=True)
         made, columns = [], Rows(rows)
         for operation, at in grouped(rows, rule.scope):
@@ -129,7 +134,7 @@ class Engine:
         for others in match.unless:
             rows = rows[~beside(self.tables, rows, others)]
         if match.together > 1:
-            rows = rows[together(rows) >= match.together]
+            rows = rows[together(rows, match.by) >= match.together]
         return rows.reset_index(drop=True)
 
     def cost(self, rule: Rule, operation: str | None, rows: pd.DataFrame, at: npt.NDArray[np.int64]) -> float:
@@ -192,11 +197,16 @@ def limits(rows: pd.DataFrame, match: Match) -> tuple[npt.NDArray[np.float64], n
     return made, own
 
 
-def together(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """For each row how many operations, its own included, have a row that overlaps it."""
+def together(rows: pd.DataFrame, by: Sequence[str]) -> npt.NDArray[np.int64]:
+    """For each row how many rows, itself included, overlap it; of those that agree with it in the columns `by`."""
+    made = np.zeros(len(rows), dtype=np.int64)
+    groups = rows.groupby([rows[name].astype("object") for name in by], dropna=False).indices.values() if by else [np.arange(len(rows))]
     low, high = rows["low"].to_numpy(), rows["high"].to_numpy()
-    names = rows["operation"].to_numpy(dtype=object)
-    return np.array([len(set(names[(low < b) & (high > a)])) for a, b in zip(low, high, strict=True)], dtype=np.int64)
+    for at in groups:
+        begun = np.searchsorted(np.sort(low[at]), high[at], "left")
+        over = np.searchsorted(np.sort(high[at]), low[at], "right")
+        made[at] = begun - over
+    return made
 
 
 def union(intervals: Sequence[tuple[float, float]]) -> float:

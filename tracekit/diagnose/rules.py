@@ -21,7 +21,7 @@ CERTAINTIES = ("certain", "likely", "possible")
 ROLES = ("wait", "failure", "echo", "after")
 SCOPES = ("operation", "log")
 PLATFORMS = ("ubuntu", "el")
-COMPARISONS = ("is", "not", "has", "lacks", "above", "below", "least", "most", "known", "within")
+COMPARISONS = ("is", "not", "has", "lacks", "above", "below", "least", "most", "known", "within", "like")
 REACHES = ("before", "after")
 COSTS = ("rows", "none")
 
@@ -42,6 +42,7 @@ class Select:
     table: str
     between: tuple[str, str] | None  # time columns that bound the row, where the table offers several
     begin: tuple[str, ...]  # statements; tables `events` (which) and `pairs` (where one begins)
+    text: tuple[str, ...]  # table `events`: the record holds one of these; without `begin` of what no rule reads
     end: tuple[str, ...]  # statements where a pair ends
     same: tuple[str, ...]  # columns that both statements of a pair share
     reach: str | None  # table `events`: `before` or `after`, a statement with the time to its thread's neighbouring line
@@ -69,7 +70,8 @@ class Match:
     count: int  # rows per operation below which nothing is said
     severity: str | None  # instead of the rule's
     certainty: str | None
-    together: int  # operations that must have such rows at the same time
+    together: int  # rows that must be under way at the same time
+    by: tuple[str, ...]  # columns in which these agree
     also: tuple[Beside, ...]  # what must go with a row
     unless: tuple[Beside, ...]  # what must not
     title: str | None  # instead of the rule's
@@ -170,6 +172,7 @@ def match_of(row: dict[str, Any]) -> Match:
         severity=one_of(row.pop("severity"), SEVERITIES) if "severity" in row else None,
         certainty=one_of(row.pop("certainty"), CERTAINTIES) if "certainty" in row else None,
         together=row.pop("together", 1),
+        by=tuple(row.pop("by", ())),
         also=tuple(beside_of(part) for part in row.pop("also", ())),
         unless=tuple(beside_of(part) for part in row.pop("unless", ())),
         title=row.pop("title", None),
@@ -187,6 +190,7 @@ def select_of(row: dict[str, Any]) -> Select:
         table=row.pop("table"),
         between=tuple(between) if between else None,
         begin=tuple(row.pop("begin", ())),
+        text=tuple(row.pop("text", ())),
         end=tuple(row.pop("end", ())),
         same=tuple(row.pop("same", ())),
         reach=one_of(row.pop("reach"), REACHES) if "reach" in row else None,

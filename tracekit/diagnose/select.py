@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pandas as pd
@@ -84,6 +85,13 @@ def whole(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
     return (number(column) >= unit - slack) & ((rest <= slack) | (rest >= unit - slack))
 
 
+def like(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
+    """A text that fits one of some shell patterns."""
+    patterns = value if isinstance(value, tuple) else (value,)
+    known = {text: any(fnmatchcase(str(text), pattern) for pattern in patterns) for text in column.dropna().unique()}
+    return column.map(known).fillna(False).astype(bool)
+
+
 COMPARE: Mapping[str, Callable[[pd.Series[Any], Any], pd.Series[bool]]] = {
     "is": equal,
     "not": lambda column, value: ~equal(column, value),
@@ -95,4 +103,5 @@ COMPARE: Mapping[str, Callable[[pd.Series[Any], Any], pd.Series[bool]]] = {
     "most": lambda column, value: number(column) <= value,
     "known": lambda column, value: column.notna() == value,
     "within": whole,
+    "like": like,
 }

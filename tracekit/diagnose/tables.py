@@ -17,10 +17,13 @@ import pandas as pd
 
 from tracekit.diagnose.checks import CHECKS
 from tracekit.diagnose.clock import Clock, silences
+from tracekit.diagnose.haystack import Haystack
 from tracekit.diagnose.rules import Select
 from tracekit.parse.grammar import Meaning
 from tracekit.parse.scan import Events
+from tracekit.read.files import Sources
 
+LOUD = ("WARN", "ERROR", "FATAL")
 SAID = ("operation", "ts", "level", "thread", "job", "origin", "run", "span")  # what the records of events say
 
 
@@ -36,12 +39,13 @@ class Tables:
     ledger: pd.DataFrame
     events: Events
     meanings: Mapping[str, Meaning]
+    sources: Sources | None = None  # the text behind the records
     kept: dict[Select, pd.DataFrame] = field(default_factory=dict)  # what selects gave
 
     def rows(self, select: Select) -> pd.DataFrame:
         """Rows of the select's table with its bounds, before its conditions."""
         if select.table == "events":
-            return self.reaching(self.statements(select.begin), select.reach)
+            return self.reaching(self.saying(select), select.reach)
         if select.table == "pairs":
             return pairs(self.statements(select.begin), self.statements(select.end), select.same, self.ends if select.open else None)
         table: pd.DataFrame = getattr(self, f"view_{select.table}") if select.table in VIEWS else CHECKS[select.table](self)
@@ -155,6 +159,34 @@ class Tables:
         both = both[(both["begun"] < both["end"]) & (both["over"] > both["start"])]
         start = both[["start", "begun"]].max(axis=1)
         return both.assign(start=start, end=both[["end", "over"]].min(axis=1), span=pd.NA)
+
+    def saying(self, select: Select) -> pd.DataFrame:
+        """Rows of the table `events`: by statement, by text, or by both."""
+        if not select.text:
+            return self.statements(select.begin)
+        wanted = [text.encode() for text in select.text]
+        if select.begin:
+            rows = self.statements(select.begin)
+            return rows[[any(text in said for text in wanted) for said in self.texts(rows["record"].to_numpy())]]
+        return self.said(self.unread.holding(wanted))
+
+    def texts(self, records: npt.NDArray[np.int64]) -> list[bytes]:
+        """The bytes of some records; empty where the text is not at hand."""
+        if self.sources is None:
+            return [b""] * len(records)
+        places = (self.records[name].array.take(records) for name in ("source", "offset", "length"))
+        return [self.sources[path].slice(int(offset), int(length)) for path, offset, length in zip(*places, strict=True)]
+
+    @cached_property
+    def unread(self) -> Haystack:
+        """The text of records that no message rule reads, that warn, or that carry a trace."""
+        loud = self.records["event"].isna() | self.records["level"].isin(LOUD) | (self.records["lines"] > 1)
+        return Haystack.of(at := np.flatnonzero(loud.to_numpy()), self.texts(at))
+
+    def said(self, at: npt.NDArray[np.int64]) -> pd.DataFrame:
+        """Records as rows of the table `events`, without the columns of a message rule."""
+        said = {name: self.records[name].array.take(at) for name in SAID}
+        return pd.DataFrame({"record": at, **said, "start": said["ts"], "end": said["ts"], "first": at, "last": at})
 
     def statements(self, words: Iterable[str]) -> pd.DataFrame:
         """Events that one of `words` names: a rule of the message grammars, what it means, or its `Class.method`."""
