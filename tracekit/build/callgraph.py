@@ -59,7 +59,7 @@ class Statement(NamedTuple):
 class Place:
     """A stack of open frames: its innermost frame's name on top of the place of its caller."""
 
-    __slots__ = ("children", "depth", "moves", "name", "parent")
+    __slots__ = ("children", "depth", "moves", "name", "parent", "ways")
 
     def __init__(self, name: str, parent: Place | None) -> None:
         self.name = name
@@ -67,6 +67,7 @@ class Place:
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.children: dict[str, Place] = {}
         self.moves: dict[int, tuple[Move, ...]] = {}  # what is known so far, by the numbers of two statements
+        self.ways: dict[str, Way] = {}  # likewise, by the frame they lead to
 
     def below(self, names: Iterable[str]) -> Place:
         """The place after opening `names` one in the other."""
@@ -87,6 +88,7 @@ class Place:
 
 
 Move = tuple[Place, Place, float]  # where to, which open frame stays, log probability
+Way = tuple[str, tuple[str, ...], float]  # from which open frame, what is called on the way, odds
 
 
 class Table:
@@ -213,9 +215,10 @@ class CallGraph:
             changes = table.anywhere.get(word)
             if changes is None:
                 continue
+            total = changes.total()
             for change, count in changes.items():
                 back, skip, opens = change
-                chance = ELSEWHERE * count / changes.total()
+                chance = ELSEWHERE * count / total
                 if standing(place, back, skip) is not None:
                     yield change, chance
                 elif not skip:
@@ -228,12 +231,19 @@ class CallGraph:
         for table, before in zip(self._tables, after, strict=True):
             changes = table.returns.get((before, place.name))
             if changes is not None:
+                total = changes.total()
                 for change, count in changes.items():
-                    yield change, 0.5 * count / changes.total()
+                    yield change, 0.5 * count / total
                 return
 
-    def _way(self, place: Place, frame: str) -> tuple[str, tuple[str, ...], float]:
+    def _way(self, place: Place, frame: str) -> Way:
         """The most usual calls from an open frame to `frame`: its name, what they open, their odds (0: none known)."""
+        found = place.ways.get(frame)
+        if found is None:
+            found = place.ways[frame] = self._searched(place, frame)
+        return found
+
+    def _searched(self, place: Place, frame: str) -> Way:
         open_at: dict[str, int] = {}
         for at in place.up():
             open_at.setdefault(at.name, place.depth - at.depth)
@@ -247,9 +257,10 @@ class CallGraph:
                 continue
             seen.add(name)
             callers = self._callers.get(name, EMPTY)
+            total = callers.total()
             for caller, count in callers.items():
                 # A call from a frame further out closes those between: a little less probable for each.
-                further = cost - math.log(count / callers.total()) + 0.1 * open_at.get(caller, 0)
+                further = cost - math.log(count / total) + 0.1 * open_at.get(caller, 0)
                 heapq.heappush(queue, (further, caller, (name, *way)))
         return place.name, (), 0.0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,8 @@ from tracekit.build.model import Model, StageRule
 from tracekit.build.tree import Lines, Tree
 from tracekit.frames import rows
 from tracekit.parse.scan import Events
+
+DETAILS = ("DESTINATION", "ATTEMPT")  # columns that a stage's first and last lines may fill
 
 
 def add_stages(
@@ -28,20 +31,32 @@ def add_stages(
     """
     asked = frozenset().union(*(stage.opens | stage.closes for stage in model.stages))
     rules = {rule for rule, called in names.items() if called & asked}
-    details = events.table(sorted(rules), columns=["DESTINATION", "ATTEMPT"]).set_index("record")
-    classes = command_classes(commands)
+    details = said_by(events.table(sorted(rules), columns=list(DETAILS)))
+    of_job: dict[int, list[Any]] = defaultdict(list)
+    sent = rows(commands)
+    for command in sent:
+        if pd.notna(command.job) and pd.notna(command.sender):
+            of_job[int(command.job)].append(command)
+    classes = command_classes(sent)
     for run in starting_runs(tree, model):
         kind = str(runs.at[run, "run_kind"])
         own = [int(i) for i in lines.of_run[run] if lines.event[i] in rules and nesting(tree, int(i), model) <= 1]
         called = {number: names[lines.event[number] or ""] for number in own}
         for stage, first, last in walk(own, called, classes, [stage for stage in model.stages if stage.run == kind]):
-            add_stage(tree, lines, tree.of_run[run], stage, first, last, details, commands)
+            add_stage(tree, lines, tree.of_run[run], stage, first, last, details, of_job)
 
 
-def command_classes(commands: pd.DataFrame) -> dict[int, frozenset[str]]:
+def said_by(table: pd.DataFrame) -> dict[int, dict[str, Any]]:
+    """What each record says of DETAILS, null where it does not."""
+    columns = {name: table[name].to_list() for name in DETAILS}
+    values = zip(*columns.values(), strict=True)
+    return {record: dict(zip(DETAILS, row, strict=True)) for record, row in zip(table["record"], values, strict=True)}
+
+
+def command_classes(commands: Iterable[Any]) -> dict[int, frozenset[str]]:
     """Classes of the command that a record sends or whose answer it receives."""
     made: dict[int, frozenset[str]] = {}
-    for row in rows(commands):
+    for row in commands:
         names = frozenset(str(row.command or "").split(", "))
         for record in (row.sender, row.receiver):
             if pd.notna(record):
@@ -116,21 +131,18 @@ def add_stage(
     stage: StageRule,
     first: int,
     last: int,
-    details: pd.DataFrame,
-    commands: pd.DataFrame,
+    details: Mapping[int, Mapping[str, Any]],
+    commands: Mapping[int, Sequence[Any]],
 ) -> None:
-    """One stage span, with what its lines say: destination, attempt, commands."""
-    inside = commands[
-        (commands["sender"] >= first)
-        & (commands["sender"] <= last)
-        & (commands["job"] == tree.rows.columns["attributes"][parent].get("job"))
-    ]
+    """One stage span, with what its lines say: destination, attempt, commands. `commands` are those of each job."""
+    job = tree.rows.columns["attributes"][parent].get("job")
+    inside = [command for command in commands.get(job, ()) if first <= command.sender <= last]
     said: dict[str, Any] = {}
-    if len(inside):
-        said["commands"] = ", ".join(dict.fromkeys(str(name) for name in inside["command"].dropna()))
-        said["host"] = ", ".join(dict.fromkeys(inside["host_name"].dropna()))
-    for name in ("DESTINATION", "ATTEMPT"):
-        known = [value for value in details[name].reindex([first, last]).to_list() if pd.notna(value)]
+    if inside:
+        said["commands"] = ", ".join(dict.fromkeys(str(row.command) for row in inside if pd.notna(row.command)))
+        said["host"] = ", ".join(dict.fromkeys(row.host_name for row in inside if pd.notna(row.host_name)))
+    for name in DETAILS:
+        known = [value for at in (first, last) if pd.notna(value := details.get(at, {}).get(name))]
         if known:
             said[name.lower()] = known[-1]
     tree.rows.add(

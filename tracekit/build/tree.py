@@ -67,7 +67,7 @@ def build_tree(
     mine = mine[mine["order"].notna()]
     begun = mine.groupby("operation")["first"].transform("min").fillna(mine["first"])
     mine = mine.assign(begun=begun).sort_values(["begun", "operation", "order", "first"], kind="stable")
-    ends = {
+    ends: dict[str, dict[Any, Any]] = {
         word: happened[word].drop_duplicates("run").set_index("run")["ts"].to_dict()
         for word in ("request.end", "job.remove")
     }

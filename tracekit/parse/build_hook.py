@@ -1,6 +1,6 @@
-"""Hatchling calls this while a wheel is built: the patterns of all rules are derived and put into the package.
+"""Hatchling calls this while a wheel is built: what takes long to read out of grammars/ is put into the package.
 
-Nothing else of tracekit is imported than the module that derives, for the build environment has Lark and no pandas.
+Of tracekit only modules are imported that need no more than Lark, for the build environment has no pandas.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib.util
 import json
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ MODULE = "tracekit/parse/grammar.py"
 
 
 class DerivedRules(BuildHookInterface[Any]):
-    """Writes `derived.json`, which `tracekit/parse/derived.py` reads."""
+    """Writes `derived.json`, which `tracekit/prepared.py` reads."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         # An editable install works on the grammars of the checkout, which change: the user's cache serves them.
@@ -37,15 +38,17 @@ class DerivedRules(BuildHookInterface[Any]):
 
 
 def derived(root: Path) -> dict[str, Any]:
-    """Rules of every grammar by its digest, and the digest of the code that made them."""
+    """Rules of every grammar and tables of every TOML file by digest, and the digest of the code that derives."""
     grammar = load(root)
     folder = root / "grammars"
     lines = sorted(f"lines/{path.name}" for path in (folder / "lines").glob("*.lark"))
     known = [grammar.line_grammar(folder, name) for name in lines if name != grammar.PARTS]
     known += grammar.load_messages(folder).grammars
+    texts = [path.read_text(encoding="utf-8") for path in sorted((folder / "messages").glob("*.toml"))]
     return {
         "code": hashlib.sha256((root / MODULE).read_bytes()).hexdigest(),
         "grammars": {one.digest: one.derive() for one in known},
+        "toml": {hashlib.sha256(text.encode()).hexdigest(): tomllib.loads(text) for text in texts},
     }
 
 
@@ -55,7 +58,7 @@ def load(root: Path) -> Any:
     if spec is None or spec.loader is None:
         raise ImportError(f"{root / MODULE}: cannot be loaded")
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(root))  # for tracekit.errors
+    sys.path.insert(0, str(root))  # for what it imports
     sys.modules[spec.name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)

@@ -17,12 +17,8 @@ from typing import Any
 from lark import __version__ as lark_version
 
 from tracekit.cache import cache_folder, keep, prune
-from tracekit.errors import TracekitError
 from tracekit.parse.grammar import Derived, Grammar, Messages
-from tracekit.resources import grammars as shipped_folder
-
-SHIPPED = "derived.json"  # in grammars/ of an installed package
-MOST = 6  # versions of one grammar that stay in the cache
+from tracekit.prepared import MOST, shipped
 
 
 def derived_rules(messages: Messages) -> list[Derived]:
@@ -38,9 +34,9 @@ def derived_headers(grammars: Sequence[Grammar]) -> Mapping[str, Derived]:
 def patterns(grammar: Grammar) -> list[Derived]:
     """Patterns of the public rules of one grammar, in their order."""
     code = code_digest()
-    known = shipped(code).get(grammar.digest)
-    if known is not None:
-        return rules_of(known)
+    brought = shipped()
+    if brought.get("code") == code and grammar.digest in brought["grammars"]:
+        return rules_of(brought["grammars"][grammar.digest])
     whole = hashlib.sha256(f"{grammar.digest} {code} {lark_version}".encode()).hexdigest()
     name = Path(grammar.name).stem
     path = cache_folder() / f"grammar-{name}-{whole[:32]}.json"
@@ -57,17 +53,6 @@ def patterns(grammar: Grammar) -> list[Derived]:
 def code_digest() -> str:
     """Tells the code that derives patterns from other versions of it."""
     return hashlib.sha256((files("tracekit.parse") / "grammar.py").read_bytes()).hexdigest()
-
-
-@cache
-def shipped(code: str) -> Mapping[str, Any]:
-    """What the package brought: rows of rules by the grammar's digest; none when other `code` made them."""
-    try:
-        made = json.loads((shipped_folder() / SHIPPED).read_text(encoding="utf-8"))
-        rules: Mapping[str, Any] = made["grammars"] if made["code"] == code else {}
-    except (OSError, ValueError, KeyError, TypeError, TracekitError):
-        return {}
-    return rules
 
 
 def load(path: Path) -> list[Derived] | None:

@@ -25,6 +25,7 @@ from lark.grammar import NonTerminal, Rule as Production, Symbol
 from lark.lexer import PatternStr, TerminalDef
 
 from tracekit.errors import GrammarError
+from tracekit.prepared import read_toml
 
 COMMON = ("terminals.lark",)
 PARTS = "lines/parts.lark"  # what every header grammar may use
@@ -265,12 +266,8 @@ class Meaning(NamedTuple):
 
 def meanings(text: str, name: str) -> dict[str, Meaning]:
     """Rule name to meaning, from the text of one TOML file. Raises GrammarError with the file's name."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise GrammarError(f"grammars: {name}: {error}") from error
     made = {}
-    for rule, row in data.items():
+    for rule, row in read_toml(text, name).items():
         if not isinstance(row, dict) or "where" not in row:
             raise GrammarError(f"grammars: {name}: [{rule}] does not say `where`, the Class.method of the statement")
         made[rule] = Meaning(

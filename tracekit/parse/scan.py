@@ -24,11 +24,15 @@ class Reader:
 
     rule: Derived
     offsets: tuple[bool, ...]  # for each group: whether its place is wanted instead of its text
+    literal: bytes  # stands in every message of the rule
     compiled: re.Pattern[bytes] | None = None
 
     def read(self, data: Any, start: int, end: int, origin: int) -> tuple[Any, ...] | None:
         """Values of the groups when the rule reads exactly data[start:end]; places count from `origin`."""
         if self.compiled is None:
+            # Compiling takes as long as reading a thousand messages: not for one that cannot be of the rule.
+            if data.find(self.literal, start, end) < 0:
+                return None
             self.compiled = re.compile(self.rule.pattern.encode())
         found = self.compiled.fullmatch(data, start, end)
         if found is None:
@@ -46,7 +50,7 @@ class Dispatch:
 
     def __init__(self, rules: Iterable[Derived], columns: Mapping[str, str]) -> None:
         self.readers = [
-            Reader(rule, tuple(columns[name] == "offset" for name in rule.fields))
+            Reader(rule, tuple(columns[name] == "offset" for name in rule.fields), rule.literal.encode())
             for rule in sorted(rules, key=lambda rule: (-rule.weight, rule.name))
         ]
         self.tables: list[tuple[int, dict[bytes, list[int]]]] = []

@@ -1,0 +1,69 @@
+"""What is read out of grammars/ once and kept: a TOML file takes ten times as long to read as its JSON.
+
+The package brings it (`tracekit/parse/build_hook.py` writes it into the wheel); what is not there goes to the
+user's cache folder. Everything is found by the digest of the very text that it was made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tracekit.cache import cache_folder, keep, prune
+from tracekit.errors import GrammarError, TracekitError
+from tracekit.resources import grammars
+
+SHIPPED = "derived.json"  # in grammars/ of an installed package
+SMALL = 1 << 13  # characters of a text that is read at once
+MOST = 6  # versions of one file that stay in the cache
+
+
+@cache
+def shipped() -> Mapping[str, Any]:
+    """What the package brought; nothing in a checkout."""
+    try:
+        made = json.loads((grammars() / SHIPPED).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TracekitError):
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
+def digest_of(text: str) -> str:
+    """Tells a text from others."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_toml(text: str, name: str) -> dict[str, Any]:
+    """The tables of the TOML `text` of the file `name` under grammars/. Raises GrammarError with that name."""
+    if len(text) < SMALL:
+        return parsed(text, name)
+    digest = digest_of(text)
+    known = shipped().get("toml", {}).get(digest)
+    if known is not None:
+        return dict(known)
+    stem = Path(name).stem
+    path = cache_folder() / f"toml-{stem}-{digest[:32]}.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        made = parsed(text, name)
+    try:
+        whole = json.dumps(made)
+    except TypeError:  # a date, which JSON does not have
+        return made
+    keep(path, lambda draft: draft.write_text(whole, encoding="utf-8"))
+    prune(path.parent, f"toml-{stem}-{'?' * 32}.json", MOST)
+    return made
+
+
+def parsed(text: str, name: str) -> dict[str, Any]:
+    """The tables of `text`, read as TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise GrammarError(f"grammars: {name}: {error}") from error
