@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tracekit import frames
 from tracekit.report import answers, figures, ledger, summary, verdict
 from tracekit.report.figures import Point
 from tracekit.report.log import Log
-from tracekit.report.model import Overview, PageContext, Row, Segment, Table, Verdict
+from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Segment, Table, Verdict
 from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail
 from tracekit.report.scale import stacked
 from tracekit.report.words import clock, count, duration, known, seconds, stamp, text, words
@@ -54,17 +55,9 @@ def from_trace(trace: Trace, top: int = 20) -> PageContext:
     return PageContext(
         verdict=_verdict(worst, worst_parts, log, href, end_of_log),
         tiles=summary.tiles(rows),
-        answers=(
-            answers.covered(covered),
-            answers.how_many(rows),
-            answers.compared(rows, worst, href),
-            answers.where_went(worst_parts.ledger, href),
-            answers.longest_step(worst_parts.ledger, worst_parts.commands, log),
-            answers.waited(worst_parts.ledger),
-            answers.first_bad(worst, log),
-            answers.hosts(frames.rows(trace.commands)),
-            answers.stalled(intervals),
-            answers.see_it(worst),
+        answers=tuple(
+            replace(answer, answer=log.names.short(answer.answer), note=log.names.short(answer.note))
+            for answer in _answers(rows, worst, worst_parts, covered, intervals, log, href, trace)
         ),
         overview=_overview(rows, hrefs, end_of_log),
         stats=summary.stats(rows),
@@ -77,10 +70,28 @@ def from_trace(trace: Trace, top: int = 20) -> PageContext:
     )
 
 
+def _answers(
+    rows: Sequence[Any], worst: Any, parts: Parts, covered: Coverage, intervals: Sequence[Any], log: Log, href: str,
+    trace: Trace,
+) -> tuple[Answer, ...]:  # fmt: skip
+    return (
+        answers.covered(covered),
+        answers.how_many(rows),
+        answers.compared(rows, worst, href),
+        answers.where_went(parts.ledger, href),
+        answers.longest_step(parts.ledger, parts.commands, log),
+        answers.waited(parts.ledger),
+        answers.first_bad(worst, log),
+        answers.hosts(frames.rows(trace.commands)),
+        answers.stalled(intervals),
+        answers.see_it(worst),
+    )
+
+
 def _verdict(worst: Any, parts: Parts, log: Log, href: str, end_of_log: object) -> Verdict:
     split = ledger.view(parts.ledger, log, 0)
     return Verdict(
-        sentence=verdict.sentence(worst, ledger.within(parts.ledger), parts.commands, parts.findings, end_of_log),
+        sentence=verdict.sentence(worst, ledger.within(parts.ledger), parts.commands, parts.findings, end_of_log, log),
         status=str(worst.status),
         href=href,
         segments=split.segments if split else (),

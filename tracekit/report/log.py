@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from tracekit.report.model import Lines, LogLine
+from tracekit.report.names import Names
 from tracekit.report.words import clock, count, cut, known, text
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Log:
 
     def __init__(self, trace: Trace) -> None:
         records = trace.records
+        self.names = Names.of(trace.commands)
         self._sources = trace.sources
         self._paths = [str(path) for path in records["source"].cat.categories]
         self._names = short_names(self._paths)
@@ -57,6 +60,10 @@ class Log:
             return ""
         row = int(record)  # type: ignore[call-overload]
         return f"{self._names[self._source[row]]}:{self._numbers['line'][row]}"
+
+    def time(self, record: int) -> pd.Timestamp:
+        """When a record was written."""
+        return pd.Timestamp(self._time.iat[record])  # type: ignore[arg-type]
 
     def span(self, first: object, last: object) -> str:
         """`file:10–20` of two records, `file:10` where they are one, both in full where the files differ."""

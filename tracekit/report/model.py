@@ -164,6 +164,7 @@ class Command:
 
     name: str
     host: str
+    host_full: str
     seq: str
     sent: str
     waited: str  # from scheduled to sent

@@ -10,7 +10,7 @@ from tracekit.frames import rows
 from tracekit.report import calls, ledger, svg, verdict
 from tracekit.report.log import Log
 from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage
-from tracekit.report.words import between, clock, count, duration, known, number, seconds, stamp, text
+from tracekit.report.words import between, clock, count, duration, known, listed, number, seconds, stamp, text
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
@@ -72,15 +72,17 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         command=text(operation.command, 80) or "unknown command",
         entity=text(operation.entity, 80),
         status=str(operation.status),
-        sentence=verdict.sentence(operation, ledger.within(parts.ledger), parts.commands, parts.findings, end_of_log),
+        sentence=verdict.sentence(
+            operation, ledger.within(parts.ledger), parts.commands, parts.findings, end_of_log, log
+        ),
         error=text(operation.error, 400),
         facts=facts(operation),
         timeline=svg.timeline(operation, parts.spans, parts.ledger, log),
         ledger=split,
         no_ledger="" if split else _why_no_ledger(operation),
-        stages=stages(parts.spans, str(operation.entity)),
+        stages=stages(parts.spans, str(operation.entity), log),
         findings=findings(parts.findings, log),
-        commands=commands(parts.commands, parts.spans),
+        commands=commands(parts.commands, parts.spans, log),
         tree=calls.view(parts.spans, log, limits.nodes, hint),
         lines=log.lines(name, limits.head, limits.tail),
     )
@@ -119,20 +121,18 @@ def facts(operation: Any) -> tuple[Fact, ...]:
     return tuple([fact for fact in said if fact.value] + moments + (spans if known(operation.job) else spans[:1]))
 
 
-def stages(spans: Sequence[Any], entity: str) -> tuple[Stage, ...]:
+def stages(spans: Sequence[Any], entity: str, log: Log) -> tuple[Stage, ...]:
     """The stages in time order; the longest of the operation's own machine is marked."""
     rows = sorted((row for row in spans if str(row.kind) == "stage"), key=lambda row: (row.start, row.span))
     lengths = [seconds(row.duration) or 0.0 for row in rows]
     longest = max(lengths, default=0.0)
-    return tuple(_stage(row, entity, length == longest > 0) for row, length in zip(rows, lengths, strict=True))
+    return tuple(_stage(row, entity, length == longest > 0, log) for row, length in zip(rows, lengths, strict=True))
 
 
-def _stage(row: Any, entity: str, slowest: bool) -> Stage:
+def _stage(row: Any, entity: str, slowest: bool, log: Log) -> Stage:
     attributes = row.attributes if isinstance(row.attributes, dict) else {}
     about = attributes.get("vm")
-    said = [
-        f"{key} {text(value, 200)}" for key, value in attributes.items() if key not in DETAIL_SKIPPED and known(value)
-    ]
+    said = [_said(key, value, log) for key, value in attributes.items() if key not in DETAIL_SKIPPED and known(value)]
     before = "≤ " if str(row.ends) == "before" else ""
     return Stage(
         name=text(row.name, 60) + (f" ({text(about, 60)})" if known(about) and str(about) != entity else ""),
@@ -145,22 +145,30 @@ def _stage(row: Any, entity: str, slowest: bool) -> Stage:
     )
 
 
-def commands(rows: Sequence[Any], spans: Sequence[Any]) -> Commands:
+def _said(key: str, value: object, log: Log) -> str:
+    """One attribute of a stage: as `words.toml` says it, else its name and its value."""
+    whole = text(value, 2000)
+    said = log.names.detail(key, whole)
+    return said if said != log.names.short(whole) else f"{key} {listed(said, 3)}"
+
+
+def commands(rows: Sequence[Any], spans: Sequence[Any], log: Log) -> Commands:
     """The agent commands in the order in which they were sent; the shortest are left out beyond MAX_COMMANDS."""
     failed = {row.span for row in spans if str(row.status) == "error"}
     longest = sorted(range(len(rows)), key=lambda i: (-(verdict.answer_time(rows[i]) or 0.0), i))[:MAX_COMMANDS]
-    shown = tuple(_command(rows[i], failed) for i in sorted(longest))
+    shown = tuple(_command(rows[i], failed, log) for i in sorted(longest))
     lost = len(rows) - len(shown)
     return Commands(shown, f"{count(lost, 'shorter command')} left out" if lost else "")
 
 
-def _command(row: Any, failed: set[int]) -> Command:
-    host = text(row.host_name, 60) or (f"host {number(row.host)}" if known(row.host) else "unknown")
+def _command(row: Any, failed: set[int], log: Log) -> Command:
+    host = text(row.host_name, 120) or (f"host {number(row.host)}" if known(row.host) else "unknown")
     waited = between(row.scheduled, row.sent)
     said = [text(row.result, 60), text(row.details, 200)]
     return Command(
         name=text(row.command, 160) or "unknown",
-        host=host,
+        host=log.names.short(host),
+        host_full=host,
         seq=f"{number(row.host)}-{row.seq}",
         sent=clock(row.sent),
         waited=duration(waited) if waited else "",

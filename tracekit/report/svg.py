@@ -158,7 +158,7 @@ def _ledger_mark(group: Sequence[Any], log: Log, axis: Axis) -> Mark:
     window = f"{clock(first.start)} – {clock(last.end)} ({duration(between(first.start, last.end))})"
     lines = log.brief(first.first_record, last.last_record)
     title = " · ".join(part for part in (f"{first.category}: {owner}", window, lines) if part)
-    return Mark(css, start, end, owner, title)
+    return Mark(css, start, end, log.names.short(owner), title)
 
 
 def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tracekit.report.causes import causes
+from tracekit.report.log import Log
 from tracekit.report.words import between, duration, known, listed, seconds, text, words
 
 BAD = ("failed", "cancelled", "unfinished")
-CAUSES, CLAUSES = 2, 3  # said at most
+CLAUSES = 3  # said at most
 MOST = 0.6  # of the wall time; causes that cost less leave something to tell
 SAME = 0.03  # two times that differ by less are one
 WORK, UNLOGGED = "execution", "unlogged"
-UNITS = ("ms", "s", "min", "h")
 CLAUSE_SHARE = 0.03  # of the wall time; shorter parts are not worth a clause
 
 
@@ -61,7 +62,7 @@ def answer_time(command: Any) -> float | None:
 
 def subject(operation: Any) -> str:
     """What an operation is called: Deploy of i-2-3-VM, or its command as the API names it."""
-    command, entity = text(operation.command, 60), text(operation.entity, 60)
+    command, entity = text(operation.command, 60), called(text(operation.entity, 80))
     if not command:
         return text(operation.operation, 60) + (f" ({entity})" if entity else "")
     if entity and command in words().commands:
@@ -69,29 +70,42 @@ def subject(operation: Any) -> str:
     return f"{command} ({entity})" if entity else command
 
 
+def called(entity: str) -> str:
+    """The name that its owner gave a machine, before the one that CloudStack gave it: web01 (i-2-3-VM)."""
+    instance, bracket, name = entity.partition(" (")
+    return f"{name[:-1]} ({instance})" if bracket and name.endswith(")") else entity
+
+
 def sentence(
-    operation: Any, ledger: Sequence[Any], commands: Sequence[Any], findings: Sequence[Any], end_of_log: object
+    operation: Any,
+    ledger: Sequence[Any],
+    commands: Sequence[Any],
+    findings: Sequence[Any],
+    end_of_log: object,
+    log: Log,
 ) -> str:
     """The verdict. `ledger`, `commands` and `findings` are the rows of this operation."""
-    causes = [row for row in findings if str(row.verdict) == "found" and str(row.severity) != "note"][:CAUSES]
-    costs = [seconds(row.cost) or 0.0 for row in causes]
-    said = [_cause(row) for row in causes]
+    took = elapsed(operation, end_of_log)
+    told = causes(findings, commands, took, log)
+    said = [cause.said for cause in told]
+    costs = [cause.cost for cause in told]
     # A named cause says more than the interval that it explains; what it leaves unexplained is told as well.
-    if not causes or (not known(operation.error) and sum(costs) < MOST * elapsed(operation, end_of_log)):
-        most = 1 if known(operation.error) else CLAUSES - len(causes)
-        said += clauses(ledger, commands, costs)[:most]
-    return "; ".join([_outcome(operation, end_of_log), *said]) + "."
+    if not told or (not known(operation.error) and sum(costs) < MOST * took):
+        most = 1 if known(operation.error) else CLAUSES - len(told)
+        rest = [row for row in ledger if not any(cause.tells_of(row) for cause in told)]
+        said += clauses(rest, commands, took, costs)[: max(most, 0)]
+    return log.names.short("; ".join([_outcome(operation, end_of_log), *said])) + "."
 
 
-def clauses(ledger: Sequence[Any], commands: Sequence[Any], told: Sequence[float] = ()) -> list[str]:
+def clauses(ledger: Sequence[Any], commands: Sequence[Any], wall: float, told: Sequence[float] = ()) -> list[str]:
     """What the wall time went into, longest first, one clause per owner; without those that took a time of `told`."""
     parts = _parts(ledger, commands)
-    least = CLAUSE_SHARE * sum(took for took, _ in parts.values())
     said: list[str] = []
     for part, (took, owner) in sorted(parts.items(), key=lambda item: (-item[1][0], item[0])):
         # That the server works for the rest of the time is what one expects.
         expected = part.category == WORK and (said or told)
-        if took <= 0 or took < least or expected or any(abs(took - other) < SAME * took for other in told):
+        small = took <= 0 or took < CLAUSE_SHARE * wall
+        if small or expected or any(abs(took - other) < SAME * took for other in told):
             continue
         form = "command" if part.category == "agent" and part.host and part.command else part.category
         clause = words().clauses[form]
@@ -99,13 +113,6 @@ def clauses(ledger: Sequence[Any], commands: Sequence[Any], told: Sequence[float
             clause.format(time=duration(took), owner=owner, host=part.host, command=part.command).replace(" ()", "")
         )
     return said
-
-
-def _cause(finding: Any) -> str:
-    """A finding's title, with its cost where the title names no time."""
-    title = text(finding.title, 160)
-    names_time = any(word.strip(".,:;()") in UNITS for word in title.split())
-    return f"{title} ({duration(seconds(finding.cost))})" if known(finding.cost) and not names_time else title
 
 
 def _parts(ledger: Sequence[Any], commands: Sequence[Any]) -> dict[_Part, tuple[float, str]]:

@@ -27,12 +27,23 @@ class Category:
 
 
 @dataclass(frozen=True)
+class Form:
+    """How a value of a span is said."""
+
+    attribute: str
+    pattern: str
+    say: str
+
+
+@dataclass(frozen=True)
 class Words:
     """The page's vocabulary, from reports/assets/words.toml."""
 
     categories: tuple[Category, ...]
     clauses: Mapping[str, str]
     commands: Mapping[str, str]
+    causes: Mapping[str, str]
+    details: tuple[Form, ...]
 
 
 @cache
@@ -40,7 +51,8 @@ def words() -> Words:
     """The vocabulary; read once."""
     read = tomllib.loads((reports() / "assets" / "words.toml").read_text(encoding="utf-8"))
     categories = tuple(Category(key, **read["categories"][key]) for key in CATEGORIES)
-    return Words(categories, read["clauses"], read["commands"])
+    forms = tuple(Form(**form) for form in read["details"])
+    return Words(categories, read["clauses"], read["commands"], read["causes"], forms)
 
 
 def known(value: object) -> bool:
