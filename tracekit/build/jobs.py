@@ -58,9 +58,10 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     named = [first[word] for word in ("job.submit", "job.execute", "job.work")]
     for column in ("UUID", "CLASS", "VM"):
         made[column] = coalesce([rows[column] for rows in named], index)
-    made["kind"] = made["origin"].notna().map({True: "work", False: "api"})
     queue = first["job.queue"]
     of_vm = queue["QUEUE_ITEM"].where(queue["QUEUE"] == "VmWorkJobQueue")
+    # What waits for a VM is a work job, also where no line tells for whom it works.
+    made["kind"] = (made["origin"].notna() | of_vm.reindex(index).notna()).map({True: "work", False: "api"})
     made["vm"] = coalesce([made["VM"], of_vm], index)
     made["submitted"] = coalesce([first["job.submit"]["ts"], queue["ts"]], index)
     made["queued"] = queue["ts"].reindex(index)
