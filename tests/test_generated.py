@@ -1,4 +1,4 @@
-"""What is rebuilt from a log equals what was printed into it: jobs, parents, status, times, commands, requests, polls."""
+"""What is rebuilt from a log equals what was printed: jobs, parents, status, times, commands, requests, polls."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+
 from generator import compare
 from generator.invariants import broken
 from generator.layouts import LAYOUTS, OTHERS
@@ -15,9 +17,15 @@ from generator.operations import Deploy, deploy
 from generator.plan import KINDS, Plan, Step, plans
 from generator.reading import grammars_once, read
 from generator.world import World
-from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
-few = settings(deadline=None, phases=[Phase.generate], derandomize=True, database=None, suppress_health_check=list(HealthCheck), print_blob=False)
+few = settings(
+    deadline=None,
+    phases=[Phase.generate],
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=False,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,9 +84,22 @@ def test_one_file_or_the_same_in_three(plan: Plan, cuts: tuple[float, float]) ->
 @pytest.mark.parametrize("layout", ["log4j1", "log4j2"])
 def test_ten_deploys_at_once_are_ten_trees(layout: str) -> None:
     world = World(LAYOUTS[layout], random.Random(layout), direct=layout == "log4j1")
-    played = [deploy(world, 1000 + 40 * number, Deploy(router=number % 4 == 0, refusals=number % 3, second=number == 7,
-                                                       fails=number == 9, waits=600 * (number % 2), took=400 + 300 * number),
-                     late=3 * number - 4) for number in range(10)]
+    played = [
+        deploy(
+            world,
+            1000 + 40 * number,
+            Deploy(
+                router=number % 4 == 0,
+                refusals=number % 3,
+                second=number == 7,
+                fails=number == 9,
+                waits=600 * (number % 2),
+                took=400 + 300 * number,
+            ),
+            late=3 * number - 4,
+        )
+        for number in range(10)
+    ]
     log = printed(world, Damage(jitter=20))
     trace = read(log.data)
     assert list(trace.operations["operation"]) == [operation.operation for operation in played]

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+
 from generator.invariants import broken
 from generator.plan import Plan, plans
 from generator.reading import grammars_once, read
-from hypothesis import HealthCheck, Phase, given, settings, strategies as st
-
-from tracekit.errors import TracekitError
+from tracekit.errors import NotOurLogError, SourceError
 
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_logs"
 LOGS = sorted([*SAMPLES.glob("*/*/management-server.log"), *SAMPLES.glob("*/*/management-server.log.gz")])
@@ -39,8 +39,11 @@ def test_a_real_log(path: Path) -> None:
     assert broken(read(data), len(data)) == []
 
 
-@pytest.mark.parametrize("path", [path for path in LOGS if path.stat().st_size < 400_000],
-                         ids=lambda path: f"{path.parent.parent.name}-{path.parent.name}")
+@pytest.mark.parametrize(
+    "path",
+    [path for path in LOGS if path.stat().st_size < 400_000],
+    ids=lambda path: f"{path.parent.parent.name}-{path.parent.name}",
+)
 def test_a_real_log_from_its_middle_to_the_middle_of_a_line(path: Path) -> None:
     data = text(path)
     part = data[len(data) // 3 : len(data) * 3 // 4]
@@ -87,8 +90,8 @@ def test_a_damaged_log(name: str) -> None:
         data = DAMAGES[name](plan.log().data, random.Random(seed))
         try:
             trace = read(data)
-        except TracekitError as error:
-            assert error.exit_code != 1, error
+        except (NotOurLogError, SourceError):  # every other TracekitError would be a mistake of tracekit's
+            return
         else:
             assert broken(trace, len(data)) == []
 

@@ -34,9 +34,17 @@ def rows(table: pd.DataFrame, keys: tuple[str, ...], columns: tuple[str, ...]) -
 
 
 def printed_jobs(truth: Truth) -> dict[int, Row]:
-    return {job.job: {"kind": job.kind, "origin": job.origin, "vm": job.seen_vm, "status": job.status,
-                      **{name: clock(getattr(job, name)) for name in JOB_TIMES}}
-            for job in truth.jobs.values() if job.known}
+    return {
+        job.job: {
+            "kind": job.seen_kind,
+            "origin": job.seen_origin,
+            "vm": job.seen_vm,
+            "status": job.status,
+            **{name: clock(getattr(job, name)) for name in JOB_TIMES},
+        }
+        for job in truth.jobs.values()
+        if job.known
+    }
 
 
 def rebuilt_jobs(trace: Trace) -> dict[int, Row]:
@@ -47,14 +55,19 @@ OPERATION = ("submitted", "returned", "completed", "client_seen")
 
 
 def printed_operations(truth: Truth) -> dict[str, Row]:
-    return {name: {"status": row.status, **{at: clock(getattr(row, at)) for at in OPERATION}}
-            for name, row in truth.expected().items()}
+    return {
+        name: {"status": row.status, **{at: clock(getattr(row, at)) for at in OPERATION}}
+        for name, row in truth.expected().items()
+    }
 
 
 def rebuilt_operations(trace: Trace, truth: Truth) -> dict[str, Row]:
     """Without the operations behind a pseudo job, which have no request and no job of their own."""
-    return {name: row for name, row in rows(trace.operations, ("operation",), ("status", *OPERATION)).items()
-            if name not in truth.pseudo}
+    return {
+        name: row
+        for name, row in rows(trace.operations, ("operation",), ("status", *OPERATION)).items()
+        if name not in truth.pseudo
+    }
 
 
 COMMAND = ("scheduled", "sent", "answered", "received")
@@ -67,9 +80,17 @@ def printed_commands(truth: Truth) -> list[tuple[Any, ...]]:
             continue
         asked = command.when("wait", "send", "receive", "direct") is not None
         times = (command.scheduled, command.sent, command.when("answer"), command.when("receive"))
-        made.append((command.seq, command.host, ", ".join(command.names) if command.when("wait", "send", "direct")
-                     is not None else None, command.job if asked else None, command.operation if asked else None,
-                     command.outcome, *map(clock, times)))
+        made.append(
+            (
+                command.seq,
+                command.host,
+                ", ".join(command.names) if command.when("wait", "send", "direct") is not None else None,
+                command.job if asked else None,
+                command.operation if asked else None,
+                command.outcome,
+                *map(clock, times),
+            )
+        )
     return sorted(made, key=str)
 
 
@@ -80,8 +101,17 @@ def rebuilt_commands(trace: Trace) -> list[tuple[Any, ...]]:
     made = []
     for row in mine.to_dict("records"):
         sent = pd.notna(row["sent"]) or pd.notna(row["scheduled"])
-        made.append((row["seq"], row["host"], plain(row["command"]) if sent else None, plain(row["job"]),
-                     plain(row["operation"]), row["result"], *(plain(row[name]) for name in COMMAND)))
+        made.append(
+            (
+                row["seq"],
+                row["host"],
+                plain(row["command"]) if sent else None,
+                plain(row["job"]),
+                plain(row["operation"]),
+                row["result"],
+                *(plain(row[name]) for name in COMMAND),
+            )
+        )
     return sorted(made, key=str)
 
 
@@ -96,6 +126,8 @@ def tables(trace: Trace, operation: str | None = None) -> dict[str, list[Row]]:
             place = {span: number for number, span in enumerate(table["span"])}
             table = table.assign(parent=[place.get(parent) for parent in table["parent"].astype("object")])
         dropped = {"span", "request", "first_record", "last_record", "thread", "server"} & set(table.columns)
-        made[name] = [{key: plain(value) if not isinstance(value, dict) else value for key, value in row.items()}
-                      for row in table.drop(columns=list(dropped)).to_dict("records")]
+        made[name] = [
+            {key: plain(value) if not isinstance(value, dict) else value for key, value in row.items()}
+            for row in table.drop(columns=list(dropped)).to_dict("records")
+        ]
     return made

@@ -15,8 +15,14 @@ ASYNC = ("job", "queue", "work", "command", "wait")  # kinds that may outlive wh
 
 def broken(trace: Trace, size: int) -> list[str]:
     """Every broken invariant in words. `size`: bytes of all sources."""
-    return [*parents(trace.spans), *nested(trace.spans), *times(trace.spans), *ledger(trace), *records(trace),
-            *covered(trace, size)]
+    return [
+        *parents(trace.spans),
+        *nested(trace.spans),
+        *times(trace.spans),
+        *ledger(trace),
+        *records(trace),
+        *covered(trace, size),
+    ]
 
 
 def parents(spans: pd.DataFrame) -> Iterator[str]:
@@ -28,8 +34,11 @@ def parents(spans: pd.DataFrame) -> Iterator[str]:
     yield from (f"span {span} stands before its parent" for span in children.loc[late, "span"])
     above = spans.loc[children["parent"].astype("int64"), "operation"].to_numpy(dtype=object)
     own = children["operation"].to_numpy(dtype=object)
-    other = [span for span, a, b in zip(children["span"], own, above, strict=True)
-             if a != b and not (pd.isna(a) and pd.isna(b))]
+    other = [
+        span
+        for span, a, b in zip(children["span"], own, above, strict=True)
+        if a != b and not (pd.isna(a) and pd.isna(b))
+    ]
     yield from (f"span {span} is of another operation than its parent" for span in other)
 
 

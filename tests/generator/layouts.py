@@ -35,22 +35,23 @@ COMMON = {
     "child_failed": "Job $job failed with InsufficientCapacityException",
     "pseudo": "Job is executed without a context, setup psudo job for the executing thread",
     "transit": "$entity state transited from [$old] to [$new] with event [$event]. VM's original host: null, new host: "
-               "null, host before state transition: null",
+    "null, host before state transition: null",
     "routed": "Seq $shown-$seq: Routed from 3281355014145",
-    "send": "Seq $host-$seq: Sending  { Cmd , MgmtId: 3281355014145, via: $host($name), Ver: v1, Flags: $flags, $body }",
+    "send": "Seq $host-$seq: Sending  { Cmd , MgmtId: 3281355014145, via: $host($name), Ver: v1, Flags: $flags, "
+    "$body }",
     "wait": "Seq $host-$seq: Waiting for Seq $behind Scheduling:  { Cmd , MgmtId: 3281355014145, via: $host($name), "
-            "Ver: v1, Flags: $flags, $body }",
+    "Ver: v1, Flags: $flags, $body }",
     "now": "Seq $shown-$seq: Sending now.  is current sequence.",
     "direct": "Seq $host-$seq: Executing:  { Cmd , MgmtId: 3281355014145, via: $host($name), Ver: v1, Flags: $flags, "
-              "$body }",
+    "$body }",
     "begun": "Seq $shown-$seq: Executing request",
     "ended": "Seq $shown-$seq: Response Received: ",
     "answer": "Seq $host-$seq: Processing:  { Ans: , MgmtId: 3281355014145, via: $host, Ver: v1, Flags: 10, $body }",
     "none_left": "Seq $shown-$seq: No more commands found",
     "receive": "Seq $host-$seq: Received:  { Ans: , MgmtId: 3281355014145, via: $host($name), Ver: v1, Flags: 10, "
-               "{ $answers } }",
+    "{ $answers } }",
     "timeout": "Seq $shown-$seq: Timed out on Seq $host-$seq:  { Cmd , MgmtId: 3281355014145, via: $host($name), "
-               "Ver: v1, Flags: $flags, $body }",
+    "Ver: v1, Flags: $flags, $body }",
     "unheard": "Seq $shown-$seq: Unable to find listener.",
     "server": "Server configuration file found: /etc/cloudstack/management/server.properties",
     "cancel": "Cancel left-over job-$job",
@@ -61,43 +62,58 @@ COMMON = {
 }
 OLD = {
     "details": "AsyncJobVO: {id:$job, userId: 4, accountId: 4, instanceType: VirtualMachine, instanceId: $vm, cmd: "
-               '$cls, cmdInfo: {"httpmethod":"POST","ctxAccountId":"4","name":"$entity","uuid":"$entity_uuid"}, '
-               "cmdVersion: 0, status: IN_PROGRESS, processStatus: 0, resultCode: 0, result: null, initMsid: 1, "
-               "completeMsid: null, lastUpdated: null, lastPolled: null, created: null, removed: null}",
+    '$cls, cmdInfo: {"httpmethod":"POST","ctxAccountId":"4","name":"$entity","uuid":"$entity_uuid"}, '
+    "cmdVersion: 0, status: IN_PROGRESS, processStatus: 0, resultCode: 0, result: null, initMsid: 1, "
+    "completeMsid: null, lastUpdated: null, lastPolled: null, created: null, removed: null}",
     "dequeue": "Execute sync-queue item: SyncQueueItemVO {id:9, queueId: 7, contentType: AsyncJob, contentId: $job, "
-               "lastProcessMsid: 1, lastprocessNumber: 1, lastProcessTime: Sun Nov 22 16:50:15 UTC 2026, created: "
-               "Sun Nov 22 16:50:14 UTC 2026}",
+    "lastProcessMsid: 1, lastprocessNumber: 1, lastProcessTime: Sun Nov 22 16:50:15 UTC 2026, created: "
+    "Sun Nov 22 16:50:14 UTC 2026}",
     "work_details": "AsyncJobVO: {id:$job, userId: 4, accountId: 4, instanceType: null, instanceId: null, cmd: $cls, "
-                    "cmdInfo: rO0ABXNyABhjb20, cmdVersion: 0, status: IN_PROGRESS, processStatus: 0, resultCode: 0, "
-                    "result: null, initMsid: 1, completeMsid: null, lastUpdated: null, lastPolled: null, created: Sun "
-                    "Nov 22 16:50:14 UTC 2026, removed: null}",
+    "cmdInfo: rO0ABXNyABhjb20, cmdVersion: 0, status: IN_PROGRESS, processStatus: 0, resultCode: 0, "
+    "result: null, initMsid: 1, completeMsid: null, lastUpdated: null, lastPolled: null, created: Sun "
+    "Nov 22 16:50:14 UTC 2026, removed: null}",
     "vm": 'VM instance {id: "$vm", name: "$name", uuid: "$uuid", type="$type"}',
     "attempt": "VM start attempt #$attempt",
 }
 NEW = {
-    "details": 'AsyncJob {"accountId":4,"cmd":"$cls","cmdInfo":"{\\"httpmethod\\":\\"POST\\",\\"ctxAccountId\\":\\"4\\",'
-               '\\"name\\":\\"$entity\\",\\"uuid\\":\\"$entity_uuid\\"}","cmdVersion":0,"completeMsid":null,"created":null,'
-               '"id":$job,"initMsid":1,"instanceId":$vm,"instanceType":"VirtualMachine","lastPolled":null,'
-               '"lastUpdated":null,"processStatus":0,"removed":null,"result":null,"resultCode":0,"status":"IN_PROGRESS",'
-               '"userId":4,"uuid":"$uuid"}',
+    "details": 'AsyncJob {"accountId":4,"cmd":"$cls","cmdInfo":"{\\"httpmethod\\":\\"GET\\",\\"ctxAccountId\\":\\"4\\",'
+    '\\"name\\":\\"$entity\\",\\"uuid\\":\\"$entity_uuid\\"}","cmdVersion":0,"completeMsid":null,"created":null,'
+    '"id":$job,"initMsid":1,"instanceId":$vm,"instanceType":"VirtualMachine","lastPolled":null,'
+    '"lastUpdated":null,"processStatus":0,"removed":null,"result":null,"resultCode":0,"status":"IN_PROGRESS",'
+    '"userId":4,"uuid":"$uuid"}',
     "work_details": 'AsyncJob {"accountId":4,"cmd":"$cls","cmdInfo":"rO0ABXNyABhjb20","cmdVersion":0,'
-                    '"completeMsid":null,"created":"Sun Nov 22 16:50:14 UTC 2026","id":$job,"initMsid":1,'
-                    '"instanceId":null,"instanceType":null,"lastPolled":null,"lastUpdated":null,"processStatus":0,'
-                    '"removed":null,"result":null,"resultCode":0,"status":"IN_PROGRESS","userId":4,"uuid":"$uuid"}',
+    '"completeMsid":null,"created":"Sun Nov 22 16:50:14 UTC 2026","id":$job,"initMsid":1,'
+    '"instanceId":null,"instanceType":null,"lastPolled":null,"lastUpdated":null,"processStatus":0,'
+    '"removed":null,"result":null,"resultCode":0,"status":"IN_PROGRESS","userId":4,"uuid":"$uuid"}',
     "vm": 'VM instance {"id":$vm,"instanceName":"$name","state":"Starting","type":"$type","uuid":"$uuid"}',
     "attempt": "Instance start attempt #$attempt",
 }
 LOGGERS = {
-    "get": "c.c.a.ApiServlet", "post": "c.c.a.ApiServlet", "add": "o.a.c.f.j.i.AsyncJobMonitor",
-    "remove": "o.a.c.f.j.i.AsyncJobMonitor", "work": "c.c.v.VmWorkJobDispatcher", "work_done": "c.c.v.VmWorkJobDispatcher",
-    "work_execute": "c.c.v.VmWorkJobHandlerProxy", "work_executed": "c.c.v.VmWorkJobHandlerProxy",
-    "transit": "c.c.c.CapacityManagerImpl", "server": "o.a.c.ServerDaemon", "noise": "c.c.s.StatsCollector",
-    "network": "o.a.c.e.o.NetworkOrchestrator", "attempt": "c.c.v.VirtualMachineManagerImpl",
+    "get": "c.c.a.ApiServlet",
+    "post": "c.c.a.ApiServlet",
+    "add": "o.a.c.f.j.i.AsyncJobMonitor",
+    "remove": "o.a.c.f.j.i.AsyncJobMonitor",
+    "work": "c.c.v.VmWorkJobDispatcher",
+    "work_done": "c.c.v.VmWorkJobDispatcher",
+    "work_execute": "c.c.v.VmWorkJobHandlerProxy",
+    "work_executed": "c.c.v.VmWorkJobHandlerProxy",
+    "transit": "c.c.c.CapacityManagerImpl",
+    "server": "o.a.c.ServerDaemon",
+    "noise": "c.c.s.StatsCollector",
+    "network": "o.a.c.e.o.NetworkOrchestrator",
+    "attempt": "c.c.v.VirtualMachineManagerImpl",
     **dict.fromkeys(("send", "wait", "direct", "answer", "receive"), "c.c.a.t.Request"),
     **dict.fromkeys(("routed", "now", "begun", "ended", "none_left", "timeout", "unheard"), "c.c.a.m.AgentAttache"),
 }
-LEVELS = {"add": "INFO", "remove": "INFO", "server": "INFO", "timeout": "WARN", "child_failed": "ERROR",
-          "pseudo": "WARN", "failure": "ERROR"}
+LEVELS = {
+    "add": "INFO",
+    "remove": "INFO",
+    "server": "INFO",
+    "timeout": "WARN",
+    "child_failed": "ERROR",
+    "pseudo": "WARN",
+    "failure": "ERROR",
+}
 
 
 @dataclass(frozen=True)
@@ -136,13 +152,16 @@ def brackets(context: Context) -> str:
 
 
 PREFIX = "Mar 11 16:52:02 mgmt01 cloudstack-management: "
-LAYOUTS = {layout.id: layout for layout in (
-    Layout("log4j1", {**COMMON, **OLD}, words, lying_hosts=False, exceptions_inline=False, parameters=False),
-    Layout("log4j2", {**COMMON, **NEW}, brackets, lying_hosts=True, exceptions_inline=True, parameters=True),
-    Layout("log4j1-plain", {**COMMON, **OLD}, words, False, False, False, logids=False),
-    Layout("forwarded", {**COMMON, **NEW}, brackets, True, True, True, prefix=PREFIX),
-    Layout("reshipped", {**COMMON, **OLD}, words, False, False, False, point="."),
-)}
+LAYOUTS = {
+    layout.id: layout
+    for layout in (
+        Layout("log4j1", {**COMMON, **OLD}, words, lying_hosts=False, exceptions_inline=False, parameters=False),
+        Layout("log4j2", {**COMMON, **NEW}, brackets, lying_hosts=True, exceptions_inline=True, parameters=True),
+        Layout("log4j1-plain", {**COMMON, **OLD}, words, False, False, False, logids=False),
+        Layout("forwarded", {**COMMON, **NEW}, brackets, True, True, True, prefix=PREFIX),
+        Layout("reshipped", {**COMMON, **OLD}, words, False, False, False, point="."),
+    )
+}
 # Dialects of other files, and those that keep no whole log of a management server, by what they lack.
 OTHERS = {
     "agent": ("agent-iso", "agent-log4j1", "agent-log4j2", "agent-plain"),

@@ -1,4 +1,4 @@
-"""From the lines of a world to the bytes of a log file: threads get their names, the clock its steps, lines their order."""
+"""From the lines of a world to the bytes of a log: threads get their names, the clock its steps, lines their order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from generator.truth import Line, Run, Truth
 from generator.world import World
@@ -44,7 +45,7 @@ class Log:
     def parts(self, at: Iterable[float]) -> list[bytes]:
         """The log cut at record starts, at these shares of its records."""
         places = [0, *sorted(round(share * len(self.records)) for share in at), len(self.records)]
-        pieces = [b"".join(text for _, text in self.records[a:b]) for a, b in zip(places, places[1:], strict=False)]
+        pieces = [b"".join(text for _, text in self.records[a:b]) for a, b in pairwise(places)]
         return [piece for piece in [self.before + pieces[0], *pieces[1:-1], pieces[-1] + self.after] if piece]
 
     def only(self, operation: str) -> bytes:
@@ -52,7 +53,7 @@ class Log:
         return b"".join(text for line, text in self.records if line.operation == operation)
 
 
-def printed(world: World, damage: Damage = Damage()) -> Log:  # noqa: B008 - frozen
+def printed(world: World, damage: Damage = Damage()) -> Log:
     """Print the lines of a world. Marks in its truth what was printed and at which time."""
     alive = [line for line in world.lines if line.printed]
     name_threads(alive)
@@ -80,7 +81,7 @@ def name_threads(lines: Iterable[Line]) -> None:
             continue
         pool = busy[run.life, run.pool]
         number = next((i for i, until in enumerate(pool) if until + 50 < min(times)), len(pool))
-        pool[number:number + 1] = [max(times)]
+        pool[number : number + 1] = [max(times)]
         run.thread = f"{run.pool}{number + 1}"
 
 
@@ -116,8 +117,11 @@ def restart(world: World, at: int, down: int = 20_000) -> int:
     for line in world.lines:
         line.printed = line.printed and line.when <= at
     world.truth.commands = [command for command in world.truth.commands if command.known]
-    world.truth.operations = [operation for operation in world.truth.operations
-                              if operation.start.printed or any(line.printed for run in operation.runs for line in run.lines)]
+    world.truth.operations = [
+        operation
+        for operation in world.truth.operations
+        if operation.start.printed or any(line.printed for run in operation.runs for line in run.lines)
+    ]
     world.life += 1
     world.begin_life()
     world.ticks.clear()

@@ -21,7 +21,9 @@ class Deploy:
     ends: str = "receive"
 
 
-def deploy(world: World, at: int, how: Deploy, *, post: bool = True, late: int = 3, period: int = 1000) -> OperationTruth:
+def deploy(
+    world: World, at: int, how: Deploy, *, post: bool = True, late: int = 3, period: int = 1000
+) -> OperationTruth:
     """A deploy: request, API job, one or two work jobs, commands, polls."""
     vm = world.next_vm
     world.next_vm += 2
@@ -58,11 +60,22 @@ def start(world: World, thread: Thread, number: int, vm: int, how: Deploy, good:
         world.say(thread, "attempt", attempt=attempt)
         world.command(thread, job, ["DhcpEntryCommand"], host=2, took=120)
         refused = attempt < attempts or not good
-        world.command(thread, job, ["StartCommand"], host=1 + attempt % 3, took=how.took, refused=refused,
-                      waits=how.waits, ends=how.ends if refused else "receive")
+        world.command(
+            thread,
+            job,
+            ["StartCommand"],
+            host=1 + attempt % 3,
+            took=how.took,
+            refused=refused,
+            waits=how.waits,
+            ends=how.ends if refused else "receive",
+        )
         if refused:
-            tail = f" com.cloud.utils.exception.CloudRuntimeException: no{TRACE}" if world.layout.exceptions_inline \
+            tail = (
+                f" com.cloud.utils.exception.CloudRuntimeException: no{TRACE}"
+                if world.layout.exceptions_inline
                 else f"\ncom.cloud.utils.exception.CloudRuntimeException: no{TRACE}"
+            )
             world.say(thread, "failure", what="no", tail=tail)
     world.state(thread, vm, "User", "Starting", "Running" if good else "Stopped", "OperationSucceeded")
 
@@ -120,11 +133,12 @@ def pseudo(world: World, at: int) -> OperationTruth:
 
 
 def background(world: World, at: int) -> None:
-    """What goes on in every server: statistics with a context and logid of their own, commands that nobody asked for."""
+    """What goes on in every server: statistics under a context of their own, commands that nobody asked for."""
     thread = world.thread("StatsCollector-", at, [world.ctx()], world.hexes(), None)
     world.noise(thread)
     host = 1 + at % 3
     world.seq[host] += 1
-    world.say(thread, "receive", host=host, seq=world.seq[host], name=f"kvm{host}.cloud.local",
-              answers="GetHostStatsAnswer")
+    world.say(
+        thread, "receive", host=host, seq=world.seq[host], name=f"kvm{host}.cloud.local", answers="GetHostStatsAnswer"
+    )
     world.noise(thread)

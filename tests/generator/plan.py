@@ -13,7 +13,18 @@ from generator.log import Damage, Log, printed, restart
 from generator.operations import Deploy
 from generator.world import World
 
-KINDS = ("deploy", "stop", "snapshot", "queued snapshot", "sync", "sync post", "twice", "pseudo", "background", "same vm")
+KINDS = (
+    "deploy",
+    "stop",
+    "snapshot",
+    "queued snapshot",
+    "sync",
+    "sync post",
+    "twice",
+    "pseudo",
+    "background",
+    "same vm",
+)
 
 
 @dataclass(frozen=True)
@@ -76,25 +87,52 @@ def play(world: World, step: Step, at: int) -> None:
 
 
 def deploys() -> st.SearchStrategy[Deploy]:
-    return st.builds(Deploy, router=st.booleans(), refusals=st.integers(0, 2), second=st.booleans(), fails=st.booleans(),
-                     waits=st.sampled_from([0, 0, 1500]), took=st.integers(20, 9000),
-                     ends=st.sampled_from(["receive", "receive", "timeout"]))
+    return st.builds(
+        Deploy,
+        router=st.booleans(),
+        refusals=st.integers(0, 2),
+        second=st.booleans(),
+        fails=st.booleans(),
+        waits=st.sampled_from([0, 0, 1500]),
+        took=st.integers(20, 9000),
+        ends=st.sampled_from(["receive", "receive", "timeout"]),
+    )
 
 
 def steps(kinds: tuple[str, ...] = KINDS) -> st.SearchStrategy[Step]:
-    return st.builds(Step, kind=st.sampled_from(kinds), after=st.integers(0, 4000), how=deploys(), post=st.booleans(),
-                     late=st.integers(-4, 30), period=st.integers(700, 4000))
+    return st.builds(
+        Step,
+        kind=st.sampled_from(kinds),
+        after=st.integers(0, 4000),
+        how=deploys(),
+        post=st.booleans(),
+        late=st.integers(-4, 30),
+        period=st.integers(700, 4000),
+    )
 
 
 def damages(cut: bool) -> st.SearchStrategy[Damage]:
     """Overtaking, clock steps and CRLF; with `cut` a beginning and an end that are missing."""
     share = st.floats(0, 0.4) if cut else st.just(0.0)
-    return st.builds(Damage, jitter=st.integers(0, 30), step=st.integers(0, 9), step_at=st.floats(0, 1), begin=share,
-                     end=share, torn=st.booleans() if cut else st.just(False), crlf=st.booleans())
+    return st.builds(
+        Damage,
+        jitter=st.integers(0, 30),
+        step=st.integers(0, 9),
+        step_at=st.floats(0, 1),
+        begin=share,
+        end=share,
+        torn=st.booleans() if cut else st.just(False),
+        crlf=st.booleans(),
+    )
 
 
 def plans(*, cut: bool = False, killed: bool = False, least: int = 1, most: int = 12) -> st.SearchStrategy[Plan]:
-    return st.builds(Plan, layout=st.sampled_from(list(LAYOUTS)),
-                     steps=st.lists(steps(), min_size=least, max_size=most).map(tuple), direct=st.booleans(),
-                     seed=st.integers(0, 2**16), killed=st.integers(0, 9000) if killed else st.none(),
-                     damage=damages(cut))
+    return st.builds(
+        Plan,
+        layout=st.sampled_from(list(LAYOUTS)),
+        steps=st.lists(steps(), min_size=least, max_size=most).map(tuple),
+        direct=st.booleans(),
+        seed=st.integers(0, 2**16),
+        killed=st.integers(0, 9000) if killed else st.none(),
+        damage=damages(cut),
+    )

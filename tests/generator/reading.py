@@ -14,8 +14,13 @@ from tracekit import build, parse, trace
 from tracekit.schema import FINDINGS, frame
 from tracekit.trace import Trace, read_trace
 
-LOADERS = ((parse, "load_messages"), (parse, "load_dialects"), (parse, "derived_rules"), (build, "load_model"),
-           (build, "load_calls"))
+LOADERS = (
+    (parse, "load_messages"),
+    (parse, "load_dialects"),
+    (parse, "derived_rules"),
+    (build, "load_model"),
+    (build, "load_calls"),
+)
 
 
 def once(load: Callable[..., Any]) -> Callable[..., Any]:

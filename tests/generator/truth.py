@@ -60,7 +60,7 @@ class JobTruth:
     code: int = 0
     error: str | None = None
     said: dict[str, list[Line]] = field(default_factory=dict)
-    told: frozenset[str] = frozenset()  # how its lines tell who it is: "uuid", "logid"
+    told: frozenset[str] = frozenset()  # how its lines tell who it is: "uuid", "logid", "origin"
     run: Run | None = None  # on its executor
 
     def lines(self, *statements: str) -> list[Line]:
@@ -71,6 +71,22 @@ class JobTruth:
         """Whether a line that speaks of the job, or that it wrote, was printed."""
         ran = self.run.lines if self.run else []
         return first(self.lines(*TELLING)) is not None or any(line.printed for line in ran)
+
+    @property
+    def ran(self) -> bool:
+        """Whether a line of its own thread was printed."""
+        return self.run is not None and any(line.printed for line in self.run.lines)
+
+    @property
+    def seen_kind(self) -> str:
+        """A job is an API job until a line says more."""
+        return self.kind if self.ran or first(self.lines("sync")) is not None else "api"
+
+    @property
+    def seen_origin(self) -> int | None:
+        """The job it works for, from its context or that of the thread that queued it."""
+        queued = first(self.lines("sync")) is not None and "origin" in self.told
+        return self.origin if self.ran or queued else None
 
     @property
     def seen_vm(self) -> int | None:
@@ -224,8 +240,7 @@ class Truth:
         """Rows of the operations table by name; operations behind a pseudo job are not among them."""
         made = {row.operation: row for operation in self.operations for row in operation.expected()}
         for job in self.jobs.values():
-            ran = job.run is not None and any(line.printed for line in job.run.lines)
-            if job.kind == "work" and job.known and not ran and first(job.lines("sync")) is None:
+            if job.kind == "work" and job.known and job.seen_origin is None:
                 # Nothing is left that says whose it was.
                 made[f"job-{job.job}"] = Expected(f"job-{job.job}", None, None, job.completed, job.status, None)
         return made

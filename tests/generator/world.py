@@ -17,8 +17,10 @@ START = ("startVirtualMachine", "org.apache.cloudstack.api.command.user.vm.Start
 SNAPSHOT = ("createSnapshot", "org.apache.cloudstack.api.command.user.snapshot.CreateSnapshotCmd")
 WORK_START, WORK_STOP = "com.cloud.vm.VmWorkStart", "com.cloud.vm.VmWorkStop"
 REFUSAL = "no bridge on this host"
-TRACE = "\n\tat com.cloud.vm.VirtualMachineManagerImpl.orchestrateStart(VirtualMachineManagerImpl.java:1204)" \
-        "\n\tat java.base/java.lang.Thread.run(Thread.java:829)\nCaused by: java.io.IOException: gone\n\t... 12 more"
+TRACE = (
+    "\n\tat com.cloud.vm.VirtualMachineManagerImpl.orchestrateStart(VirtualMachineManagerImpl.java:1204)"
+    "\n\tat java.base/java.lang.Thread.run(Thread.java:829)\nCaused by: java.io.IOException: gone\n\t... 12 more"
+)
 
 
 @dataclass
@@ -60,14 +62,29 @@ class World:
     def thread(self, pool: str, at: int, context: Sequence[str], logid: str, operation: str | None) -> Thread:
         return Thread(Run(pool, self.life), at, tuple(context), logid, operation)
 
-    def say(self, thread: Thread, statement: str, wait: int | None = None, tail: str = "", logid: str | None = None,
-            **values: object) -> Line:
+    def say(
+        self,
+        thread: Thread,
+        statement: str,
+        wait: int | None = None,
+        tail: str = "",
+        logid: str | None = None,
+        **values: object,
+    ) -> Line:
         """One more line of `thread`, `wait` milliseconds after the one before."""
         thread.now += self.random.randint(0, 4) if wait is None else wait
         message = self.layout.say(statement, **values) + tail
-        line = Line(thread.now, statement, LEVELS.get(statement, "DEBUG"),
-                    LOGGERS.get(statement, "o.a.c.f.j.i.AsyncJobManagerImpl"), thread.context,
-                    thread.logid if logid is None else logid, message, thread.run, thread.operation)
+        line = Line(
+            thread.now,
+            statement,
+            LEVELS.get(statement, "DEBUG"),
+            LOGGERS.get(statement, "o.a.c.f.j.i.AsyncJobManagerImpl"),
+            thread.context,
+            thread.logid if logid is None else logid,
+            message,
+            thread.run,
+            thread.operation,
+        )
         thread.run.lines.append(line)
         self.lines.append(line)
         return line
@@ -86,8 +103,9 @@ class World:
 
     # --- requests
 
-    def request(self, at: int, command: str, parameters: dict[str, str], *, post: bool, took: int,
-                operation: str | None) -> tuple[Thread, str, tuple[str, dict[str, object], str]]:
+    def request(
+        self, at: int, command: str, parameters: dict[str, str], *, post: bool, took: int, operation: str | None
+    ) -> tuple[Thread, str, tuple[str, dict[str, object], str]]:
         """A request's thread after its START, its ctx, and how to say its END."""
         ctx = self.ctx()
         thread = self.thread("qtp77-", at, [ctx], self.hexes(), operation)
@@ -122,8 +140,9 @@ class World:
         job = operation.job
         for turn in range(most):
             began = at + turn * period
-            thread, _, words = self.request(began, "queryAsyncJobResult", {"jobid": job.uuid}, post=False, took=6,
-                                            operation=operation.operation)
+            thread, _, words = self.request(
+                began, "queryAsyncJobResult", {"jobid": job.uuid}, post=False, took=6, operation=operation.operation
+            )
             end = self.end(thread, words)
             operation.polls.append((thread.run.lines[0], end))
             done = [line.when for line in job.lines("update", "cancel")]
@@ -138,29 +157,48 @@ class World:
         self.next_job += 1
         told = {"uuid"} if '"uuid":"$uuid"' in self.layout.words["details"] else set()
         told |= {"logid"} if self.layout.logids else set()
-        self.truth.jobs[number] = JobTruth(number, origin, kind, vm, cls, self.uuid(), operation,
-                                           told=frozenset(told))
+        self.truth.jobs[number] = JobTruth(number, origin, kind, vm, cls, self.uuid(), operation, told=frozenset(told))
         return self.truth.jobs[number]
 
-    def tell(self, thread: Thread, job: JobTruth, statement: str, wait: int | None = None, logid: str | None = None,
-             **values: object) -> Line:
+    def tell(
+        self,
+        thread: Thread,
+        job: JobTruth,
+        statement: str,
+        wait: int | None = None,
+        logid: str | None = None,
+        **values: object,
+    ) -> Line:
         """A line about a job, kept in its truth."""
-        line = self.say(thread, statement, wait, logid=logid, job=job.job, cls=job.cls, vm=job.vm, origin=job.origin,
-                        **values)
+        line = self.say(
+            thread, statement, wait, logid=logid, job=job.job, cls=job.cls, vm=job.vm, origin=job.origin, **values
+        )
         job.said.setdefault(statement, []).append(line)
         return line
 
-    def api(self, at: int, what: tuple[str, str], *, post: bool = True, took: int = 60, late: int = 3,
-            entity: str = "web", vm: int = 3, queue: str | None = None) -> tuple[OperationTruth, Thread]:
+    def api(
+        self,
+        at: int,
+        what: tuple[str, str],
+        *,
+        post: bool = True,
+        took: int = 60,
+        late: int = 3,
+        entity: str = "web",
+        vm: int = 3,
+        queue: str | None = None,
+    ) -> tuple[OperationTruth, Thread]:
         """A request that submits a job, and the job's thread after `Executing`. `late`: submit minus Add."""
         command, cls = what
         operation = OperationTruth(f"job-{self.next_job}", command)
         job = operation.job = self.job("api", cls, operation.operation)
-        thread, operation.ctx, words = self.request(at, command, {"name": entity}, post=post, took=took,
-                                                    operation=operation.operation)
+        thread, operation.ctx, words = self.request(
+            at, command, {"name": entity}, post=post, took=took, operation=operation.operation
+        )
         operation.asked, operation.start = thread.run, thread.run.lines[0]
-        details = self.layout.say("details", job=job.job, cls=cls, vm=vm, entity=entity, entity_uuid=self.uuid(),
-                                  uuid=job.uuid)
+        details = self.layout.say(
+            "details", job=job.job, cls=cls, vm=vm, entity=entity, entity_uuid=self.uuid(), uuid=job.uuid
+        )
         begin = thread.now + 5
         if queue is not None:
             self.tell(thread, job, "sync", 2, queue=queue, item=vm)
@@ -168,7 +206,9 @@ class World:
         thread.now = max(thread.now, begin + late) if queue is None else thread.now
         self.tell(thread, job, "submit", 1, details=details)
         operation.end = self.end(thread, words)
-        worker = self.thread("API-Job-Executor-", begin, [self.ctx(), f"job-{job.job}"], job.uuid[:8], operation.operation)
+        worker = self.thread(
+            "API-Job-Executor-", begin, [self.ctx(), f"job-{job.job}"], job.uuid[:8], operation.operation
+        )
         job.run = worker.run
         operation.runs.append(worker.run)
         self.tell(worker, job, "add", 0, logid=self.hexes())
@@ -194,8 +234,10 @@ class World:
         """From `Complete` to `Remove`; a work job ends behind its dispatcher's last line."""
         result = "null"
         if job.outcome == "failed" and job.kind == "api":
-            result = 'org.apache.cloudstack.api.response.ExceptionResponse/null/{"uuidList":[],"errorcode":"530",' \
-                     f'"errortext":"{job.error}"}}'
+            result = (
+                'org.apache.cloudstack.api.response.ExceptionResponse/null/{"uuidList":[],"errorcode":"530",'
+                f'"errortext":"{job.error}"}}'
+            )
         self.tell(thread, job, "complete", wait, status=job.outcome.upper(), code=job.code, result=result)
         for statement in ("publish", "wake", "update", "joined"):
             self.tell(thread, job, statement)
@@ -208,14 +250,18 @@ class World:
     def fail(self, job: JobTruth) -> None:
         job.outcome, job.code, job.error = "failed", 530 if job.kind == "api" else 0, "Unable to start a VM"
 
-    def begin_work(self, parent: Thread, operation: OperationTruth, cls: str, vm: int, logid: str,
-                   origin: int) -> tuple[JobTruth, Thread]:
+    def begin_work(
+        self, parent: Thread, operation: OperationTruth, cls: str, vm: int, logid: str, origin: int
+    ) -> tuple[JobTruth, Thread]:
         """A work job from its `Sync` line to its handler's first line."""
         job = self.job("work", cls, operation.operation, origin, vm)
+        if parent.context[1:]:
+            job.told |= {"origin"}
         queued = self.tell(parent, job, "sync", queue="VmWorkJobQueue", item=vm).when
         begin = self.take(job, max(queued, self.vm_free.get(vm, 0)))
-        thread = self.thread("Work-Job-Executor-", begin, [self.ctx(), f"job-{origin}/job-{job.job}"], logid,
-                             operation.operation)
+        thread = self.thread(
+            "Work-Job-Executor-", begin, [self.ctx(), f"job-{origin}/job-{job.job}"], logid, operation.operation
+        )
         job.run = thread.run
         operation.runs.append(thread.run)
         self.tell(thread, job, "add", 0, logid=self.hexes())
@@ -238,17 +284,36 @@ class World:
         entity = self.layout.say("vm", vm=vm, name=name, uuid=f"{vm:08x}-1111-2222-3333-444455556666", type=kind)
         self.say(thread, "transit", entity=entity, old=old, new=new, event=event)
 
-    def command(self, thread: Thread, job: JobTruth, names: Sequence[str], *, host: int, took: int, refused: bool = False,
-                waits: int = 0, ends: str = "receive") -> CommandTruth:
+    def command(
+        self,
+        thread: Thread,
+        job: JobTruth,
+        names: Sequence[str],
+        *,
+        host: int,
+        took: int,
+        refused: bool = False,
+        waits: int = 0,
+        ends: str = "receive",
+    ) -> CommandTruth:
         """One command out and back. `ends`: receive, timeout (and a late answer), silence."""
         seq = self.seq[host] = self.seq[host] + 1
         truth = CommandTruth(host, seq, self.life, tuple(names), job.job, job.operation, refused)
         self.truth.commands.append(truth)
-        body = ",".join(f'{{"com.cloud.agent.api.{name}":{{"vm":{{"id":"4","note":"a "quoted" word"}},"wait":"0"}}}}'
-                        for name in names)
+        body = ",".join(
+            f'{{"com.cloud.agent.api.{name}":{{"vm":{{"id":"4","note":"a "quoted" word"}},"wait":"0"}}}}'
+            for name in names
+        )
         shown = self.random.choice(HOSTS) if self.layout.lying_hosts else host
-        said: dict[str, object] = {"host": host, "seq": seq, "name": f"kvm{host}.cloud.local", "flags": "100111",
-                                   "body": f"[{body}]", "shown": shown, "behind": seq - 1}
+        said: dict[str, object] = {
+            "host": host,
+            "seq": seq,
+            "name": f"kvm{host}.cloud.local",
+            "flags": "100111",
+            "body": f"[{body}]",
+            "shown": shown,
+            "behind": seq - 1,
+        }
 
         def note(who: Thread, statement: str, wait: int | None = None, **values: object) -> None:
             truth.said[statement] = self.say(who, statement, wait, **{**said, **values})
@@ -273,8 +338,11 @@ class World:
         other.now = max(other.now, thread.now)
         if self.direct:
             note(other, "ended", took)
-        answer = f'{{"com.cloud.agent.api.Answer":{{"result":"{str(not refused).lower()}"' \
-                 + (f',"details":"{REFUSAL}"' if refused else "") + ',"wait":"0"}}'
+        answer = (
+            f'{{"com.cloud.agent.api.Answer":{{"result":"{str(not refused).lower()}"'
+            + (f',"details":"{REFUSAL}"' if refused else "")
+            + ',"wait":"0"}}'
+        )
         note(other, "answer", 1 if self.direct else took, body=f"[{answer}]")
         self.say(other, "unheard" if ends == "timeout" else "none_left", **said)
         if ends == "receive":
