@@ -17,7 +17,7 @@ def broken(trace: Trace, size: int) -> list[str]:
     """Every broken invariant in words. `size`: bytes of all sources."""
     return [
         *parents(trace.spans),
-        *nested(trace.spans),
+        *nested(trace),
         *times(trace.spans),
         *ledger(trace),
         *records(trace),
@@ -42,12 +42,17 @@ def parents(spans: pd.DataFrame) -> Iterator[str]:
     yield from (f"span {span} is of another operation than its parent" for span in other)
 
 
-def nested(spans: pd.DataFrame) -> Iterator[str]:
-    """A child lies in its parent, unless it is asynchronous, or its parent or itself never ended."""
+def nested(trace: Trace) -> Iterator[str]:
+    """A child lies in its parent, unless it is asynchronous, or its parent or itself never ended.
+
+    A change of state keeps the instant that its line prints, also where the clock was set back around it.
+    """
+    spans = trace.spans
+    free = ASYNC + (("state",) if "steps back in time" in set(trace.quality["counter"]) else ())
     children = spans[spans["parent"].notna()]
     above = spans.loc[children["parent"].astype("int64")]
     for child, parent in zip(children.itertuples(), above.itertuples(), strict=True):
-        if child.kind in ASYNC or child.status == "orphan" or parent.status == "orphan":
+        if child.kind in free or child.status == "orphan" or parent.status == "orphan":
             continue
         if pd.notna(parent.end) and pd.notna(child.end) and (child.start < parent.start or child.end > parent.end):
             yield f"span {told(child)} leaves its parent {told(parent)}"
