@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from tracekit.diagnose.engine import Engine, Found, Words
-from tracekit.diagnose.evidence import missing
-from tracekit.diagnose.platform import advice_for, platform_of
+from tracekit.diagnose.needs import Needs
+from tracekit.diagnose.platform import advice_for, load_marks, platform_of
 from tracekit.diagnose.ranking import ranked
 from tracekit.diagnose.rules import Rule, load_rules
 from tracekit.diagnose.tables import Tables
@@ -34,11 +34,12 @@ def diagnose(records: pd.DataFrame, spans: pd.DataFrame, operations: pd.DataFram
     tables = Tables(records, spans, operations, jobs, commands, ledger, events, meanings, sources)
     engine = Engine(tables)
     chosen = load_rules(grammars() / "rules") if rules is None else rules
-    platform = platform_of(tables)
+    platform = platform_of(tables, load_marks(grammars() / "rules"))
     found = engine.all(chosen)
     seen = {one.rule.id for one in found}
     rows = [row_of(one, platform, tables) for one in ranked(found, operations)]
-    rows += [unfound(rule, tables) for rule in chosen if rule.id not in seen]
+    needs = Needs(tables)
+    rows += [unfound(rule, needs) for rule in chosen if rule.id not in seen]
     columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
     return check(frame(FINDINGS, {name: columns[name] for name in FINDINGS if name in columns}), FINDINGS, "findings")
 
@@ -58,9 +59,9 @@ def row_of(one: Found, platform: str | None, tables: Tables) -> dict[str, Any]:
     }
 
 
-def unfound(rule: Rule, tables: Tables) -> dict[str, Any]:
+def unfound(rule: Rule, needs: Needs) -> dict[str, Any]:
     """The row of a rule that found nothing: clear, or what it would have needed."""
-    lacking = missing(rule, tables)
+    lacking = needs.missing(rule)
     return {
         "rule": rule.id, "severity": "note", "verdict": "not enough data" if lacking else "clear", "operation": None,
         "span": None, "cost": pd.Timedelta(0), "title": rule.name, "evidence": [],

@@ -51,10 +51,11 @@ def files(tables: Tables) -> pd.DataFrame:
     made = []
     for source, part in records.groupby("source", observed=True):
         took = max((part["ts"].max() - part["ts"].min()) / pd.Timedelta(seconds=1), 1.0)
-        level = part["level"].astype("object")
+        levels = part["level"].value_counts(normalize=True)
+        trace, debug = float(levels.get("TRACE", 0.0)), float(levels.get("DEBUG", 0.0))
         made.append({
             "source": source, "start": part["ts"].min(), "end": part["ts"].max(), "first": part.index[0], "last": part.index[-1],
-            "records": len(part), "trace": (level == "TRACE").mean(), "debug": level.isin(["DEBUG", "TRACE"]).mean(), "rate": len(part) / took,
+            "records": len(part), "trace": trace, "debug": debug + trace, "rate": len(part) / took,
             "jobs": int(part["job"].nunique()),
         })
     return pd.DataFrame(made).assign(operation=None, span=pd.NA) if made else empty()
@@ -74,9 +75,10 @@ def storms(tables: Tables) -> pd.DataFrame:
 
 
 def errors(tables: Tables) -> pd.DataFrame:
-    """Lines of operations at WARN and above, or with an exception: `text` is the beginning of each."""
+    """Lines of operations that failed, at WARN and above, or with an exception: `text` is the beginning of each."""
     records = tables.records
-    mine = records[records["operation"].notna() & (records["level"].isin(["WARN", "ERROR", "FATAL"]) | (records["lines"] > 3))]
+    lost = tables.operations.loc[tables.operations["status"].isin(["failed", "cancelled"]), "operation"]
+    mine = records[records["operation"].isin(lost) & (records["level"].isin(["WARN", "ERROR", "FATAL"]) | (records["lines"] > 3))]
     if mine.empty:
         return empty()
     at = mine.index.to_numpy()

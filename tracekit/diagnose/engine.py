@@ -14,6 +14,7 @@ from tracekit.diagnose.rules import Holder, Match, Rule, Select
 from tracekit.diagnose.select import beside, chosen
 from tracekit.diagnose.tables import Tables
 
+LOST = ("failed", "cancelled")  # operations whose time was all for nothing
 ALIKE = 20  # rows from which on the file's own percentiles say what is usual
 SLOWER = 4.0  # times the file's own median
 OWN_LEAST = 3.0  # seconds that no median makes slow
@@ -112,10 +113,14 @@ class Engine:
             if len(at) < match.count:
                 continue
             cost = self.cost(rule, operation, rows, at)
-            if cost >= match.least:
+            if cost >= match.least and not self.harmless(rule, operation, cost):
                 found = Found(rule, match, operation, columns, at, cost)
                 made.append(replace(found, holder=self.holder(rule.holder, found)))
         return made
+
+    def harmless(self, rule: Rule, operation: str | None, cost: float) -> bool:
+        """Whether this is a failure in an operation that succeeded and lost no time by it."""
+        return rule.role == "failure" and cost == 0.0 and operation is not None and self.status.get(operation) == "succeeded"
 
     def owned(self, operation: str, low: float, high: float) -> bool:
         """Whether a finding of the operation explains most of this stretch."""
@@ -141,7 +146,7 @@ class Engine:
         """Seconds lost: an operation that failed lost all its time, else the time that the rows cover together."""
         if rule.cost == "none":
             return 0.0
-        if rule.role != "wait" and operation is not None and self.status.get(operation) == "failed":
+        if rule.role != "wait" and operation is not None and self.status.get(operation) in LOST:
             return self.walls[operation]
         if isinstance(rule.cost, Select):
             rows = chosen(self.tables, rule.cost)

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+
 from tracekit.diagnose.rules import PLATFORMS, Rule
 from tracekit.diagnose.tables import Tables
+from tracekit.errors import GrammarError
 
+FILE = "_platforms.toml"
+STARTUP = ("host.startup",)
 TITLES = {"ubuntu": "Ubuntu", "el": "EL"}
 
 
-def platform_of(tables: Tables) -> str | None:
-    """The platform that every host of the log names; None where none or several do."""
-    return None
+@dataclass(frozen=True)
+class Marks:
+    """Texts that tell one platform."""
+
+    startup: tuple[str, ...]  # in the line by which a host connects
+    others: tuple[str, ...]  # in any line that no message rule reads
+
+
+def load_marks(root: Traversable) -> Mapping[str, Marks]:
+    """The marks of each platform. Raises GrammarError where the file does not say what it must."""
+    try:
+        rows = tomllib.loads((root / FILE).read_text(encoding="utf-8"))
+        return {name: Marks(tuple(rows[name]["startup"]), tuple(rows[name]["marks"])) for name in PLATFORMS}
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise GrammarError(f"grammars: rules/{FILE}: {error}") from error
+
+
+def platform_of(tables: Tables, marks: Mapping[str, Marks]) -> str | None:
+    """The platform that the hosts of this input name; None where none or several do."""
+    lines = tables.texts(tables.statements(STARTUP)["record"].to_numpy(dtype="int64"))
+    named = {name for name, mark in marks.items() for text in mark.startup for line in lines if text.encode() in line}
+    if not named and tables.sources is not None:
+        named = {name for name, mark in marks.items() if len(tables.unread.holding(text.encode() for text in mark.others))}
+    return named.pop() if len(named) == 1 else None
 
 
 def advice_for(rule: Rule, platform: str | None) -> str:
@@ -18,7 +47,7 @@ def advice_for(rule: Rule, platform: str | None) -> str:
     parts = [rule.advice["any"].strip()]
     for name in PLATFORMS:
         if name in rule.advice and platform in (None, name):
-            parts.append(rule.advice[name].strip() if platform else f"{TITLES[name]}: {rule.advice[name].strip()}")
+            parts.append(f"{TITLES[name]}: {rule.advice[name].strip()}")
     if rule.settings:
         parts.append("Settings: " + ", ".join(f"{name} (default {value})" for name, value in rule.settings.items()) + ".")
     if rule.proof:

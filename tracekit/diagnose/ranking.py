@@ -7,9 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.diagnose.engine import Found
-
-LOST = ("failed", "cancelled")
+from tracekit.diagnose.engine import LOST, Found
 
 
 def ranked(found: Sequence[Found], operations: pd.DataFrame) -> list[Found]:
@@ -22,7 +20,7 @@ def ranked(found: Sequence[Found], operations: pd.DataFrame) -> list[Found]:
     status = dict(zip(operations["operation"], operations["status"].astype("object"), strict=True))
 
     def key(one: Found) -> tuple[Any, ...]:
-        cause = one.rule.role == "failure" and status.get(one.operation) in LOST
+        cause = one.rule.role == "failure" and status.get(one.operation) in (*LOST, "unfinished")
         step = 0 if cause else 4 if one.rule.role == "echo" else 3 if one.severity == "note" else 2 if one.rule.role == "after" else 1
         return place.get(one.operation, len(place)), step, one.first if cause else -one.cost, one.rule.id
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit.diagnose.clock import seconds
 from tracekit.diagnose.rules import Beside, Condition, Select
 from tracekit.diagnose.tables import Tables, named
 
-STATEMENTS = ("after", "before")  # columns that hold the rule of a statement
+STATEMENTS = ("after", "before", "event")  # columns that hold the rule of a statement
 SEPARATOR = ", "  # between the names in one text: commands of a request, hosts of a list
 
 
@@ -23,17 +24,27 @@ def chosen(tables: Tables, select: Select) -> pd.DataFrame:
     """
     made = tables.kept.get(select)
     if made is None:
-        rows = tables.rows(select)
-        if rows.empty:
-            made = tables.kept[select] = rows.assign(low=0.0, high=0.0, seconds=0.0)
-            return made
-        clock = seconds if select.table == "silences" else tables.clock.awake
-        low, high = clock(rows["start"]), clock(rows["end"])
-        rows = rows.assign(low=low, high=high, seconds=high - low)
-        for condition in select.where:
-            rows = rows[meets(rows[condition.column], condition, tables)]
-        made = tables.kept[select] = rows.reset_index(drop=True)
+        made = tables.kept[select] = choose(tables, select)
     return made
+
+
+def choose(tables: Tables, select: Select) -> pd.DataFrame:
+    """The rows of :func:`chosen`. The table is wide: conditions are met column by column, and rows are taken once."""
+    rows = tables.rows(select)
+    if rows.empty:
+        return rows.assign(low=0.0, high=0.0, seconds=0.0)
+    start, end = select.between or ("start", "end")
+    clock = seconds if select.table == "silences" else tables.clock.awake
+    low, high = clock(rows[start]), clock(rows[end])
+    keep = np.ones(len(rows), dtype=bool) if select.between is None else ~np.isnan(high - low)
+    for condition in select.where:
+        column = pd.Series(high - low, index=rows.index) if condition.column == "seconds" else rows[condition.column]
+        keep &= meets(column, condition, tables).to_numpy(dtype=bool)
+    at = np.flatnonzero(keep)
+    made = rows.take(at).reset_index(drop=True)
+    if select.between is not None:
+        made = made.assign(start=made[start], end=made[end], first=None, last=None)
+    return made.assign(low=low[at], high=high[at], seconds=(high - low)[at])
 
 
 def beside(tables: Tables, rows: pd.DataFrame, others: Beside) -> pd.Series[bool]:

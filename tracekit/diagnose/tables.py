@@ -43,17 +43,13 @@ class Tables:
     kept: dict[Select, pd.DataFrame] = field(default_factory=dict)  # what selects gave
 
     def rows(self, select: Select) -> pd.DataFrame:
-        """Rows of the select's table with its bounds, before its conditions."""
+        """Rows of the select's table, before its conditions and with the table's own bounds."""
         if select.table == "events":
             return self.reaching(self.saying(select), select.reach)
         if select.table == "pairs":
             return pairs(self.statements(select.begin), self.statements(select.end), select.same, self.ends if select.open else None)
-        table: pd.DataFrame = getattr(self, f"view_{select.table}") if select.table in VIEWS else CHECKS[select.table](self)
-        if select.between is None:
-            return table
-        start, end = select.between
-        made = table.assign(start=table[start], end=table[end], first=pd.NA, last=pd.NA)
-        return made[made["start"].notna() & made["end"].notna()]
+        made: pd.DataFrame = getattr(self, f"view_{select.table}") if select.table in VIEWS else CHECKS[select.table](self)
+        return made
 
     @cached_property
     def clock(self) -> Clock:
@@ -167,7 +163,8 @@ class Tables:
         wanted = [text.encode() for text in select.text]
         if select.begin:
             rows = self.statements(select.begin)
-            return rows[[any(text in said for text in wanted) for said in self.texts(rows["record"].to_numpy())]]
+            texts = self.texts(rows["record"].to_numpy(dtype=np.int64))
+            return rows[np.array([any(text in said for text in wanted) for said in texts], dtype=bool)]
         return self.said(self.unread.holding(wanted))
 
     def texts(self, records: npt.NDArray[np.int64]) -> list[bytes]:
@@ -190,7 +187,10 @@ class Tables:
 
     def statements(self, words: Iterable[str]) -> pd.DataFrame:
         """Events that one of `words` names: a rule of the message grammars, what it means, or its `Class.method`."""
-        made = self.events.table([rule for rule in self.events.rows if named(rule, self.meanings, words)])
+        rules = [rule for rule in self.events.rows if named(rule, self.meanings, words)]
+        if not rules:
+            return NOTHING
+        made = self.events.table(rules)
         at = made["record"].to_numpy()
         said = {name: self.records[name].array.take(at) for name in SAID}
         return made.assign(**said, start=said["ts"], end=said["ts"], first=at, last=at)
@@ -215,6 +215,7 @@ class Tables:
         return int(at[before]), int(at[behind])
 
 
+NOTHING = pd.DataFrame({name: pd.Series(dtype="object") for name in ("record", *SAID, "start", "end", "first", "last")})
 VIEWS = ("intervals", "commands", "jobs", "operations", "spans", "silences")
 
 
@@ -230,8 +231,8 @@ def pairs(begins: pd.DataFrame, ends: pd.DataFrame, same: tuple[str, ...], over:
     Where none follows, the pair ends with its operation (`over`), or is none without that; columns are those of the
     beginning.
     """
-    if begins.empty:
-        return begins
+    if begins.empty or ends.empty and over is None:
+        return NOTHING
     marks = pd.concat([begins.assign(opens=1), ends.assign(opens=0)], ignore_index=True)
     marks = marks.sort_values(["record", "opens"], kind="stable")
     key = [marks[name].astype("object").where(marks[name].notna(), "") for name in same]
