@@ -9,14 +9,16 @@ import pandas as pd
 
 from tracekit.build.calls import load_calls
 from tracekit.build.context import add_lives, add_runs
+from tracekit.build.explain import Explainer
 from tracekit.build.hosts import assign_host_lines, count_offsets, host_events, host_shares, with_host_times
 from tracekit.build.jobs import build_jobs, job_events
-from tracekit.build.ledger import Explainer, build_ledger
+from tracekit.build.ledger import build_ledger
 from tracekit.build.model import load_model
 from tracekit.build.names import describe_operations, errors_of, with_entities
 from tracekit.build.operations import assign_records, describe_runs, draft_operations
 from tracekit.build.pairing import build_commands, command_events, commands_table, name_commands
 from tracekit.build.requests import build_requests
+from tracekit.build.silence import load_silences
 from tracekit.build.stages import add_stages
 from tracekit.build.tree import Lines, Tree, build_tree
 from tracekit.build.waits import add_waits, find_waits
@@ -70,9 +72,9 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     tree = build_tree(lines, runs, drafts, requests, jobs, commands, tree_events(records, parsed.events, sent), graph)
     add_host_side(tree, commands, at_command)
     add_waits(tree, find_waits(runs, jobs, happened, lines, quality), jobs, lines)
-    explainer = Explainer.of(model, meanings)
+    explainer = Explainer.of(model, meanings, load_silences(grammars()))
     add_stages(tree, lines, runs, commands, parsed.events, explainer.names, model)
-    ledger = build_ledger(drafts.table, runs, jobs, commands, tree, lines, explainer)
+    ledger = build_ledger(drafts.table, runs, jobs, commands, tree, lines, explainer, records, parsed.events)
     jobs = errors_of(jobs, parsed.events, records, sources)
     operations = describe_operations(
         with_entities(drafts.table, jobs, runs, parsed.events, records), tree, ledger, jobs

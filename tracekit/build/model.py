@@ -25,15 +25,27 @@ class StageRule:
 
 
 @dataclass(frozen=True)
+class Holder:
+    """Statements by which the holder of a lock is found."""
+
+    column: str  # names the locked thing
+    taken: str  # meanings
+    freed: str
+
+
+@dataclass(frozen=True)
 class Gap:
     """A pair of consecutive statements of one thread whose interval is explained."""
 
     id: str  # number in the table of gaps
     category: str
     owner: str
-    after: frozenset[str]  # rules or `Class.method`s of the first line; empty: any
+    after: frozenset[str]  # rules, meanings or `Class.method`s of the first line; empty: any
     before: frozenset[str]  # of the second line
     weak: bool  # claims only what nothing else claims: the thread waits for what other threads do
+    firm: bool  # the category is certain, whatever was measured of such pairs
+    least: int  # microseconds below which it explains nothing
+    holder: Holder | None
 
     def explains(self, first: frozenset[str], second: frozenset[str]) -> bool:
         """Whether the pair is of this kind; each line is given by all its names."""
@@ -68,22 +80,27 @@ def load_model(root: Traversable) -> Model:
             )
             for s in row["stage"]
         )
-        made = tuple(
-            Gap(
-                g["id"],
-                g["category"],
-                g["owner"],
-                frozenset(g.get("after", ())),
-                frozenset(g.get("before", ())),
-                g.get("weak", False),
-            )
-            for g in gaps["gap"]
-        )
+        made = tuple(_gap(g) for g in gaps["gap"] if "by" not in g)
         return Model(
             row["poll"]["command"], row["poll"]["parameter"], row["start"]["method"], stages, made, _api_commands(root)
         )
     except KeyError as error:
         raise GrammarError(f"grammars: model.toml or gaps.toml: {error} is missing") from error
+
+
+def _gap(row: Mapping[str, Any]) -> Gap:
+    holder = row.get("holder")
+    return Gap(
+        row["id"],
+        row["category"],
+        row["owner"],
+        frozenset(row.get("after", ())),
+        frozenset(row.get("before", ())),
+        row.get("weak", False),
+        row.get("firm", False),
+        row.get("least", 0) * 1000,
+        Holder(holder["column"], holder["taken"], holder["freed"]) if holder else None,
+    )
 
 
 def _toml(root: Traversable, name: str) -> dict[str, Any]:

@@ -1,0 +1,168 @@
+"""The ledger: whose every instant of an operation was, and why it is called so."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, strategies as st
+
+from tracekit.build import Built, build
+from tracekit.build.claims import RANK, Claim
+from tracekit.build.explain import Explainer
+from tracekit.build.ledger import sweep
+from tracekit.build.locks import Held, Locks
+from tracekit.build.model import Gap, load_model
+from tracekit.build.silence import Silences, Usual, load_silences
+from tracekit.build.still import Server, silent
+from tracekit.parse import parse
+from tracekit.parse.grammar import load_messages
+from tracekit.quality import Collector
+from tracekit.read.files import open_sources
+from tracekit.resources import grammars
+from tracekit.schema import CATEGORIES
+
+SECOND = 1_000_000
+TABLE = {f"G{number}" for number in range(1, 39)}
+
+
+@cache
+def traced(log: Path) -> Built:
+    """What is built of a log."""
+    quality = Collector()
+    parsed = parse(open_sources([str(log)]), quality)
+    return build(parsed, parsed.sources, quality)
+
+
+@pytest.fixture(scope="module")
+def explainer() -> Explainer:
+    """The one that build uses."""
+    return Explainer.of(load_model(grammars()), load_messages(grammars()).meanings, load_silences(grammars()))
+
+
+def rows() -> list[dict[str, Any]]:
+    """Rows of gaps.toml."""
+    made: list[dict[str, Any]] = tomllib.loads((grammars() / "gaps.toml").read_text(encoding="utf-8"))["gap"]
+    return made
+
+
+def test_all_gaps_are_there() -> None:
+    assert {row["id"] for row in rows()} >= TABLE
+    for row in rows():
+        assert row["category"] in CATEGORIES, row["id"]
+        assert row["owner"], row["id"]
+        assert row["says"], row["id"]
+        assert "by" in row or "after" in row or "before" in row, row["id"]
+
+
+def test_gaps_name_statements_that_exist() -> None:
+    meanings = load_messages(grammars()).meanings
+    known = set(meanings) | {m.means for m in meanings.values()} | {m.where for m in meanings.values()}
+    for row in rows():
+        assert set(row.get("after", ())) | set(row.get("before", ())) <= known, row["id"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "length", "category", "owner"),
+    [
+        ("capacity_ram_fits", "network_lock", 15 * SECOND, "lock", "network lock"),
+        ("template_lock_wait", "template_lock", 20 * SECOND, "lock", "template lock"),
+        ("authenticator_user", "account_cidrs", 2 * SECOND, "execution", "password check (PBKDF2)"),
+        ("job_sync", "vm_start_queued", 20 * SECOND, "queue", "waits for its work job"),
+    ],
+)
+def test_gaps_with_a_name(
+    explainer: Explainer, first: str, second: str, length: int, category: str, owner: str
+) -> None:
+    assert explainer.explain(first, second, length)[:2] == (category, owner)
+
+
+def test_a_short_interval_in_front_of_a_lock_is_no_wait_for_it(explainer: Explainer) -> None:
+    assert explainer.explain("capacity_ram_fits", "network_lock", 15_000)[0] != "lock"
+
+
+def test_what_nobody_measured_stays_unlogged() -> None:
+    gap = Gap("G", "database", "reads", frozenset({"a"}), frozenset(), False, False, 0, None)
+    names = {name: frozenset({name}) for name in "abc"}
+    where = {"a": "A.a", "b": "B.b", "c": None}
+    usual = Usual("rule", 9_000, 20_000, 0.1, 0.0, 0, (), ("B.b",))
+    explainer = Explainer([gap], Silences({("rule", "b", "b"): usual}), names, where)
+    assert explainer.explain("a", "c", 50_000)[:2] == ("database", "reads")
+    assert explainer.explain("a", "c", 2 * SECOND)[0] == "unlogged", "a gap alone explains short intervals"
+    assert explainer.explain("b", "a", 50_000)[:2] == ("unlogged", "B.b \u2192 A.a")
+    assert explainer.explain("b", "b", 2 * SECOND)[:2] == ("unlogged", "B.b \u2192 B.b (usually 9 ms)")
+    assert explainer.explain("c", "b", 5_000)[:2] == ("execution", "unknown statement")
+
+
+def test_a_busy_server_that_writes_nothing_stood_still() -> None:
+    before, after = np.arange(0, 5 * SECOND, 3_000), np.arange(6 * SECOND, 11 * SECOND, 3_000)
+    hole = silent(np.concatenate([before, after]))
+    assert hole == [(int(before[-1]), 6 * SECOND)]
+    server = Server([start for start, _ in hole], [end for _, end in hole])
+    assert server.stood_still(5 * SECOND, 6 * SECOND)
+    assert not server.stood_still(4 * SECOND, 6 * SECOND), "half of it only"
+    assert not server.stood_still(int(5.95 * SECOND), 6 * SECOND), "too short to tell"
+
+
+def test_an_idle_server_writes_little() -> None:
+    assert silent(np.arange(0, 60 * SECOND, 2 * SECOND)) == []
+    assert silent(np.array([0, SECOND, 9 * SECOND, 10 * SECOND])) == [(SECOND, 9 * SECOND)]
+    assert silent(np.array([5])) == []
+
+
+def test_the_holder_of_a_lock_is_who_held_it_longest_of_the_wait() -> None:
+    held = {("NETWORK", "204"): [Held(1, 0, 10), Held(2, 10, 90), Held(3, 95, 120)]}
+    locks = Locks(held, {("NETWORK", 7): "204"}, {1: "job-1", 2: "job-2", 3: "job-3"})
+    assert locks.holder("NETWORK", 7, 3, 5, 95) == "job-2"
+    assert locks.holder("NETWORK", 7, 2, 20, 80) is None, "its own"
+    assert locks.holder("NETWORK", 8, 3, 5, 95) is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30), st.sampled_from(CATEGORIES)), max_size=12),
+    st.integers(5, 20), st.integers(1, 40),
+)
+def test_every_instant_has_one_owner(made: list[tuple[int, int, str]], start: int, wall: int) -> None:
+    claims = [Claim(at, at + long, RANK[what], what, f"{what} {at}", None, None, None) for at, long, what in made]
+    intervals = list(sweep(claims, start, start + wall))
+    assert (intervals[0].start, intervals[-1].end) == (start, start + wall)
+    assert all(a.end == b.start for a, b in pairwise(intervals))
+    for interval in intervals:
+        fitting = [c.rank for c in claims if c.start < interval.end and c.end > interval.start]
+        assert interval.rank <= min(fitting, default=RANK["unlogged"])
+
+
+@pytest.mark.parametrize("log", ["4.18/a-healthy/management-server.log", "4.23/k-ms-restart/management-server.log.gz"])
+def test_ledgers_add_up(samples: Path, log: str) -> None:
+    trace = traced(samples / log)
+    inside = trace.ledger[trace.ledger["category"] != "client"]
+    walls = trace.operations.set_index("operation")["wall"].dropna()
+    lengths = (inside["end"] - inside["start"]).groupby(inside["operation"]).sum()
+    assert (lengths == walls.loc[lengths.index]).all()
+    assert ((inside["end"] - inside["start"]) > pd.Timedelta(0)).all()
+    for _, part in inside.groupby("operation"):
+        assert (part["start"].iloc[1:].to_numpy() == part["end"].iloc[:-1].to_numpy()).all()
+
+
+def test_a_restart_is_named(restarted: Path) -> None:
+    ledger = traced(restarted).ledger
+    cut = ledger[ledger["owner"] == "server down"]
+    assert set(cut["operation"]) >= {"job-208", "job-209", "job-213"}
+    own = ledger[(ledger["operation"] == "job-208") & (ledger["category"] != "client")]
+    assert own["owner"].iloc[-1] == "server starting, until it cancelled the job"
+    assert own["owner"].iloc[-3].endswith("StartCommand, until the server died")
+    assert own["category"].iloc[-3] == "agent"
+
+
+def test_hardly_anything_is_unlogged_in_a_healthy_deploy(healthy: Path) -> None:
+    trace = traced(healthy)
+    deploys = trace.operations.loc[trace.operations["command"] == "deployVirtualMachine", "operation"]
+    mine = trace.ledger[trace.ledger["operation"].isin(deploys)]
+    length = (mine["end"] - mine["start"]).groupby(mine["category"], observed=True).sum()
+    assert length.get("unlogged", pd.Timedelta(0)) < 0.01 * length.sum()

@@ -1,0 +1,103 @@
+"""What usually lies between two statements of a thread, measured on traced servers (`grammars/silence.tsv`)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+
+from tracekit.errors import GrammarError
+
+MOSTLY = 0.5  # share of the measured time from which an interval is called after it
+FAR = 3  # times its usual longest
+SHORT = 100_000  # microseconds; a shorter interval is never far above its usual time
+PAUSE = 300_000  # pauses of the JVM are seldom longer
+LONG = 1_000_000
+# What an interval far above its usual time was, measured on 47 scenarios with the scenarios in question left out, and
+# without stretches in which the server itself stood still: where the pair's usual time holds at least WAITS_IN_SQL of
+# SQL, 97 % of the time above one second and 80 to 97 % of that above PAUSE was SQL that waited. Between SHORT and
+# PAUSE that holds only for pairs that are mostly SQL (63 to 88 %); for the others it is a coin toss, and they stay
+# unlogged. Where a pair has less SQL nothing says what a second and more was.
+WAITS_IN_SQL = 0.3
+
+
+@dataclass(frozen=True)
+class Usual:
+    """One row of the table. Times in microseconds."""
+
+    level: str  # rule, method or after
+    median: int
+    longest: int  # 95th percentile
+    sql: float
+    lock: float
+    statements: int
+    tables: tuple[str, ...]
+    methods: tuple[str, ...]  # in which most of the time was
+
+    def far(self, length: int) -> bool:
+        """Whether an interval is far above its usual time."""
+        return length > max(FAR * self.longest, SHORT)
+
+    def category(self, length: int) -> str:
+        """Category of an interval of this kind; `unlogged` where it is too long for what was measured."""
+        usual = "lock" if self.lock >= MOSTLY else "database" if self.sql >= MOSTLY else "execution"
+        if not self.far(length):
+            return usual
+        if self.level == "rule" and self.sql >= WAITS_IN_SQL and length >= PAUSE:
+            return "database"
+        known = self.sql < WAITS_IN_SQL or usual == "database"
+        return usual if known and length < LONG and self.level != "after" else "unlogged"
+
+    def text(self, category: str, name: str | None, length: int) -> str:
+        """What to call the owner: the tables, `name` or the method measured there, and what is usual."""
+        what = name or (self.methods[0] if self.methods else "unknown statement")
+        if category == "database":
+            what = f"SQL on {', '.join(self.tables)}" if self.tables else f"SQL in {what}"
+        usual = f"{self.median // 1000} ms" if self.median >= 1000 else "under 1 ms"
+        if self.far(length):
+            return f"{what}, far above its usual {usual}"
+        many = f"{self.statements} statements, " if self.statements > 1 else ""
+        return f"{what} (usually {many}{usual})"
+
+
+@dataclass(frozen=True)
+class Silences:
+    """The table, by level and pair."""
+
+    usual: Mapping[tuple[str, str, str], Usual]
+
+    def find(self, first: str, second: str, before: str | None, behind: str | None) -> Usual | None:
+        """What is known of these two rules, else of their `Class.method`s, else of what follows the first method."""
+        found = self.usual.get(("rule", first, second))
+        if found is None and before and behind:
+            found = self.usual.get(("method", before, behind))
+        if found is None and before:
+            found = self.usual.get(("after", before, "-"))
+        return found
+
+
+def load_silences(root: Traversable) -> Silences:
+    """Read the table. Raises GrammarError where a row is not as the head says."""
+    text = (root / "silence.tsv").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    made: dict[tuple[str, str, str], Usual] = {}
+    for row in csv.DictReader(lines, delimiter="\t"):
+        try:
+            made[row["level"], row["first"], row["second"]] = Usual(
+                row["level"],
+                int(row["median_ms"]) * 1000,
+                int(row["p95_ms"]) * 1000,
+                float(row["sql"]),
+                float(row["lock"]),
+                int(row["statements"]),
+                _names(row["tables"]),
+                _names(row["methods"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise GrammarError(f"grammars: silence.tsv: row {dict(row)}: {error}") from error
+    return Silences(made)
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    return () if cell == "-" else tuple(cell.split(","))

@@ -1,0 +1,79 @@
+"""Stretches in which a whole server wrote nothing, and the ends and beginnings of its lives."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+AROUND = 5_000_000  # microseconds before and after a stretch in which its server's usual pace is counted
+TIMES = 50  # the mean distance of lines there; a stretch of that length does not happen by chance
+LEAST = 100_000
+ALWAYS = 4_000_000  # background threads of every release write more often than this
+COVERED = 0.9  # of an interval
+
+
+@dataclass(frozen=True)
+class Life:
+    """One running of a server, from its start to its last line. Microseconds."""
+
+    first: int
+    last: int
+    first_record: int
+    last_record: int
+    next: int | None = None  # the life after it
+
+
+@dataclass
+class Server:
+    """What the lines of all threads together say. Times in microseconds."""
+
+    starts: list[int] = field(default_factory=list)  # of the stretches without a line, in order
+    ends: list[int] = field(default_factory=list)
+    lives: dict[int, Life] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, records: pd.DataFrame) -> Server:
+        """From records with `life`, `server`, `component` and `run_kind`; lives without jobs or requests count not."""
+        made = cls()
+        working = set(records.loc[records["run_kind"] != "other", "life"].unique().tolist())
+        before: dict[tuple[str, str], int] = {}
+        stretches: list[tuple[int, int]] = []
+        for life, part in records.groupby("life", sort=True):
+            times = np.maximum.accumulate(part["ts"].to_numpy().astype("datetime64[us]").astype(np.int64))
+            number = int(str(life))
+            made.lives[number] = Life(int(times[0]), int(times[-1]), int(part.index[0]), int(part.index[-1]))
+            who = (str(part["server"].iloc[0]), str(part["component"].iloc[0]))
+            if who in before:
+                made.lives[before[who]] = replace(made.lives[before[who]], next=number)
+            before[who] = number
+            if number in working:
+                stretches += silent(times)
+        for start, end in sorted(stretches):
+            made.starts.append(start)
+            made.ends.append(end)
+        return made
+
+    def stood_still(self, start: int, end: int) -> bool:
+        """Whether nearly all of an interval lies in one stretch without a line of any thread."""
+        if end - start < LEAST:
+            return False
+        at = bisect.bisect_right(self.ends, start)
+        while at < len(self.starts) and self.starts[at] < end:
+            if min(end, self.ends[at]) - max(start, self.starts[at]) >= COVERED * (end - start):
+                return True
+            at += 1
+        return False
+
+
+def silent(times: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[tuple[int, int]]:
+    """Stretches between consecutive lines that are much longer than the pace around them allows."""
+    at = np.flatnonzero(np.diff(times) >= LEAST)
+    begin, end = times[at], times[at + 1]
+    lines = at - np.searchsorted(times, begin - AROUND) + np.searchsorted(times, end + AROUND) - at
+    seen = np.minimum(begin - times[0], AROUND) + np.minimum(times[-1] - end, AROUND)
+    usual = np.minimum(TIMES * seen / np.maximum(lines, 1), ALWAYS)
+    long = end - begin >= np.maximum(usual, LEAST)
+    return list(zip(begin[long].tolist(), end[long].tolist(), strict=True))
