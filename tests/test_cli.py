@@ -135,3 +135,12 @@ def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
 def test_every_command_has_an_example(command: str) -> None:
     if command != "check":
         assert "Example:" in CliRunner().invoke(cli, [command, "--help"]).output
+
+
+def test_strict_says_by_its_exit_code_that_something_was_found(
+    log: str, samples: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "operations", log, "--strict")[0] == 0  # healthy, every line understood
+    failed = str(samples / "4.23" / "f-insufficient-capacity" / "management-server.log")
+    assert run(capsys, "operations", failed, "--strict")[0] == 1
+    assert run(capsys, "operations", failed)[0] == 0

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
 paths_argument = click.argument("paths", nargs=-1, required=True, metavar="LOG...")
+strict_option = click.option(
+    "--strict", is_flag=True, help="Exit code 1 when a cause was found or a line was not understood."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
 FILTERS = (
     click.option("--since", metavar="TIME", help="Operations submitted at or after this time of the log."),
@@ -47,7 +50,7 @@ def cli() -> None:
     \b
     LOG is a file, a packed file, a folder, or - for standard input.
     Exit codes: 0 fine; 2 usage, or a file that would be overwritten; 3 empty, binary or another program's log;
-    4 missing, unreadable, or a folder without logs; 130 interrupted.
+    4 missing, unreadable, or a folder without logs; 130 interrupted; 1 with --strict, when something was found.
     """
 
 
@@ -56,8 +59,9 @@ def cli() -> None:
 @click.option("-o", "--output", metavar="FILE", help="Where to write the page; - is standard output.")
 @click.option("--top", default=20, show_default=True, help="Operations shown in full: failed and slowest first.")
 @filter_options
+@strict_option
 @force_option
-def report(paths: tuple[str, ...], output: str | None, top: int, force: bool, **filters: Any) -> None:
+def report(paths: tuple[str, ...], output: str | None, top: int, strict: bool, force: bool, **filters: Any) -> None:
     r"""Write one HTML page that says what every operation did, where its time went and how it ended.
 
     \b
@@ -69,22 +73,26 @@ def report(paths: tuple[str, ...], output: str | None, top: int, force: bool, **
     target = Path(output or default_name(paths[0]))
     if output != "-":
         refuse_overwrite(target, force)
-    made = context.from_trace(chosen(paths, filters), top)
+    trace = chosen(paths, filters)
+    made = context.from_trace(trace, top)
     html = page.render(made)
     if output == "-":
         click.echo(html, nl=False)
-        return
-    write(target, html)
-    click.echo(text.summary(made))
-    click.echo(f"\n{target}  {len(html.encode()) / 1e6:.1f} MB")
+    else:
+        write(target, html)
+        click.echo(text.summary(made))
+        click.echo(f"\n{target}  {len(html.encode()) / 1e6:.1f} MB")
+    if strict:
+        end_strict(trace)
 
 
 @cli.command()
 @paths_argument
 @filter_options
 @click.option("--top", type=int, help="Only the slowest so many.")
+@strict_option
 @json_option
-def operations(paths: tuple[str, ...], top: int | None, as_json: bool, **filters: Any) -> None:
+def operations(paths: tuple[str, ...], top: int | None, strict: bool, as_json: bool, **filters: Any) -> None:
     r"""List every operation: what, for whom, when, how long, where the time went, how it ended.
 
     \b
@@ -98,6 +106,8 @@ def operations(paths: tuple[str, ...], top: int | None, as_json: bool, **filters
     if top is not None:
         rows = rows.loc[rows["wall"].sort_values(ascending=False, kind="stable").index[:top].sort_values()]
     click.echo(terminal.operations_json(trace, rows) if as_json else terminal.operations_table(trace, rows))
+    if strict:
+        end_strict(trace)
 
 
 @cli.command()
@@ -217,6 +227,15 @@ def with_operation(arguments: tuple[str, ...]) -> tuple[Trace, str]:
         raise UsageError("name the log and the operation: management-server.log job-43")
     trace = read_trace(list(arguments[:-1]))
     return trace, operation_of(trace, arguments[-1])
+
+
+def end_strict(trace: Trace) -> None:
+    """End with code 1 when a cause above `note` was found, or a record that no rule knows."""
+    findings = trace.findings
+    found = findings[(findings["verdict"] == "found") & (findings["severity"] != "note")]
+    shown = found["operation"].isna() | found["operation"].isin(trace.operations["operation"])
+    if shown.any() or trace.records["event"].isna().any():
+        sys.exit(1)
 
 
 def default_name(path: str) -> str:
