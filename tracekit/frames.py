@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -19,5 +21,12 @@ def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def rows(table: pd.DataFrame) -> list[Any]:
-    """Rows of a table as named tuples, `Index` first."""
-    return list(table.itertuples())
+    """Rows of a table as named tuples, `Index` first: what ``itertuples`` gives, several times as fast."""
+    row = row_type(("Index", *map(str, table.columns)))
+    return list(map(row._make, zip(table.index, *(list(column) for _, column in table.items()), strict=True)))
+
+
+@cache
+def row_type(names: tuple[str, ...]) -> Any:
+    """The class of rows with these columns."""
+    return namedtuple("Row", names, rename=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -92,23 +93,34 @@ def name_commands(
     made: pd.DataFrame, happened: pd.DataFrame, records: pd.DataFrame, sources: Sources
 ) -> list[str | None]:
     """Simple class names of the commands in each request, from the body of the line that sent it."""
-    body = happened.drop_duplicates("record").set_index("record")["BODY"]
+    body = happened.drop_duplicates("record").set_index("record")["BODY"].dropna().to_dict()
+    text_of = texts(records, sources)
     names: list[str | None] = []
     for sender, receiver in zip(made["sender"], made["receiver"], strict=True):
         record = sender if pd.notna(sender) else receiver
         place = body.get(record) if pd.notna(record) else None
-        if place is None or pd.isna(place):
+        if place is None:
             names.append(None)
             continue
-        names.append(", ".join(class_names(body_of(records, sources, int(record), int(place)))) or None)
+        names.append(", ".join(class_names(text_of(int(record), int(place)))) or None)
     return names
+
+
+def texts(records: pd.DataFrame, sources: Sources) -> Callable[[int, int], str]:
+    """A function that gives the text of a record, by its number, from a byte of it on."""
+    offsets, lengths = records["offset"].to_numpy(), records["length"].to_numpy()
+    source, paths = records["source"].cat.codes.to_numpy(), records["source"].cat.categories.to_list()
+
+    def text_of(record: int, place: int) -> str:
+        raw = sources[paths[source[record]]].slice(int(offsets[record]) + place, int(lengths[record]) - place)
+        return raw.decode("utf-8", "replace")
+
+    return text_of
 
 
 def body_of(records: pd.DataFrame, sources: Sources, record: int, place: int) -> str:
     """Text of a record from byte `place` on."""
-    offset, length = records["offset"].to_numpy()[record], records["length"].to_numpy()[record]
-    text = sources[str(records["source"].iat[record])].slice(int(offset) + place, int(length) - place)
-    return text.decode("utf-8", "replace")
+    return texts(records, sources)(record, place)
 
 
 def class_names(body: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import pandas as pd
 
 from tracekit.build.model import Model
+from tracekit.build.pairing import texts
 from tracekit.frames import rows
 from tracekit.parse.scan import Events
 from tracekit.read.files import Sources
@@ -20,7 +22,8 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     starts = bounds(records, events, "request.start").add_prefix("start_")
     ends = bounds(records, events, "request.end").add_prefix("end_")
     made = starts.join(ends, how="outer")
-    asked = [parameters(row, records, sources) for row in rows(made)]
+    text_of = texts(records, sources)
+    asked = [parameters(row, text_of) for row in rows(made)]
     made["command"] = [values.get("command") for values in asked]
     made["polled"] = [
         values.get(model.poll_parameter) if values.get("command") == model.poll_command else None for values in asked
@@ -42,7 +45,7 @@ def bounds(records: pd.DataFrame, events: Events, word: str) -> pd.DataFrame:
     return rows.drop_duplicates("run").set_index("run")
 
 
-def parameters(row: object, records: pd.DataFrame, sources: Sources) -> dict[str, str]:
+def parameters(row: object, text_of: Callable[[int, int], str]) -> dict[str, str]:
     """Parameters of a request: the query, what a POST prints below its line, or the bare command of a login."""
     for side in ("start", "end"):
         query = getattr(row, f"{side}_QUERY")
@@ -52,10 +55,8 @@ def parameters(row: object, records: pd.DataFrame, sources: Sources) -> dict[str
             return dict(lowered(query))
         place = getattr(row, f"{side}_PARAMS")
         if pd.notna(place):
-            number = int(getattr(row, f"{side}_record"))
-            source, offset, length = records.loc[number, ["source", "offset", "length"]]
-            raw = sources[str(source)].slice(int(offset + place), int(length - place))
-            pairs = (line.partition("=") for line in raw.decode("utf-8", "replace").splitlines())
+            said = text_of(int(getattr(row, f"{side}_record")), int(place))
+            pairs = (line.partition("=") for line in said.splitlines())
             return {key.strip().lower(): value.strip() for key, _, value in pairs if key}
     return {}
 

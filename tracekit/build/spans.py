@@ -74,6 +74,35 @@ class SpanRows:
         columns["attributes"].append(attributes)
         return len(columns["kind"]) - 1
 
+    def add_calls(
+        self,
+        names: list[str],
+        operation: str | None,
+        parents: npt.NDArray[np.int64],
+        caller: int,
+        start: npt.NDArray[np.datetime64],
+        end: npt.NDArray[np.datetime64],
+        ends: list[str],
+        thread: str | None,
+        first: npt.NDArray[np.int64],
+        last: npt.NDArray[np.int64],
+    ) -> int:
+        """Append the calls of one run and give the number of the first; `parents` count from it, -1 is `caller`."""
+        columns, base, count = self.columns, len(self), len(names)
+        columns["parent"] += np.where(parents < 0, caller, base + parents).tolist()
+        columns["operation"] += [operation] * count
+        columns["kind"] += ["call"] * count
+        columns["name"] += names
+        columns["thread"] += [thread] * count
+        columns["start"] += list(start)
+        columns["end"] += list(end)
+        columns["status"] += ["ok"] * count
+        columns["ends"] += ends
+        columns["first_record"] += first.tolist()
+        columns["last_record"] += last.tolist()
+        columns["attributes"] += [{} for _ in range(count)]
+        return base
+
     def table(self) -> pd.DataFrame:
         """The spans table, checked."""
         columns: dict[str, Any] = dict(self.columns)

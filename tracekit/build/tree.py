@@ -165,7 +165,8 @@ def add_queue(tree: Tree, run: Any, job: Any, operation: str | None, parent: int
 
 def add_calls(tree: Tree, lines: Lines, run: Any, span: int, operation: str | None, graph: CallGraph) -> None:
     """Calls below a run, and for each of its records the innermost span."""
-    numbers = lines.of_run[run.Index]
+    at = lines.of_run[run.Index]
+    numbers = at.tolist()
     frames = rebuild(
         graph,
         [lines.method[i] for i in numbers],
@@ -173,32 +174,20 @@ def add_calls(tree: Tree, lines: Lines, run: Any, span: int, operation: str | No
         [lines.micros[i] for i in numbers],
         run.run_kind,
     )
-    made: list[int] = []
-    # Where the clock was set back a call's lines may lie behind the end that its job or request prints.
-    known = tree.rows.columns["end"][span]
-    last_end = None if pd.isna(known) else int(np.datetime64(known, "us").astype(np.int64))
-    until: list[int] = []
-    for name, parent, first, last, start, end, ends in zip(
-        frames.name, frames.parent, frames.first, frames.last, frames.start, frames.end, frames.ends, strict=True
-    ):
-        limit = last_end if parent < 0 else until[parent]
-        until.append(int(end) if limit is None else min(int(end), limit))
-        made.append(
-            tree.rows.add(
-                "call",
-                name,
-                operation,
-                span if parent < 0 else made[parent],
-                np.datetime64(min(int(start), until[-1]), "us"),
-                np.datetime64(until[-1], "us"),
-                thread=run.thread,
-                ends=ends,
-                first=int(numbers[first]),
-                last=int(numbers[last]),
-            )
-        )
-    for number, frame in zip(numbers, frames.innermost, strict=True):
-        tree.of_record[number] = span if frame < 0 else made[frame]
+    base = tree.rows.add_calls(
+        frames.name,
+        operation,
+        np.array(frames.parent, dtype=np.int64),
+        span,
+        np.array(frames.start, dtype=np.int64).astype("datetime64[us]"),
+        np.array(frames.end, dtype=np.int64).astype("datetime64[us]"),
+        frames.ends,
+        run.thread,
+        at[np.array(frames.first, dtype=np.int64)],
+        at[np.array(frames.last, dtype=np.int64)],
+    )
+    inner = np.array(frames.innermost, dtype=np.int64)
+    tree.of_record[at] = np.where(inner < 0, span, base + inner)
 
 
 def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: pd.DataFrame, lines: Lines) -> None:
