@@ -35,7 +35,8 @@ def test_report_writes_a_page_and_ten_lines(
     monkeypatch.chdir(tmp_path)
     code, out, _ = run(capsys, "report", log)
     assert code == 0
-    assert "Deploy of i-4-3-VM (web01) took 9.51 s" in out
+    assert "i-4-3-VM (web01) took 9.51 s" in out
+    assert len(out.splitlines()) <= 14
     page = (tmp_path / "management-server.log.tracekit.html").read_text()
     assert 'id="job-16"' in page
     assert run(capsys, "report", log)[0] == 2  # the page is there already
