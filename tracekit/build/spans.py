@@ -65,7 +65,7 @@ class SpanRows:
         columns["kind"].append(kind)
         columns["name"].append(name)
         columns["thread"].append(thread)
-        columns["start"].append(start)
+        columns["start"].append(NONE if pd.isna(start) else start)
         columns["end"].append(end if known else NONE)
         columns["status"].append(status or ("ok" if known else "open"))
         columns["ends"].append(ends if known else "open")

@@ -13,9 +13,12 @@ from tracekit.errors import NotOurLogError
 from tracekit.parse.dialect import Dialect, detect
 from tracekit.quality import Collector
 from tracekit.read.files import Source, Sources
+from tracekit.redact import shown
 
 HEAD = 1 << 12  # bytes by which two copies of one file are told from two files
 TAIL = 1 << 18  # bytes at the end in which the last header is looked for
+NO_TIME = np.datetime64("NaT", "us")
+SHOWN = 80  # bytes of a strange file that its refusal shows
 # A record that was cut in two by splitting a file goes on in the piece that begins this much later at most.
 GAP = np.timedelta64(60, "s")
 
@@ -39,6 +42,9 @@ def laid_out(sources: Sources, dialects: Sequence[Dialect], forced: Dialect | No
     made = [layout for source in sources if (layout := identify(source, dialects, forced, quality)) is not None]
     if not made:
         raise NotOurLogError("no file given is a CloudStack log: name the management-server.log itself")
+    if all(layout.dialect.needs for layout in made):
+        dialect = made[0].dialect
+        raise NotOurLogError(f"{made[0].source.path}: {dialect.title.lower()}, {dialect.needs}")
     made = once(made, quality)
     return mended(sorted(made, key=by_time))
 
@@ -50,24 +56,28 @@ def by_time(layout: Layout) -> tuple[bool, int]:
 
 def identify(source: Source, dialects: Sequence[Dialect], forced: Dialect | None, quality: Collector) -> Layout | None:
     """The layout of one source; None for a file of a folder that is no CloudStack log."""
-    dialect, share = detect(source.data, [forced] if forced else dialects)
+    dialect, share = detect(source.data, [replace(forced, marked=0.0)] if forced else dialects)
     if dialect is None and source.listed:
-        known = forced.title if forced else ", ".join(dict.fromkeys(dialect.title for dialect in dialects))
-        raise NotOurLogError(f"{source.path}: no line looks like a CloudStack log; known layouts: {known}")
+        wanted = (
+            f"like {forced.title}" if forced else "like a CloudStack log: date LEVEL [logger] (thread:context) text"
+        )
+        first = shown(source.slice(0, SHOWN).decode("utf-8", "replace").strip().partition("\n")[0])
+        raise NotOurLogError(f"{source.path}: no line looks {wanted}; it begins with {first!r}")
     if dialect is None:
         quality.add("file of another layout", "note", example=source.path, where=source.path)
         return None
     size = len(source)
-    first = next((ts for _, ts in stamped(source.data, dialect, 0, size)), np.datetime64("NaT", "us"))
-    tail = [ts for _, ts in stamped(source.data, dialect, max(0, size - TAIL), size)]
-    return Layout(source, dialect, share, first, tail[-1] if tail else first)
+    first = next((ts for _, ts in stamped(source.data, dialect, 0, size)), NO_TIME)
+    tail: list[Any] = [ts for _, ts in stamped(source.data, dialect, max(0, size - TAIL), size)]
+    last = tail[-1] if tail else first
+    return Layout(source, dialect, share, first, last)
 
 
-def stamped(data: Any, dialect: Dialect, low: int, high: int) -> Iterator[tuple[int, np.datetime64]]:
+def stamped(data: Any, dialect: Dialect, low: int, high: int) -> Iterator[tuple[int, Any]]:
     """Place and time of each header in data[low:high] that has a time."""
-    at = dialect.fields.index("TS") if "TS" in dialect.fields else None
+    groups = [number for number, name in enumerate(dialect.fields, 1) if name == "TS"]
     for found in dialect.header.finditer(data, low, high):
-        stamp = None if at is None else found.group(at + 1)
+        stamp = next((found.group(number) for number in groups if found.group(number) is not None), None)
         if stamp is not None:
             yield found.start(), dialect.times([stamp])[0]
 

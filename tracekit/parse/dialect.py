@@ -38,6 +38,7 @@ class Dialect:
     marked: float  # share of the headers that must have a mark
     mixes: bool  # a file of another layout may change to this one
     zone: str | None  # where it is not the local time of the machine
+    needs: str | None  # what to give beside such a file, which alone says nothing of operations
     samples: tuple[Mapping[str, Any], ...]
 
     @cached_property
@@ -98,6 +99,7 @@ def dialect_of(row: Mapping[str, Any], grammar: Grammar, derived: Derived) -> Di
         float(row.get("marked", 0)),
         bool(row.get("mixes", False)),
         row.get("zone"),
+        row.get("needs"),
         tuple(row["sample"]),
     )
 
