@@ -134,10 +134,10 @@ def test_a_phone_never_scrolls_sideways(browser: Browser, which: str, request: p
 
 def test_the_table_is_filtered(browser: Browser, typical: Path) -> None:
     page = browser.open(typical).page
-    page.get_by_role("searchbox").fill("deploy i-2-5")
+    page.locator("#operations").get_by_role("searchbox").fill("deploy i-2-5")
     assert page.locator("#ops tbody tr:visible th").all_inner_texts() == ["job-49"]
-    assert page.get_by_role("status").inner_text() == "1 of 18"
-    page.get_by_role("searchbox").fill("")
+    assert page.locator("#operations").get_by_role("status").inner_text() == "1 of 18"
+    page.locator("#operations").get_by_role("searchbox").fill("")
     assert page.locator("#ops tbody tr:visible").count() == 18
 
 
@@ -169,6 +169,36 @@ def test_a_timeline_is_zoomed(browser: Browser, typical: Path) -> None:
     page.locator("#job-53 .zoom button", has_text="5×").click()
     assert frame.evaluate("e => e.scrollWidth") == pytest.approx(5 * before, rel=0.02)
     assert page.locator("#job-53 .zoom button[aria-pressed=true]").inner_text() == "5×"
+
+
+def test_the_lines_are_filtered(browser: Browser, typical: Path) -> None:
+    page = browser.open(typical).page
+    lines = page.locator("#job-53 .log-lines")
+    lines.locator("summary").click()
+    lines.get_by_role("searchbox").fill("timed out")
+    assert lines.locator("tbody tr:visible").count() == 1
+
+
+def test_bars_are_read_by_keyboard(browser: Browser, typical: Path) -> None:
+    page = browser.open(typical).page
+    bar = page.locator("#job-53 .timeline .bar[tabindex='0']")
+    bar.first.focus()
+    first = page.locator("#job-53 .said").inner_text()
+    page.keyboard.press("ArrowRight")
+    second = page.locator("#job-53 .said").inner_text()
+    assert first.startswith("synchronous")
+    assert second.startswith("asynchronous")
+
+
+def test_a_ticket_is_copied(browser: Browser, typical: Path) -> None:
+    page = browser.open(typical).page
+    page.locator("#job-53 .ticket summary").click()
+    page.locator("#job-53 .ticket button", has_text="Mermaid").click()
+    assert page.locator("#job-53 .ticket [role=status]").last.inner_text() in (
+        "copied",
+        "selected: copy it with the keyboard",
+    )
+    assert page.evaluate("getSelection().toString()").startswith("sequenceDiagram")
 
 
 def test_the_drawn_overview_leads_to_the_operations(browser: Browser, typical: Path) -> None:

@@ -164,7 +164,7 @@ def test_the_timeline_stands_on_one_axis(typical: tuple[str, PageContext]) -> No
     view = shown(typical[1], "job-53").timeline
     assert view is not None
     lanes = {lane.label: lane for lane in view.lanes}
-    assert list(lanes) == ["phases", "time", "request", "waits", "API job", "work job", "stages", "agent"]
+    assert list(lanes) == ["phases", "time", "critical", "request", "waits", "API job", "work job", "stages", "agent"]
     for lane in view.lanes:
         for bar in lane.bars:
             assert float(bar.x) >= 0
@@ -191,6 +191,66 @@ def test_bars_of_one_row_and_their_labels_do_not_overlap(typical: tuple[str, Pag
             for places in rows.values():
                 places.sort()
                 assert all(a[1] <= b[0] + 0.01 for a, b in pairwise(places))
+
+
+def test_the_critical_path_adds_up_to_the_wall_time(typical: tuple[str, PageContext]) -> None:
+    path = shown(typical[1], "job-53").path
+    assert path is not None
+    assert path.total == "15.680 s"
+    start = next(step for step in path.steps if step.name == "StartCommand" and step.share > "5")
+    assert (start.time, start.saves) == ("9.700 s", "9.700 s")
+
+
+def test_the_flow_tells_who_asked_whom(typical: tuple[str, PageContext]) -> None:
+    flow = shown(typical[1], "job-53").flow
+    assert flow is not None
+    assert [party.label for party in flow.parties][:5] == ["client", "API", "job queue", "API job", "work job"]
+    assert {"kvm1", "kvm2", "router", "storage"} <= {party.label for party in flow.parties}
+    assert flow.messages[0].label == "deployVirtualMachine"
+    assert "answer after 9.70 s" in [m.label for m in flow.messages if m.css == "slow"]
+    assert "P4->>P5: StartCommand (" in flow.mermaid
+    refused = shown(typical[1], "job-51").flow
+    assert refused is not None
+    assert any(m.css == "bad" and m.label.startswith("Unable to start: no space left") for m in refused.messages)
+
+
+def test_states_are_told_with_their_line(typical: tuple[str, PageContext]) -> None:
+    (change,) = shown(typical[1], "job-53").states
+    assert (change.before, change.after) == ("Starting", "Running")
+    assert change.lines.startswith("management-server.log:")
+
+
+def test_the_topology_has_hosts_and_pools(typical: tuple[str, PageContext]) -> None:
+    topology = typical[1].topology
+    assert topology is not None
+    assert {"management server", "clients", "kvm1", "kvm2", "primary-1"} <= {place.name for place in topology.places}
+
+
+def test_findings_are_told_by_rule(typical: tuple[str, PageContext]) -> None:
+    causes = typical[1].causes
+    assert causes is not None
+    (found,) = causes.found
+    assert (found.severity, found.cost, found.href) == ("error", "10.0 s", "#job-51")
+
+
+def test_commands_and_hosts_have_their_times(typical: tuple[str, PageContext]) -> None:
+    times = {row.name: row for row in typical[1].command_times}
+    assert (times["StartCommand"].count, times["StartCommand"].longest) == ("9", "10.0 s")
+    heat = typical[1].heat
+    assert heat is not None
+    assert [short for short, _ in heat.hosts] == ["kvm1", "kvm2"]
+    assert typical[1].concurrency is not None
+    assert typical[1].concurrency.most == "2"
+
+
+def test_an_operation_is_text_for_a_ticket(typical: tuple[str, PageContext], bad: tuple[str, PageContext]) -> None:
+    ticket = shown(typical[1], "job-53").ticket
+    assert ticket is not None
+    assert ticket.markdown.startswith("### job-53 deployVirtualMachine i-2-6-VM\n\nDeploy of i-2-6-VM took 15.7 s")
+    assert "| VM START | 12:01:05.731 | 9.73 s |" in ticket.markdown
+    hostile = shown(bad[1], "job-66").ticket
+    assert hostile is not None
+    assert "<script" not in hostile.markdown.replace("\\<", "")
 
 
 def test_open_spans_are_drawn_open_to_the_end(typical: tuple[str, PageContext]) -> None:

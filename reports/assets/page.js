@@ -10,6 +10,10 @@
     return element;
   }
 
+  function each(selector, work) {
+    Array.prototype.forEach.call(document.querySelectorAll(selector), work);
+  }
+
   /* Table of operations: sort by a column, filter by words. */
   function sortable(table) {
     var body = table.tBodies[0];
@@ -42,15 +46,15 @@
     });
   }
 
-  function filterable(table) {
+  function filterable(table, hint, place) {
     var tools = make("div", "", { "class": "tools" });
     var label = make("label", "Filter ");
-    var input = make("input", "", { type: "search", placeholder: "job, command, VM, account, status, error" });
+    var input = make("input", "", { type: "search", placeholder: hint });
     var shown = make("span", "", { role: "status" });
     label.appendChild(input);
     tools.appendChild(label);
     tools.appendChild(shown);
-    table.parentNode.parentNode.insertBefore(tools, table.parentNode);
+    place.parentNode.insertBefore(tools, place);
     input.addEventListener("input", function () {
       var words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       var count = 0;
@@ -81,6 +85,53 @@
       return button;
     });
     timeline.parentNode.insertBefore(tools, timeline);
+  }
+
+  /* Bars by keyboard: one bar of a timeline is in the order of tabs, the arrows go on from it. What it says stands below. */
+  function readable(timeline) {
+    var bars = Array.prototype.slice.call(timeline.querySelectorAll(".bar")).filter(function (bar) {
+      return bar.querySelector("title");
+    });
+    if (!bars.length) { return; }
+    var said = make("p", "", { "class": "note said", role: "status" });
+    timeline.parentNode.insertBefore(said, timeline.nextSibling);
+    function show(bar) { said.textContent = bar.querySelector("title").textContent; }
+    bars.forEach(function (bar, i) {
+      bar.setAttribute("tabindex", i === 0 ? "0" : "-1");
+      bar.setAttribute("role", "img");
+      bar.setAttribute("aria-label", bar.querySelector("title").textContent);
+      bar.addEventListener("focus", function () { show(bar); });
+      bar.addEventListener("mouseenter", function () { show(bar); });
+      bar.addEventListener("keydown", function (event) {
+        var step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        var next = bars[i + step];
+        if (!step || !next) { return; }
+        event.preventDefault();
+        bar.setAttribute("tabindex", "-1");
+        next.setAttribute("tabindex", "0");
+        next.focus();
+      });
+    });
+    timeline.querySelector(".chart").setAttribute("role", "group");
+  }
+
+  /* Text for a ticket. The selection is copied, which needs no permission and works in a file and in a frame. */
+  function copyable(text) {
+    var name = text.getAttribute("data-copy");
+    var button = make("button", "Copy as " + name, { type: "button" });
+    var done = make("span", "", { role: "status" });
+    var tools = make("div", "", { "class": "tools" });
+    tools.appendChild(button);
+    tools.appendChild(done);
+    text.parentNode.insertBefore(tools, text);
+    button.addEventListener("click", function () {
+      var range = document.createRange();
+      range.selectNodeContents(text);
+      var selection = getSelection();
+      selection.removeAllRanges();
+      selection.addRange(range);
+      done.textContent = document.execCommand("copy") ? "copied" : "selected: copy it with the keyboard";
+    });
   }
 
   /* Overview: plotly.js takes the place of the static drawing, in the page's own colours. */
@@ -146,7 +197,13 @@
   }
 
   var table = document.getElementById("ops");
-  if (table) { filterable(table); sortable(table); }
-  Array.prototype.forEach.call(document.querySelectorAll(".timeline"), zoomable);
+  if (table) { filterable(table, "job, command, VM, account, status, error", table.parentNode); sortable(table); }
+  each(".log-lines", function (lines) {
+    var shown = lines.querySelector("table");
+    filterable(shown, "thread, level, words of a line", shown.parentNode);
+  });
+  each("pre.copy", copyable);
+  each(".timeline:not(.flow)", zoomable);
+  each(".timeline:not(.flow)", readable);
   overview();
 }());

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tracekit import frames
-from tracekit.report import answers, figures, ledger, summary, verdict
+from tracekit.report import answers, figures, ledger, overall, summary, topology, verdict
 from tracekit.report.figures import Point
 from tracekit.report.log import Log
 from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Segment, Table, Verdict
@@ -60,6 +60,11 @@ def from_trace(trace: Trace, top: int = 20) -> PageContext:
             for answer in _answers(rows, worst, worst_parts, covered, intervals, log, href, trace)
         ),
         overview=_overview(rows, hrefs, end_of_log),
+        causes=overall.causes(frames.rows(trace.findings), hrefs, log),
+        command_times=overall.command_times(trace.commands),
+        heat=overall.heat_map(trace.commands, log),
+        concurrency=overall.concurrency(rows, end_of_log),
+        topology=topology.view(trace, log),
         stats=summary.stats(rows),
         table=_table(rows, intervals, hrefs),
         details=tuple(

@@ -9,6 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tracekit.report.shapes import (
+    Causes,
+    CommandTime,
+    Concurrency,
+    CriticalPath,
+    Flow,
+    HeatMap,
+    StateChange,
+    Ticket,
+    Topology,
+)  # fmt: skip
 from tracekit.report.words import Category
 
 
@@ -214,6 +225,8 @@ class Finding:
     cost: str
     advice: tuple[str, ...]  # paragraphs
     evidence: tuple[LogLine, ...]
+    certainty: str = ""
+    holder: str = ""  # who or what it waited for
 
 
 @dataclass(frozen=True)
@@ -244,6 +257,10 @@ class Detail:
     commands: Commands
     tree: Tree
     lines: Lines
+    path: CriticalPath | None = None
+    flow: Flow | None = None
+    states: tuple[StateChange, ...] = ()
+    ticket: Ticket | None = None
 
 
 @dataclass(frozen=True)
@@ -397,3 +414,8 @@ class PageContext:
     table: Table
     details: tuple[Detail, ...]
     masking: str
+    causes: Causes | None = None
+    command_times: tuple[CommandTime, ...] = ()
+    heat: HeatMap | None = None
+    concurrency: Concurrency | None = None
+    topology: Topology | None = None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from tracekit.frames import rows
-from tracekit.report import calls, ledger, svg, verdict
+from tracekit.report import calls, flow, ledger, path, svg, ticket, verdict
 from tracekit.report.log import Log
 from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage
+from tracekit.report.shapes import Ticket
 from tracekit.report.words import between, clock, count, duration, known, listed, number, seconds, stamp, text
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ class Parts:
     ledger: list[Any]
     commands: list[Any]
     findings: list[Any]
+    table: pd.DataFrame  # its spans
 
 
 class Splitter:
@@ -53,12 +57,9 @@ class Splitter:
 
     def parts(self, operation: str) -> Parts:
         """The rows of `operation`, in the tables' own order."""
-        return Parts(
-            *(
-                rows(table.iloc[places.get(operation, [])])
-                for table, places in zip(self._tables, self._rows, strict=True)
-            )
-        )
+        mine = [table.iloc[places.get(operation, [])] for table, places in zip(self._tables, self._rows, strict=True)]
+        spans, intervals, sent, found = map(rows, mine)
+        return Parts(spans, intervals, sent, found, mine[0])
 
 
 def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: Limits) -> Detail:
@@ -66,7 +67,10 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
     name = str(operation.operation)
     hint = f"tracekit tree LOG {text(name, 60)}"
     split = ledger.view(parts.ledger, log, limits.intervals)
-    return Detail(
+    steps = path.steps_of(operation, parts.table)
+    by_number = {int(row.span): row for row in parts.spans}
+    drawn = flow.view(operation, parts.spans, parts.ledger, parts.commands, log)
+    made = Detail(
         anchor=anchor(name),
         operation=text(name, 60),
         command=text(operation.command, 80) or "unknown command",
@@ -77,7 +81,9 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         ),
         error=text(operation.error, 400),
         facts=facts(operation),
-        timeline=svg.timeline(operation, parts.spans, parts.ledger, log),
+        timeline=svg.timeline(
+            operation, parts.spans, parts.ledger, log, [(step, by_number[step.span]) for step in steps]
+        ),
         ledger=split,
         no_ledger="" if split else _why_no_ledger(operation),
         stages=stages(parts.spans, str(operation.entity), log),
@@ -85,7 +91,11 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         commands=commands(parts.commands, parts.spans, log),
         tree=calls.view(parts.spans, log, limits.nodes, hint),
         lines=log.lines(name, limits.head, limits.tail),
+        path=path.view(steps, parts.table, by_number, log),
+        flow=drawn,
+        states=flow.states(parts.spans, log),
     )
+    return replace(made, ticket=Ticket(ticket.markdown(made), drawn.mermaid if drawn else ""))
 
 
 def anchor(operation: str) -> str:
@@ -184,10 +194,12 @@ def findings(rows: Sequence[Any], log: Log) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             severity=str(row.severity),
-            title=text(row.title, 300),
+            title=log.names.short(text(row.title, 300)),
             cost=duration(seconds(row.cost)) if known(row.cost) else "",
             advice=tuple(text(line, 500) for line in str(row.advice).splitlines()) if known(row.advice) else (),
             evidence=tuple(log.line(int(record)) for record in list(row.evidence or ())[:MAX_EVIDENCE]),
+            certainty=text(getattr(row, "certainty", None), 30),
+            holder=text(getattr(row, "holder", None), 120),
         )
         for row in rows
         if str(row.verdict) == "found"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.build.critical import Step
 from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Segment, Tick, Timeline
 from tracekit.report.scale import Axis, percent, ticks
@@ -51,8 +52,12 @@ class Mark:
     edge: bool = True  # a line at its beginning, so that it is seen however short
 
 
-def timeline(operation: Any, spans: Sequence[Any], ledger: Sequence[Any], log: Log) -> Timeline | None:
+def timeline(
+    operation: Any, spans: Sequence[Any], ledger: Sequence[Any], log: Log, path: Sequence[tuple[Step, Any]] = ()
+) -> Timeline | None:
     """The timeline of one operation: `operation` a row of OPERATIONS, `spans` and `ledger` its rows.
+
+    `path` is its critical path, each step with its span.
 
     None where no two moments of it are known.
     """
@@ -61,7 +66,7 @@ def timeline(operation: Any, spans: Sequence[Any], ledger: Sequence[Any], log: L
         return None
     top = AXIS
     lanes = []
-    for label, marks in _lanes(operation, spans, ledger, log, axis):
+    for label, marks in _lanes(operation, spans, ledger, log, axis, path):
         lane = _lane(label, marks, top)
         if lane is not None:
             lanes.append(lane)
@@ -90,10 +95,16 @@ def _axis(operation: Any, spans: Sequence[Any], ledger: Sequence[Any]) -> Axis |
 
 
 def _lanes(
-    operation: Any, spans: Sequence[Any], ledger: Sequence[Any], log: Log, axis: Axis
+    operation: Any,
+    spans: Sequence[Any],
+    ledger: Sequence[Any],
+    log: Log,
+    axis: Axis,
+    path: Sequence[tuple[Step, Any]],
 ) -> Iterable[tuple[str, list[Mark]]]:
     yield "phases", list(_phases(operation, axis))
     yield "time", [_ledger_mark(group, log, axis) for group in _intervals(ledger, axis)]
+    yield "critical", [_step_mark(step, row, log, axis) for step, row in _wide(path, axis)]
     for label, members in LANES:
         yield (
             label,
@@ -185,6 +196,19 @@ def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
     )
 
 
+def _wide(path: Sequence[tuple[Step, Any]], axis: Axis) -> Iterable[tuple[Step, Any]]:
+    """The steps that can be seen; what is between them is in the table."""
+    return ((step, row) for step, row in path if axis.at(step.end) - axis.at(step.start) >= NARROW)
+
+
+def _step_mark(step: Step, row: Any, log: Log, axis: Axis) -> Mark:
+    took = duration(between(step.start, step.end))
+    window = f"{clock(step.start)} – {clock(step.end)} ({took})"
+    title = _with_lines(f"on the critical path: {span_name(row)} · {window}", row, log)
+    css = KIND_CSS.get(str(row.kind), "c-execution" if str(row.kind) == "call" else f"k-{row.kind}")
+    return Mark(f"{css} crit", axis.at(step.start), axis.at(step.end), span_name(row, 60), title)
+
+
 def span_name(row: Any, limit: int = 80) -> str:
     """What a span is called: its name, with its number where it is a job."""
     name = text(row.name, limit) or str(row.kind)
@@ -207,7 +231,7 @@ def _lane(label: str, marks: Sequence[Mark], top: int) -> Lane | None:
     """Bars in as few rows as their labels allow; the shortest are left out when there would be too many rows."""
     if not marks:
         return None
-    connected = label in ("time",)
+    connected = label in ("time", "critical")
     ends: list[float] = []
     bars: list[Bar] = []
     lost = 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 
 import pandas as pd
 
@@ -44,6 +45,11 @@ class Words:
     commands: Mapping[str, str]
     causes: Mapping[str, str]
     details: tuple[Form, ...]
+    router: frozenset[str]  # commands that a host passes to a virtual router
+    storage: frozenset[str]  # commands by which a host works on storage
+    start: str
+    running: str
+    system: str  # pattern of the names of routers and system VMs
 
 
 @cache
@@ -52,7 +58,11 @@ def words() -> Words:
     read = tomllib.loads((reports() / "assets" / "words.toml").read_text(encoding="utf-8"))
     categories = tuple(Category(key, **read["categories"][key]) for key in CATEGORIES)
     forms = tuple(Form(**form) for form in read["details"])
-    return Words(categories, read["clauses"], read["commands"], read["causes"], forms)
+    return Words(categories, read["clauses"], read["commands"], read["causes"], forms, **_machines(read["machines"]))
+
+
+def _machines(read: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: frozenset(value) if isinstance(value, list) else value for name, value in read.items()}
 
 
 def known(value: object) -> bool:

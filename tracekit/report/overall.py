@@ -1,0 +1,153 @@
+"""What the whole input says about causes, agent commands, hosts and how much ran at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tracekit.report.log import Log
+from tracekit.report.shapes import Cause, Causes, CommandTime, Concurrency, Heat, HeatMap, Step, Unfound
+from tracekit.report.words import between, clock, count, duration, known, listed, seconds, text
+
+MAX_COMMANDS, MAX_HOSTS = 24, 12
+BINS, STRIP = 160, 48  # stretches of the concurrency strip, its pixels down
+LEVELS = 5
+SEVERITY = {"error": 0, "warning": 1, "note": 2}
+
+
+def causes(findings: Sequence[Any], hrefs: Mapping[str, str], log: Log) -> Causes:
+    """The findings by rule, errors first, then by what they cost; then what was looked for and not found."""
+    groups: dict[str, list[Any]] = {}
+    for row in findings:
+        if str(row.verdict) == "found":
+            groups.setdefault(str(row.rule), []).append(row)
+    made = [(_key(rows), _cause(rows, hrefs, log)) for rows in groups.values()]
+    return Causes(
+        found=tuple(cause for _, cause in sorted(made, key=lambda pair: pair[0])),
+        clear=tuple(text(row.title, 120) for row in findings if str(row.verdict) == "clear"),
+        unknown=tuple(
+            Unfound(text(row.title, 120), text(row.advice, 200))
+            for row in findings
+            if str(row.verdict) == "not enough data"
+        ),
+    )
+
+
+def _key(rows: Sequence[Any]) -> tuple[int, float, str]:
+    return min(SEVERITY[str(row.severity)] for row in rows), -sum(map(_cost, rows)), str(rows[0].rule)
+
+
+def _cost(row: Any) -> float:
+    return seconds(row.cost) or 0.0
+
+
+def _cause(rows: Sequence[Any], hrefs: Mapping[str, str], log: Log) -> Cause:
+    worst = max(rows, key=_cost)
+    operations = dict.fromkeys(str(row.operation) for row in rows if known(row.operation))
+    total = sum(map(_cost, rows))
+    return Cause(
+        severity=min((str(row.severity) for row in rows), key=lambda name: SEVERITY[name]),
+        title=log.names.short(text(worst.title, 200)),
+        operations=count(len(operations), "operation"),
+        cost=duration(total) if total else "",
+        href=hrefs.get(str(worst.operation), ""),
+        named=text(worst.operation, 60),
+    )
+
+
+def _timed(commands: pd.DataFrame) -> pd.DataFrame:
+    """Answered commands with `name` (a list of commands shortened), `seconds` and `failed`."""
+    end = commands["answered"].fillna(commands["received"])
+    made = pd.DataFrame(
+        {
+            "name": commands["command"].map(lambda value: listed(value) or "unknown").astype("object"),
+            "host": commands["host_name"].astype("object"),
+            "seconds": (end - commands["sent"]).dt.total_seconds(),
+            "failed": commands["result"].astype("object").isin(("false", "failed", "timed out")),
+        }
+    )
+    return made[made["seconds"].notna()]
+
+
+def command_times(commands: pd.DataFrame) -> tuple[CommandTime, ...]:
+    """Per agent command how long it took, those that took most time together first."""
+    timed = _timed(commands)
+    made = []
+    for name, group in timed.groupby("name", sort=True):
+        values = group["seconds"].to_numpy()
+        median, p95, p99 = np.quantile(values, (0.5, 0.95, 0.99))
+        failed = int(group["failed"].sum())
+        row = CommandTime(
+            str(name), f"{len(values):,}", f"{failed:,}" if failed else "", duration(float(median)),
+            duration(float(p95)), duration(float(p99)), duration(float(values.max())), duration(float(values.sum())),
+        )  # fmt: skip
+        made.append((-float(values.sum()), str(name), row))
+    return tuple(row for *_, row in sorted(made, key=lambda item: item[:2])[:MAX_COMMANDS])
+
+
+def heat_map(commands: pd.DataFrame, log: Log) -> HeatMap | None:
+    """Median time by host and command, shaded against the other hosts; None for fewer than two hosts."""
+    timed = _timed(commands)
+    timed = timed[timed["host"].notna()]
+    spent = timed.groupby("host")["seconds"].sum().sort_values(ascending=False, kind="stable")
+    if len(spent) < 2:
+        return None
+    hosts = [str(host) for host in spent.index[:MAX_HOSTS]]
+    totals = timed.groupby("name")["seconds"].sum().sort_values(ascending=False, kind="stable")
+    cells = timed.groupby(["name", "host"])["seconds"].agg(["median", "size"])
+    medians = {key: (float(row["median"]), int(row["size"])) for key, row in cells.iterrows()}
+    most = max((value for value, _ in medians.values()), default=0.0)
+    rows = tuple(
+        (str(name), tuple(_heat(medians.get((name, host)), most) for host in hosts)) for name in totals.index[:14]
+    )
+    lost = [f"{count(n, thing)} with less time left out" for n, thing in (
+        (len(spent) - len(hosts), "host"), (len(totals) - len(rows), "command")) if n > 0]  # fmt: skip
+    return HeatMap(tuple((log.names.short(text(host, 120)), text(host, 120)) for host in hosts), rows, "; ".join(lost))
+
+
+def _heat(cell: tuple[float, int] | None, most: float) -> Heat:
+    if cell is None:
+        return Heat("h0", "", "")
+    value, times = cell
+    level = 1 + min(int(value / most * LEVELS), LEVELS - 1) if most > 0 else 1
+    return Heat(f"h{level}", duration(value), f"median of {count(times, 'command')}")
+
+
+def concurrency(operations: Sequence[Any], end_of_log: object) -> Concurrency | None:
+    """How many operations with a job were under way in each of BINS stretches; None where none has a beginning.
+
+    The time across is that of the overview: from the first beginning to the last end of any operation.
+    """
+    known_rows = [row for row in operations if known(row.submitted)]
+    rows = [row for row in known_rows if known(row.job)]
+    if not rows:
+        return None
+    start = min(row.submitted for row in known_rows)
+    last = [row.submitted + row.wall for row in known_rows if known(row.wall)]
+    ends = [row.completed if known(row.completed) else end_of_log for row in rows]
+    whole = between(start, max([*last, *(end for end in ends if known(end))], default=start)) or 0.0
+    if whole <= 0:
+        return None
+    begin = np.array([between(start, row.submitted) or 0.0 for row in rows])
+    stop = np.array([between(start, end) or 0.0 for end in ends])
+    moments = np.concatenate([begin, stop])
+    order = np.lexsort((np.repeat([1, 0], len(rows)), moments))
+    level = np.cumsum(np.repeat([1, -1], len(rows))[order])
+    edges = np.linspace(0, whole, BINS + 1)
+    # Of each stretch the most that ran at once: what runs when it begins, and every change within.
+    at_edge = level[np.maximum(np.searchsorted(moments[order], edges[:-1], side="right") - 1, 0)]
+    place = np.clip(np.searchsorted(edges, moments[order], side="right") - 1, 0, BINS - 1)
+    np.maximum.at(at_edge, place, level)
+    most = int(at_edge.max())
+    width = 100 / BINS
+    steps = tuple(
+        Step(f"{i * width:.3f}", f"{width + 0.02:.3f}", STRIP - (high := round(int(value) / most * (STRIP - 4))), high)
+        for i, value in enumerate(at_edge)
+        if value > 0
+    )
+    peak = start + pd.Timedelta(seconds=float(edges[int(at_edge.argmax())])).round("ms")
+    said = f"At most {count(most, 'operation')} under way at once, first at {clock(peak)}."
+    return Concurrency(STRIP, steps, f"{most:,}", said)

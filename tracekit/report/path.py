@@ -1,0 +1,60 @@
+"""The critical path of one operation: the steps that held it up and what would be saved without each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tracekit.build.critical import Step, critical_path, savings
+from tracekit.report.log import Log
+from tracekit.report.shapes import CriticalPath, PathStep
+from tracekit.report.svg import KIND_CSS, span_name
+from tracekit.report.words import clock, count, exact, known, seconds, shares, text
+
+MAX_STEPS = 16
+
+
+def steps_of(operation: Any, spans: pd.DataFrame) -> list[Step]:
+    """The path from `submitted` to `completed`; [] where one of the two is not known."""
+    if not (known(operation.submitted) and known(operation.completed)) or operation.completed <= operation.submitted:
+        return []
+    return critical_path(spans, operation.submitted, operation.completed)
+
+
+def view(steps: Sequence[Step], spans: pd.DataFrame, rows: Mapping[int, Any], log: Log) -> CriticalPath | None:
+    """The longest MAX_STEPS of the path in time order; `rows` are the spans by number. None without a path."""
+    if not steps:
+        return None
+    lengths = [seconds(step.duration) or 0.0 for step in steps]
+    percents = shares(lengths)
+    saved = savings(steps, spans)
+    longest = sorted(range(len(steps)), key=lambda i: (-lengths[i], i))[:MAX_STEPS]
+    hidden = [lengths[i] for i in range(len(steps)) if i not in set(longest)]
+    rest = f"{count(len(hidden), 'shorter step')} between them, together {exact(sum(hidden))}" if hidden else ""
+    return CriticalPath(
+        tuple(_step(steps[i], rows[steps[i].span], percents[i], saved[steps[i].span], log) for i in sorted(longest)),
+        rest,
+        exact(sum(lengths)),
+    )
+
+
+def _step(step: Step, row: Any, percent: float, saved: pd.Timedelta, log: Log) -> PathStep:
+    host = row.attributes.get("host_name") if isinstance(row.attributes, dict) else None
+    return PathStep(
+        css=css_of(row),
+        name=span_name(row, 90) + ("" if str(row.kind) in ("call", "command") else f" ({row.kind})"),
+        host=log.names.short(text(host, 120)),
+        start=clock(step.start),
+        time=exact(seconds(step.duration)),
+        share=f"{percent:.1f} %",
+        saves=exact(seconds(saved)),
+        lines=log.span(row.first_record, row.last_record),
+    )
+
+
+def css_of(row: Any) -> str:
+    """The fill of a step: that of its category or kind."""
+    kind = str(row.kind)
+    return KIND_CSS.get(kind, "c-execution" if kind == "call" else f"k-{kind}")

@@ -1,0 +1,204 @@
+"""What the templates receive for the drawings and lists beside the timeline: finished strings, nothing to compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PathStep:
+    """One stretch of the critical path."""
+
+    css: str
+    name: str
+    host: str
+    start: str
+    time: str
+    share: str
+    saves: str  # what the operation would have been shorter by without this step and all below it
+    lines: str
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """The steps that held an operation up, in order."""
+
+    steps: tuple[PathStep, ...]
+    rest: str  # what is not in `steps`, "" when all are
+    total: str
+
+
+@dataclass(frozen=True)
+class Party:
+    """Who takes part in a sequence diagram."""
+
+    x: str
+    label: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One arrow of a sequence diagram, or a note where `x1` and `x2` are the same."""
+
+    x1: str
+    x2: str
+    middle: str
+    y: int
+    points: str  # right, left, none
+    css: str  # call, answer, bad, slow
+    time: str
+    label: str
+    anchor: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Who asked whom for what: a sequence diagram."""
+
+    height: int
+    parties: tuple[Party, ...]
+    messages: tuple[Message, ...]
+    left_out: str
+    mermaid: str
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """One change of a state."""
+
+    time: str
+    entity: str
+    before: str
+    after: str
+    event: str
+    lines: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A box of the topology."""
+
+    x: str
+    width: str
+    y: int
+    height: int
+    css: str  # server, host, pool, outside
+    title: str
+    name: str
+    lines: tuple[tuple[int, str], ...]  # pixels from the top of the drawing, text
+
+
+@dataclass(frozen=True)
+class Link:
+    """A line of the topology."""
+
+    x1: str
+    y1: int
+    x2: str
+    y2: int
+    css: str
+    label: str
+    label_x: str
+    label_y: int
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Machines and stores that the log mentions."""
+
+    height: int
+    places: tuple[Place, ...]
+    links: tuple[Link, ...]
+    left_out: str
+    description: str
+
+
+@dataclass(frozen=True)
+class CommandTime:
+    """All sendings of one agent command."""
+
+    name: str
+    count: str
+    failed: str
+    median: str
+    p95: str
+    p99: str
+    longest: str
+    total: str
+
+
+@dataclass(frozen=True)
+class Heat:
+    """One cell of the heat map."""
+
+    css: str  # h0 (nothing) to h5
+    said: str
+    title: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Hosts by commands: median time of each."""
+
+    hosts: tuple[tuple[str, str], ...]  # short, full
+    rows: tuple[tuple[str, tuple[Heat, ...]], ...]
+    left_out: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """How many operations were under way in one stretch of the time axis."""
+
+    x: str
+    width: str
+    y: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Concurrency:
+    """Operations under way over time."""
+
+    height: int
+    steps: tuple[Step, ...]
+    most: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Cause:
+    """All findings of one rule and what they are about."""
+
+    severity: str
+    title: str
+    operations: str
+    cost: str
+    href: str  # of the operation that it cost most
+    named: str
+
+
+@dataclass(frozen=True)
+class Unfound:
+    """A rule that found nothing."""
+
+    title: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Causes:
+    """The findings of the whole input."""
+
+    found: tuple[Cause, ...]
+    clear: tuple[str, ...]
+    unknown: tuple[Unfound, ...]
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """One operation as text for a ticket."""
+
+    markdown: str
+    mermaid: str
