@@ -16,7 +16,7 @@ from hypothesis import given, strategies as st
 from tracekit.build import Built, build
 from tracekit.build.claims import RANK, Claim
 from tracekit.build.explain import Explainer
-from tracekit.build.ledger import sweep
+from tracekit.build.ledger import count_unlogged, sweep
 from tracekit.build.locks import Held, Locks
 from tracekit.build.model import Gap, load_model
 from tracekit.build.silence import Silences, Usual, load_silences
@@ -166,3 +166,16 @@ def test_hardly_anything_is_unlogged_in_a_healthy_deploy(healthy: Path) -> None:
     mine = trace.ledger[trace.ledger["operation"].isin(deploys)]
     length = (mine["end"] - mine["start"]).groupby(mine["category"], observed=True).sum()
     assert length.get("unlogged", pd.Timedelta(0)) < 0.01 * length.sum()
+
+
+def test_quality_says_what_is_unlogged() -> None:
+    at = pd.to_datetime(["2026-01-01T00:00:00", "2026-01-01T00:00:01", "2026-01-01T00:00:03"])
+    ledger = pd.DataFrame({
+        "operation": "job-1", "start": at[:2], "end": at[1:],
+        "category": ["unlogged", "agent"], "owner": ["A.a \u2192 B.b", "h"],
+    })
+    quality = Collector()
+    count_unlogged(ledger, quality)
+    row, = quality.rows()
+    assert (row.counter, row.count) == ("unlogged intervals", 1)
+    assert row.example == "33.3% of the time; longest 1.000 s in job-1: A.a \u2192 B.b"

@@ -32,6 +32,7 @@ from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
 from tracekit.frames import rows
 from tracekit.parse.scan import Events
+from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
 
 
@@ -126,6 +127,17 @@ def joined(held: tuple[Claim, int, int, Claim]) -> Claim:
     """The interval that a claim got, bounded by the first line of its first and the last line of its last piece."""
     first, low, high, last = held
     return first._replace(start=low, end=high, last=last.last)
+
+
+def count_unlogged(ledger: pd.DataFrame, quality: Collector) -> None:
+    """How many intervals nothing explains, of which share of all operations' time, and the longest."""
+    length = (ledger["end"] - ledger["start"])[ledger["category"] != "client"]
+    mine = length[ledger["category"] == "unlogged"]
+    if len(mine):
+        share = mine.sum() / length.sum()
+        longest = ledger.loc[mine.idxmax()]
+        text = f"{share:.1%} of the time; longest {mine.max().total_seconds():.3f} s in {longest['operation']}: "
+        quality.add("unlogged intervals", "note", len(mine), example=text + str(longest["owner"]))
 
 
 def table_of(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
