@@ -61,13 +61,13 @@ def identify(source: Source, dialects: Sequence[Dialect], forced: Dialect | None
         wanted = (
             f"like {forced.title}" if forced else "like a CloudStack log: date LEVEL [logger] (thread:context) text"
         )
-        first = shown(source.slice(0, SHOWN).decode("utf-8", "replace").strip().partition("\n")[0])
-        raise NotOurLogError(f"{source.path}: no line looks {wanted}; it begins with {first!r}")
+        start = shown(source.slice(0, SHOWN).decode("utf-8", "replace").strip().partition("\n")[0])
+        raise NotOurLogError(f"{source.path}: no line looks {wanted}; it begins with {start!r}")
     if dialect is None:
         quality.add("file of another layout", "note", example=source.path, where=source.path)
         return None
     size = len(source)
-    first = next((ts for _, ts in stamped(source.data, dialect, 0, size)), NO_TIME)
+    first: Any = next((ts for _, ts in stamped(source.data, dialect, 0, size)), NO_TIME)
     tail: list[Any] = [ts for _, ts in stamped(source.data, dialect, max(0, size - TAIL), size)]
     last = tail[-1] if tail else first
     return Layout(source, dialect, share, first, last)

@@ -33,7 +33,7 @@ def name_servers(records: pd.DataFrame, events: Events, layouts: Sequence[Layout
     names: dict[str, str | None] = {}
     for source in component.index[component == SERVER]:
         names[source] = prefix.get(source) or ids.get(source)
-    fill_from_folders(names)
+    fill_in(names, layouts)
     hosts = host_names(records, events)
     for source in component.index[component != SERVER]:
         if component[source] == "agent":
@@ -90,21 +90,28 @@ def first_of(keys: pd.Series[Any], values: pd.Series[Any]) -> dict[str, str]:
     return dict(zip(rows["key"], rows["value"], strict=True))
 
 
-def fill_from_folders(names: dict[str, str | None]) -> None:
-    """Servers of the sources that do not say whose they are: of their folder's others, of the only one there is, or
-    else one of their own for each folder.
+def fill_in(names: dict[str, str | None], layouts: Sequence[Layout]) -> None:
+    """Servers of the files that do not say whose they are: a server of the same folder, or else the only one there
+    is, provided that it wrote no other file at that time; else one of their own, called after the folder.
     """
-    known = {name for name in names.values() if name}
-    by_folder = {os.path.dirname(path): name for path, name in names.items() if name}
-    folders = {os.path.dirname(path) for path, name in names.items() if not name} - set(by_folder)
-    for path, name in names.items():
-        folder = os.path.dirname(path)
-        if name is None and folder in by_folder:
-            names[path] = by_folder[folder]
-        elif name is None and len(known) == 1:
-            names[path] = next(iter(known))
-        elif name is None and (known or len(folders) > 1):
-            names[path] = os.path.basename(folder) or path
+    spans = {layout.source.path: (layout.first, layout.last) for layout in layouts}
+    for path in [path for path, name in names.items() if name is None]:
+        known = dict.fromkeys(name for name in names.values() if name)
+        near = dict.fromkeys(
+            name for other, name in names.items() if name and os.path.dirname(other) == os.path.dirname(path)
+        )
+        busy = {name for other, name in names.items() if name and overlap(spans[path], spans[other])}
+        fit = [name for name in near or known if name not in busy]
+        if len(fit) == 1:
+            names[path] = fit[0]
+        elif known or any(overlap(spans[path], spans[other]) for other in names if other != path):
+            folder = os.path.basename(os.path.dirname(path))
+            names[path] = path if not folder or folder in known else folder
+
+
+def overlap(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+    """Whether two files were written at the same time."""
+    return bool(min(one[1], other[1]) - max(one[0], other[0]) > CHAINED)
 
 
 def neighbour(

@@ -1,0 +1,130 @@
+"""Servers that do not belong together: each installation is built for itself, then the tables are put in one.
+
+Servers of one cluster share a database: a job has one number and one uuid on all of them, so the job's logid is the
+same in both logs. Where two servers know the same job number by different logids, they are of two installations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tracekit.frames import look_up
+from tracekit.parse import Parsed
+from tracekit.parse.dialect import SERVER
+from tracekit.parse.scan import Events
+
+NUMBERS = npt.NDArray[np.int64]
+SHORT = 8  # digits of a logid
+# Columns that hold a number of another table, by table: what they number.
+REFERENCES: Mapping[str, Mapping[str, str]] = {
+    "records": {"span": "span", "run": "run"},
+    "spans": {"span": "span", "parent": "span", "first_record": "record", "last_record": "record"},
+    "operations": {"request": "span"},
+    "jobs": {},
+    "commands": {"span": "span"},
+    "ledger": {"span": "span", "first_record": "record", "last_record": "record"},
+}
+
+
+def installations(records: pd.DataFrame) -> pd.Series[Any] | None:
+    """The installation of each record, by its server; None where there is only one."""
+    servers = records.loc[records["component"] == SERVER, "server"].dropna().unique()
+    if len(servers) < 2:
+        return None
+    known = {str(server): jobs_of(records[records["server"] == server]) for server in servers}
+    group = {name: number for number, name in enumerate(known)}
+    for one in known:
+        for other in known:
+            if together(known[one], known[other]):
+                old, new = group[other], group[one]
+                group = {name: new if number == old else number for name, number in group.items()}
+    if len(set(group.values())) == 1:
+        return None
+    made = records["server"].astype("str").map(group)
+    return made.fillna(host_groups(records, made)).fillna(next(iter(group.values()))).astype("int64")
+
+
+def jobs_of(records: pd.DataFrame) -> pd.Series[Any]:
+    """The logid of each API job that a server worked for, itself or by a work job: the one that most lines bear."""
+    rows = records[records["job"].notna() & (records["logid"].str.len() == SHORT)]
+    job = rows["origin"].fillna(rows["job"])
+    counts = pd.DataFrame({"job": job, "logid": rows["logid"]}).value_counts().reset_index()
+    return counts.drop_duplicates("job").set_index("job")["logid"]
+
+
+def together(one: pd.Series[Any], other: pd.Series[Any]) -> bool:
+    """Whether two servers are of one cluster: they agree on a job, or nothing says that they are not."""
+    both = one.index.intersection(other.index)
+    return bool(not len(both) or (one[both] == other[both]).any())
+
+
+def host_groups(records: pd.DataFrame, group: pd.Series[Any]) -> pd.Series[Any]:
+    """The installation of an agent's log: the one with whose logids its lines agree most."""
+    unknown = records[group.isna() & records["logid"].notna()]
+    of_logid = pd.DataFrame({"logid": records["logid"], "group": group}).dropna().drop_duplicates("logid")
+    found = look_up(unknown["logid"], of_logid.set_index("logid")["group"])
+    votes = pd.DataFrame({"source": unknown["source"].astype("str"), "group": found}).dropna().value_counts()
+    best = votes.reset_index().drop_duplicates("source").set_index("source")["group"]
+    return look_up(records["source"].astype("str"), best)
+
+
+def part(parsed: Parsed, chosen: NUMBERS) -> Parsed:
+    """The records of one installation, numbered anew, with their events."""
+    places = np.full(len(parsed.records), -1, dtype=np.int64)
+    places[chosen] = np.arange(len(chosen))
+    events = Events(parsed.events.messages, dict(parsed.events.fields))
+    for rule, (numbers, values) in parsed.events.rows.items():
+        new = places[np.array(numbers, dtype=np.int64)]
+        kept = np.flatnonzero(new >= 0)
+        if len(kept):
+            events.rows[rule] = (new[kept].tolist(), [values[at] for at in kept])
+    return replace(parsed, records=parsed.records.iloc[chosen].reset_index(drop=True), events=events)
+
+
+def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[NUMBERS]) -> dict[str, pd.DataFrame]:
+    """The tables of all installations as one of each: numbers counted on, operations of one name told apart."""
+    made: dict[str, list[pd.DataFrame]] = {name: [] for name in REFERENCES}
+    taken: set[str] = set()
+    start = {"span": 0, "run": 0}
+    for tables, records in zip(parts, chosen, strict=True):
+        names = renamed(tables["operations"], taken)
+        taken |= set(names)
+        for name, columns in REFERENCES.items():
+            table = tables[name].copy()
+            for column, kind in columns.items():
+                known = table[column].notna()
+                numbers = table.loc[known, column].astype("int64").to_numpy()
+                moved = records[numbers] if kind == "record" else numbers + start[kind]
+                table[column] = (
+                    pd.Series(moved, index=table.index[known]).reindex(table.index).astype(table[column].dtype)
+                )
+            new = look_up(table["operation"], names)
+            table["operation"] = new.where(new.notna(), table["operation"]).astype(table["operation"].dtype)
+            made[name].append(table.set_index(records) if name == "records" else table)
+        start["span"] += len(tables["spans"])
+        start["run"] += int(tables["records"]["run"].max()) + 1
+    whole = {name: concatenated(tables) for name, tables in made.items()}
+    whole["records"] = whole["records"].sort_index()
+    return {name: table.reset_index(drop=True) for name, table in whole.items()}
+
+
+def renamed(operations: pd.DataFrame, taken: set[str]) -> pd.Series[Any]:
+    """Names of operations, those that another installation has, too, with the server's behind them."""
+    server = operations["server"].astype("object").fillna("other server").astype("str")
+    old = operations["operation"]
+    return (old + ("@" + server).where(old.isin(taken), "")).set_axis(pd.Index(old)).astype("str")
+
+
+def concatenated(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables under one another, categories united."""
+    for column in tables[0].select_dtypes("category").columns:
+        names = pd.api.types.union_categoricals([table[column] for table in tables], ignore_order=True).categories
+        for table in tables:
+            table[column] = table[column].cat.set_categories(names)
+    return pd.concat(tables)
