@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit.build.calls import load_calls
@@ -20,6 +21,7 @@ from tracekit.build.pairing import build_commands, command_events, commands_tabl
 from tracekit.build.requests import build_requests
 from tracekit.build.silence import load_silences
 from tracekit.build.stages import add_stages
+from tracekit.build.systems import installations, part, united
 from tracekit.build.tree import Lines, Tree, build_tree
 from tracekit.build.waits import add_waits, find_waits
 from tracekit.frames import look_up, rows
@@ -44,7 +46,18 @@ class Built:
 
 
 def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
-    """Join what belongs together, whichever thread printed it, and give every millisecond an owner."""
+    """Join what belongs together, whichever thread and server printed it, and give every millisecond an owner."""
+    groups = installations(parsed.records)
+    if groups is None:
+        return build_one(parsed, sources, quality)
+    chosen = [np.flatnonzero(groups.to_numpy() == group) for group in groups.unique()]
+    quality.add("installations that do not belong together", "warning", len(chosen), example="each is shown for itself")
+    parts = [build_one(part(parsed, numbers), sources, quality) for numbers in chosen]
+    return Built(**united([vars(built) for built in parts], chosen))
+
+
+def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
+    """The tables of one installation, which may have several servers."""
     model = load_model(grammars())
     meanings = parsed.messages.meanings
     records = add_runs(add_lives(parsed.records, parsed.events), parsed.events)
@@ -81,14 +94,35 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
         with_entities(drafts.table, jobs, runs, parsed.events, records), tree, ledger, jobs
     )
     records["span"] = pd.Series(tree.of_record, dtype="Int64").where(tree.of_record >= 0)
+    spans = tree.rows.table()
+    where = servers_of(records, spans)
     return Built(
         check(frame(RECORDS, {name: records[name] for name in RECORDS}), RECORDS, "records"),
-        tree.rows.table(),
-        operations,
-        check(frame(JOBS, {name: jobs[name] for name in JOBS}), JOBS, "jobs"),
+        spans.assign(server=where),
+        operations.assign(server=server_by(operations["operation"], spans["operation"], where)),
+        check(
+            frame(JOBS, {name: jobs[name] for name in JOBS} | {"server": server_of_jobs(records, jobs)}), JOBS, "jobs"
+        ),
         commands_table(commands),
         ledger,
     )
+
+
+def servers_of(records: pd.DataFrame, spans: pd.DataFrame) -> pd.Series[Any]:
+    """The server that printed the first line of each span."""
+    return look_up(spans["first_record"], records["server"]).astype("category")
+
+
+def server_by(operations: pd.Series[Any], of_span: pd.Series[Any], where: pd.Series[Any]) -> pd.Series[Any]:
+    """The server of the first span of each operation."""
+    known = pd.Series(where.array, index=of_span.array)[of_span.notna().to_numpy() & where.notna().to_numpy()]
+    return look_up(operations, known[~known.index.duplicated()]).astype("category")
+
+
+def server_of_jobs(records: pd.DataFrame, jobs: pd.DataFrame) -> pd.Series[Any]:
+    """The server on which each job ran."""
+    ran = records[records["job"].notna()].drop_duplicates("job").set_index("job")["server"]
+    return look_up(jobs["job"], ran).astype("category")
 
 
 def add_host_side(tree: Tree, commands: pd.DataFrame, at_command: pd.Series[Any]) -> None:
