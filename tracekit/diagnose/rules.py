@@ -106,7 +106,8 @@ class Rule:
     advice: Mapping[str, str]  # any, ubuntu, el -> what to do
     proof: tuple[str, ...]  # other files that would prove it
     references: tuple[str, ...]
-    together: tuple[str, ...]  # rules that its sample fires, too
+    sample: str  # log that fires it, in the notation of tests/rule_samples.py
+    together: tuple[str, ...]  # rules that the sample fires, too
 
 
 def load_rules(root: Traversable) -> tuple[Rule, ...]:
@@ -147,6 +148,7 @@ def rule_of(name: str, row: dict[str, Any]) -> Rule:
         advice=row.pop("advice"),
         proof=tuple(row.pop("proof", ())),
         references=tuple(row.pop("references", ())),
+        sample=row.pop("sample"),
         together=tuple(row.pop("together", ())),
     )
     unknown(row)

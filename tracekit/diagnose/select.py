@@ -81,7 +81,7 @@ def has(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
     """Whether a text of names holds one of `value`."""
     wanted = set(value if isinstance(value, tuple) else (value,))
     known = {text: bool(wanted & set(str(text).split(SEPARATOR))) for text in column.dropna().unique()}
-    return column.map(known).fillna(False).astype(bool)
+    return column.map(known).eq(True)
 
 
 def number(column: pd.Series[Any]) -> pd.Series[float]:
@@ -100,7 +100,7 @@ def like(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
     """A text that fits one of some shell patterns."""
     patterns = value if isinstance(value, tuple) else (value,)
     known = {text: any(fnmatchcase(str(text), pattern) for pattern in patterns) for text in column.dropna().unique()}
-    return column.map(known).fillna(False).astype(bool)
+    return column.map(known).eq(True)
 
 
 COMPARE: Mapping[str, Callable[[pd.Series[Any], Any], pd.Series[bool]]] = {
