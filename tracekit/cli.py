@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tracekit.options import Filters
     from tracekit.trace import Trace
 
+LARGE = 10.0  # MB of a page from which on one is warned
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
 paths_argument = click.argument("paths", nargs=-1, required=True, metavar="LOG...")
@@ -58,10 +59,13 @@ def cli() -> None:
 @paths_argument
 @click.option("-o", "--output", metavar="FILE", help="Where to write the page; - is standard output.")
 @click.option("--top", default=20, show_default=True, help="Operations shown in full: failed and slowest first.")
+@click.option("--redact", is_flag=True, help="Stand-ins for addresses, names of hosts, accounts, users, VMs, UUIDs.")
 @filter_options
 @strict_option
 @force_option
-def report(paths: tuple[str, ...], output: str | None, top: int, strict: bool, force: bool, **filters: Any) -> None:
+def report(
+    paths: tuple[str, ...], output: str | None, top: int, redact: bool, strict: bool, force: bool, **filters: Any
+) -> None:
     r"""Write one HTML page that says what every operation did, where its time went and how it ended.
 
     \b
@@ -73,15 +77,15 @@ def report(paths: tuple[str, ...], output: str | None, top: int, strict: bool, f
     target = Path(output or default_name(paths[0]))
     if output != "-":
         refuse_overwrite(target, force)
-    trace = chosen(paths, filters)
-    made = context.from_trace(trace, top)
+    trace = chosen(paths, filters, redact)
+    made = context.from_trace(trace, top, redacted=redact)
     html = page.render(made)
     if output == "-":
         click.echo(html, nl=False)
     else:
         write(target, html)
         click.echo(text.summary(made))
-        click.echo(f"\n{target}  {len(html.encode()) / 1e6:.1f} MB")
+        click.echo(f"\n{target}  {size_said(html)}")
     if strict:
         end_strict(trace)
 
@@ -162,6 +166,66 @@ def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
 
 
 @cli.command()
+@paths_argument
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where to write it; a folder for several logs.")
+@click.option("--map", "private_map", metavar="FILE", help="Write what stands for what, for your eyes only.")
+@force_option
+def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: bool) -> None:
+    r"""Write a log that can be given away: no secrets, stand-ins for addresses, hosts, accounts, users, VMs, UUIDs.
+
+    \b
+    Example:
+      tracekit redact management-server.log -o clean.log
+    """
+    from tracekit.standins import StandIns
+    from tracekit.trace import read_trace
+
+    trace = read_trace(list(paths))
+    made = StandIns.of(trace)
+    files = list(trace.sources)
+    targets = clean_names([made.replaced(source.path) for source in files], Path(output))
+    for target in [*targets, *([Path(private_map)] if private_map else [])]:
+        refuse_overwrite(target, force)
+    for source, target in zip(files, targets, strict=True):
+        write(target, "".join(block.decode("utf-8", "surrogateescape") for block in made.written(source)))
+    if private_map:
+        write(Path(private_map), made.table())
+    click.echo("\n".join(str(target) for target in targets))
+    click.echo(f"{len(made.made):,} stand-ins; ids of the database and names made of them, like i-2-3-VM, stay")
+
+
+@cli.command()
+@click.argument("before", metavar="LOG")
+@click.argument("after", metavar="LOG")
+@click.option("-o", "--output", metavar="FILE", help="Where to write the page; - is standard output.")
+@click.option(
+    "--operation", "pair", nargs=2, metavar="JOB JOB", help="Which two; else the slowest of a shared command."
+)
+@force_option
+def diff(before: str, after: str, output: str | None, pair: tuple[str, str] | None, force: bool) -> None:
+    r"""Compare two logs, or two operations of one: what got slower, by how much, which commands are new.
+
+    \b
+    Examples:
+      tracekit diff before.log after.log
+      tracekit diff server.log server.log --operation job-43 job-81
+    """
+    from tracekit.report import diff as differences, page
+
+    target = Path(output or "diff.tracekit.html")
+    if output != "-":
+        refuse_overwrite(target, force)
+    made = differences.from_logs(before, after, pair)
+    html = page.render_diff(made)
+    if output == "-":
+        click.echo(html, nl=False)
+        return
+    write(target, html)
+    click.echo(differences.summary(made))
+    click.echo(f"\n{target}  {size_said(html)}")
+
+
+@cli.command()
 @click.argument("line")
 def explain(line: str) -> None:
     r"""Say what the grammar sees in one line of a log: its columns, the statement behind it, the releases.
@@ -192,14 +256,19 @@ def check() -> None:
         sys.exit(1)
 
 
-def chosen(paths: tuple[str, ...], given: dict[str, Any]) -> Trace:
-    """The trace of `paths` with the operations that the filters leave."""
+def chosen(paths: tuple[str, ...], given: dict[str, Any], redact: bool = False) -> Trace:
+    """The trace of `paths` with the operations that the filters leave; with `redact` that of the log with stand-ins."""
     from dataclasses import replace
 
-    from tracekit.trace import read_trace
+    from tracekit.trace import read_trace, trace_of
 
     filters = filters_of(given)
-    trace = read_trace(list(paths), dialect=given.get("dialect"), since=filters.since, until=filters.until)
+    window = {"dialect": given.get("dialect"), "since": filters.since, "until": filters.until}
+    trace = read_trace(list(paths), **window)
+    if redact:
+        from tracekit.standins import StandIns
+
+        trace = trace_of(StandIns.of(trace).sources(trace.sources), **window)
     return replace(trace, operations=filters.apply(trace.operations).reset_index(drop=True))
 
 
@@ -244,6 +313,21 @@ def default_name(path: str) -> str:
     return f"{name}.tracekit.html"
 
 
+def clean_names(paths: list[str], output: Path) -> list[Path]:
+    """Where redacted files go: one into the file `output`, several into the folder of that name."""
+    if len(paths) == 1:
+        return [output]
+    names = [Path(path).name.removesuffix(".gz") for path in paths]
+    parts = [name if names.count(name) == 1 else f"{i + 1}-{name}" for i, name in enumerate(names)]
+    return [output / part for part in parts]
+
+
+def size_said(html: str) -> str:
+    """How large a page is, with a warning where a ticket may refuse it."""
+    size = len(html.encode()) / 1e6
+    return f"{size:.1f} MB" + (" (large: --top 5 or --job makes it smaller)" if size > LARGE else "")
+
+
 def refuse_overwrite(target: Path, force: bool) -> None:
     """Raise UsageError when the file exists, before any work is done for it."""
     if target.exists() and not force:
@@ -253,7 +337,8 @@ def refuse_overwrite(target: Path, force: bool) -> None:
 def write(target: Path, text: str) -> None:
     """Write a file whole. Raises UsageError when the place cannot be written to."""
     try:
-        target.write_text(text, encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
     except OSError as error:
         raise UsageError(f"{target}: cannot be written ({error.strerror}); another place with -o") from error
 

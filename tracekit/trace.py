@@ -52,7 +52,13 @@ def read_trace(
     Of plain files only the time from `since` on is read, and what was submitted by `until` is followed for FOLLOWED
     more: an operation that is cut there is shown as unfinished. `dialect` is the layout to take every file for.
     """
-    sources = open_sources(paths)
+    return trace_of(open_sources(paths), dialect=dialect, since=since, until=until)
+
+
+def trace_of(
+    sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> Trace:
+    """As `read_trace`, of files that are open. Raises the errors of parse."""
     quality = Collector()
     quality.extend(sources.quality)
     parsed = parse(sources, quality, dialect=dialect, since=since, until=until + FOLLOWED if until else None)

@@ -26,8 +26,17 @@ AT_LENGTH = 6  # operations, the worst ones, that are shown with all limits wide
 EMPTY = "No operation was found: the log has no API request and no job."
 
 
-def from_trace(trace: Trace, top: int = 20) -> PageContext:
-    """The page's context. At most `top` operations are shown in full: failed and slow ones in turn."""
+REDACTED = (
+    "Redacted: secrets are ***; addresses, MAC addresses, UUIDs and names of hosts, accounts, users and VMs are "
+    "stand-ins, the same everywhere. Ids of the database and names made of them (i-2-3-VM) are not."
+)
+
+
+def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageContext:
+    """The page's context. At most `top` operations are shown in full: failed and slow ones in turn.
+
+    `redacted` says that the trace is one of a log with stand-ins.
+    """
     log = Log(trace)
     rows = frames.rows(trace.operations)
     intervals = frames.rows(trace.ledger)
@@ -42,7 +51,7 @@ def from_trace(trace: Trace, top: int = 20) -> PageContext:
         "generator": f"tracekit {trace.meta.version}",
         "coverage": covered,
         "legend": words().categories,
-        "masking": MASKED,
+        "masking": REDACTED if redacted else MASKED,
     }
     if not order:
         empty = Verdict(EMPTY, "unknown", "", (), (), "")

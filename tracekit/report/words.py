@@ -50,6 +50,7 @@ class Words:
     start: str
     running: str
     system: str  # pattern of the names of routers and system VMs
+    kept: tuple[str, ...]  # patterns of names that need no stand-in
 
 
 @cache
@@ -58,7 +59,15 @@ def words() -> Words:
     read = tomllib.loads((reports() / "assets" / "words.toml").read_text(encoding="utf-8"))
     categories = tuple(Category(key, **read["categories"][key]) for key in CATEGORIES)
     forms = tuple(Form(**form) for form in read["details"])
-    return Words(categories, read["clauses"], read["commands"], read["causes"], forms, **_machines(read["machines"]))
+    return Words(
+        categories,
+        read["clauses"],
+        read["commands"],
+        read["causes"],
+        forms,
+        **_machines(read["machines"]),
+        kept=tuple(read["redact"]["kept"]),
+    )
 
 
 def _machines(read: Mapping[str, Any]) -> dict[str, Any]:
