@@ -110,19 +110,20 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
 
 def servers_of(records: pd.DataFrame, spans: pd.DataFrame) -> pd.Series[Any]:
     """The server that printed the first line of each span."""
-    return look_up(spans["first_record"], records["server"]).astype("category")
+    return look_up(spans["first_record"], records["server"]).astype("category").cat.remove_unused_categories()
 
 
 def server_by(operations: pd.Series[Any], of_span: pd.Series[Any], where: pd.Series[Any]) -> pd.Series[Any]:
     """The server of the first span of each operation."""
     known = pd.Series(where.array, index=of_span.array)[of_span.notna().to_numpy() & where.notna().to_numpy()]
-    return look_up(operations, known[~known.index.duplicated()]).astype("category")
+    found = look_up(operations, known[~known.index.duplicated()])
+    return found.astype("category").cat.remove_unused_categories()
 
 
 def server_of_jobs(records: pd.DataFrame, jobs: pd.DataFrame) -> pd.Series[Any]:
     """The server on which each job ran."""
     ran = records[records["job"].notna()].drop_duplicates("job").set_index("job")["server"]
-    return look_up(jobs["job"], ran).astype("category")
+    return look_up(jobs["job"], ran).astype("category").cat.remove_unused_categories()
 
 
 def add_host_side(tree: Tree, commands: pd.DataFrame, at_command: pd.Series[Any]) -> None:

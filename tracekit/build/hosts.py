@@ -49,8 +49,13 @@ def with_host_times(
         ", ".join(class_names(body_of(records, sources, record, place))) or None
         for record, place in zip(alone["record"], alone["BODY"], strict=True)
     ]
-    made = pd.concat([commands, extra], ignore_index=True) if len(alone) else commands.copy()
-    made = made.astype(commands.dtypes.to_dict())
+    made = commands.copy()
+    if len(alone):
+        # What a command of the host's log alone does not have is null.
+        whole = {name: "Int64" for name, dtype in commands.dtypes.items() if dtype == "int64" and name not in extra}
+        texts = dict.fromkeys(("command", "host_name", "outcome"), "object")
+        kinds = {**commands.dtypes.to_dict(), **whole, **texts}
+        made = pd.concat([commands, extra.reindex(columns=commands.columns)], ignore_index=True).astype(kinds)
     index = pd.MultiIndex.from_frame(made[KEY])
     for name, times in (("host_received", request["ts"]), ("host_begun", begun), ("host_answered", answer["ts"])):
         made[name] = times.reindex(index).to_numpy().astype("datetime64[us]")
