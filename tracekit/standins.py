@@ -25,7 +25,8 @@ SHORTEST = 3  # characters of a name; shorter ones stand in too many other words
 LETTERS = {"host": "h", "account": "a", "user": "u", "VM": "v"}
 UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 MAC = r"(?<![\w:-])(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}(?![\w:])"
-V6 = r"(?<![\w:.])(?:(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|(?:[0-9a-fA-F]{1,4}:){1,6}(?::[0-9a-fA-F]{1,4}){1,6})(?![\w:])"
+_G = r"[0-9a-fA-F]{1,4}"  # a group of an IPv6 address
+V6 = rf"(?<![\w:.])(?:(?:{_G}:){{7}}{_G}|(?:{_G}:){{1,6}}(?::{_G}){{1,6}})(?![\w:])"
 V4 = r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)"
 MAIL = r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+"
 _KINDS = re.compile(f"(?P<uuid>{UUID})|(?P<mac>{MAC})|(?P<mail>{MAIL})|(?P<v6>{V6})|(?P<v4>{V4})")
@@ -97,9 +98,13 @@ class StandIns:
             return known[1]
         if kind in ("v4", "v6") and not _identifies(original):
             return original
-        sub = _block_of(original) if kind == "v4" else kind
-        number = self._counts[sub] = self._counts.get(sub, 0) + 1
-        stand_in = _stand_in(kind, sub, number, original)
+        first, domain, _ = original.partition(".")
+        if kind == "host" and domain:
+            stand_in = f"{self._make('host', first)}.example.org"
+        else:
+            sub = _block_of(original) if kind == "v4" else kind
+            number = self._counts[sub] = self._counts.get(sub, 0) + 1
+            stand_in = _stand_in(kind, sub, number, original)
         self.made[original] = ({"v4": "address", "v6": "address"}.get(kind, kind), stand_in)
         if kind == "uuid":
             self._heads.setdefault(original[:8].lower(), stand_in[:8])
@@ -176,6 +181,5 @@ def _stand_in(kind: str, block: str, number: int, original: str) -> str:
     if kind == "v4":
         first = {"link": "169.254", "private": f"10.{high}", "public": f"198.{18 + (high & 1)}"}[block]
         return f"{first}.{middle}.{low}"
-    domain = ".example.org" if kind == "host" and "." in original else ""
-    width = max(len(original) - len(domain) - 1, len(str(number)))
-    return f"{LETTERS[kind]}{number:0{width}d}{domain}"
+    width = max(len(original) - 1, len(str(number)))
+    return f"{LETTERS[kind]}{number:0{width}d}"

@@ -6,12 +6,16 @@ import base64
 import hashlib
 import re
 from functools import cache
+from typing import TYPE_CHECKING
 
 import jinja2
 
 from tracekit.report.figures import bundle
 from tracekit.report.model import PageContext
 from tracekit.resources import reports
+
+if TYPE_CHECKING:
+    from tracekit.report.diff import DiffContext
 
 # plotly.js adds a <style> element without text and fills it by script: this is the hash of nothing.
 _NOTHING = ""
@@ -35,6 +39,13 @@ def render(context: PageContext) -> str:
             plotly=plotly.packed if plotly else "",
         )
     )
+
+
+def render_diff(made: DiffContext) -> str:
+    """The page of a comparison; as `render`."""
+    style, script = _asset("page.css"), _asset("page.js")
+    template = _environment().get_template("diff.html.j2")
+    return template.render(page=made, policy=policy([script], [style]), style=style, script=script)
 
 
 def policy(scripts: list[str], styles: list[str]) -> str:

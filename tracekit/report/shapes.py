@@ -202,3 +202,35 @@ class Ticket:
 
     markdown: str
     mermaid: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing before and after."""
+
+    name: str
+    before: str  # "" where it is not there
+    after: str
+    change: str
+    css: str  # slower, faster, same, new, gone
+    before_width: str  # per cent of the largest of its table
+    after_width: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """One table of a comparison."""
+
+    title: str
+    caption: str
+    head: str  # of the first column
+    rows: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Something said of both operations that is not the same."""
+
+    name: str
+    before: str
+    after: str
