@@ -14,7 +14,8 @@ from tracekit.parse.chain import Layout, laid_out
 from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import SERVER, load_dialects, named
 from tracekit.parse.grammar import Messages, load_messages
-from tracekit.parse.scan import Dispatch, Events, Scanned, scan
+from tracekit.parse.parallel import scan_parallel
+from tracekit.parse.scan import Dispatch, Events, Scanned
 from tracekit.parse.servers import merge_order, name_servers, reordered
 from tracekit.parse.stamps import YEAR
 from tracekit.parse.window import window
@@ -75,7 +76,9 @@ def parse(
     read: list[Layout] = []
     for layout in layouts:
         low, high = window(layout, since, until)
-        scanned = scan(layout.source.data, layout.dialect, dispatch, events, sum(map(len, parts)), others, (low, high))
+        scanned = scan_parallel(
+            layout.source.data, layout.dialect, dispatch, events, sum(map(len, parts)), others, (low, high)
+        )
         if not len(scanned.starts):
             quality.add("file without records of that time", "note", example=layout.source.path)
             continue

@@ -77,8 +77,9 @@ class Dispatch:
 
     def find(self, data: Any, start: int, end: int, origin: int) -> tuple[int, tuple[Any, ...]] | None:
         """Number of the rule that reads data[start:end] and its values, or None."""
+        head = data[start : start + KEYS[0]]
         for key, table in self.tables:
-            for number in table.get(data[start : start + key], ()):
+            for number in table.get(head[:key], ()):
                 values = self.readers[number].read(data, start, end, origin)
                 if values is not None:
                     return number, values
