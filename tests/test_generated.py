@@ -104,5 +104,5 @@ def test_ten_deploys_at_once_are_ten_trees(layout: str) -> None:
     trace = read(log.data)
     assert list(trace.operations["operation"]) == [operation.operation for operation in played]
     for operation in played:
-        alone = read(log.only(operation.operation))
-        assert compare.tables(trace, operation.operation) == compare.tables(alone), operation.operation
+        name = operation.operation
+        assert compare.tables(trace, name) == compare.tables(read(log.only(name)), name), name

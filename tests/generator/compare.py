@@ -116,12 +116,17 @@ def rebuilt_commands(trace: Trace) -> list[tuple[Any, ...]]:
 
 
 def tables(trace: Trace, operation: str | None = None) -> dict[str, list[Row]]:
-    """Spans, jobs, commands, ledger and operations without what depends on the file: numbers of spans and records."""
+    """Spans, jobs, commands, ledger and operations without what depends on the file: numbers of spans and records.
+
+    Of one operation without those that it waited for: who they were is said by lines of theirs.
+    """
     made = {}
     for name in ("operations", "jobs", "commands", "ledger", "spans"):
         table = getattr(trace, name)
         if operation is not None:
             table = table[table["operation"] == operation]
+            if name == "ledger":
+                table = table.assign(owner=table["owner"].str.partition(", behind ")[0])
         if name == "spans":
             place = {span: number for number, span in enumerate(table["span"])}
             table = table.assign(parent=[place.get(parent) for parent in table["parent"].astype("object")])

@@ -42,6 +42,7 @@ def first(lines: Iterable[Line]) -> int | None:
     return next((line.ts for line in lines if line.printed), None)
 
 
+READ = 2  # milliseconds before its END a poll reads the row of the job
 TELLING = ("submit", "sync", "dequeue", "schedule", "add", "execute", "work", "complete", "update", "cancel")
 
 
@@ -202,8 +203,8 @@ class OperationTruth:
         return made
 
     def seen(self, done: int) -> int | None:
-        """END of the first poll that began when the job was done."""
-        ends = [end.ts for start, end in self.polls if start.printed and end.printed and start.ts >= done]
+        """END of the first poll that could read the job's end: it does so just before it answers."""
+        ends = [end.ts for _, end in self.polls if end.printed and end.ts - READ >= done]
         return min(ends, default=None)
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from generator.layouts import LEVELS, LOGGERS, Layout
-from generator.truth import CommandTruth, JobTruth, Line, OperationTruth, Run, Truth
+from generator.truth import READ, CommandTruth, JobTruth, Line, OperationTruth, Run, Truth
 
 HEARTBEAT = 2000  # milliseconds between two looks into the queues
 HOSTS = (1, 2, 3)
@@ -136,7 +136,7 @@ class World:
         return operation
 
     def polls(self, operation: OperationTruth, at: int, period: int, most: int = 40) -> None:
-        """The client asks for the job's state until a question began after the job's end."""
+        """The client asks for the job's state until an answer could tell of its end."""
         job = operation.job
         for turn in range(most):
             began = at + turn * period
@@ -146,7 +146,7 @@ class World:
             end = self.end(thread, words)
             operation.polls.append((thread.run.lines[0], end))
             done = [line.when for line in job.lines("update", "cancel")]
-            if not done or began >= done[-1]:
+            if not done or end.when - READ >= done[-1]:
                 return
 
     # --- jobs
