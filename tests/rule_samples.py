@@ -3,8 +3,12 @@
 A sample is the inside of an operation: job-43, a deploy, with its work job-44 on VM 7. One line each:
 
     who seconds message        who: req, api, work, bg, host (an agent's log); 2 behind it: the operation job-53/job-54
+    late seconds message       a line of the background whose time lies so far back
+    MANY n command             as many API requests at the same time
+    REPEAT n line              the line as often
     cmd seconds Class took [key=value ...]   an agent command of the work job, `cmd2` of the other one
-    !word value                queue, executor, threads (seconds of waiting), poll, failed, cancelled, command, level, only
+    !word value                seconds of waiting: queue, executor, threads, parent, publish, poll; failed, cancelled,
+                               jobless, only (nothing around the lines), command, level
 
 `seconds` is the time since the line before; `<rule>` stands for the sample line of a message rule. Keys of a command:
 host, wait (for its turn), false (the host's refusal), late (seconds until the thread woke), end (timeout, lost, none),
@@ -20,10 +24,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 BEGIN = datetime(2026, 3, 1, 10, 0, 0)
-CONTEXT = {"api": "ctx-000000{n}1 job-{n}3", "work": "ctx-000000{n}2 job-{n}3/job-{n}4", "req": "ctx-{n:0>7}f",
-           "poll": "ctx-00000077", "again": "ctx-00000005 job-43/job-45"}
-THREAD = {"api": "API-Job-Executor-{n}", "work": "Work-Job-Executor-{n}", "req": "qtp1-2{n}", "bg": "Background-{n}", "again": "Work-Job-Executor-9", "poll": "qtp1-99",
-          "host": "AgentRequest-Handler-{n}"}
+CONTEXT = {
+    "api": "ctx-000000{n}1 job-{n}3",
+    "work": "ctx-000000{n}2 job-{n}3/job-{n}4",
+    "req": "ctx-{n:0>7}f",
+    "poll": "ctx-00000077",
+    "again": "ctx-00000005 job-43/job-45",
+}
+THREAD = {
+    "api": "API-Job-Executor-{n}",
+    "work": "Work-Job-Executor-{n}",
+    "req": "qtp1-2{n}",
+    "bg": "Background-{n}",
+    "again": "Work-Job-Executor-9",
+    "poll": "qtp1-99",
+    "host": "AgentRequest-Handler-{n}",
+}
 
 
 @dataclass
@@ -36,20 +52,30 @@ class Writer:
     seq: int = 100
     lines: list[tuple[float, str]] = field(default_factory=list)
 
-    def say(self, who: str, message: str, wait: float = 0.001, at: float | None = None) -> None:
-        """One record; `who` as in the notation."""
+    def say(
+        self, who: str, message: str, wait: float = 0.001, at: float | None = None, place: float | None = None
+    ) -> None:
+        """One record; `who` as in the notation. `place` puts it among those of another time."""
         self.now += wait if at is None else 0.0
         name, number = (who[:-1], "5") if who.endswith("2") and who[:-1] in THREAD else (who, "4")
         if name.startswith("many"):
             name, number = "req", f"9{name[4:]}"
-        message = re.sub(r"<(\w+)>", lambda found: self.words[found[1]](), message).replace("\\n", "\n").replace("\\t", "\t")
+        message = (
+            re.sub(r"<(\w+)>", lambda found: self.words[found[1]](), message).replace("\\n", "\n").replace("\\t", "\t")
+        )
         context = CONTEXT.get(name, "null").format(n=number)
         time = BEGIN + timedelta(seconds=self.now if at is None else at)
         stamp = f"{time:%Y-%m-%d %H:%M:%S},{time.microsecond // 1000:03d}"
-        level, message = message.split(" ", 1) if message.split(" ")[0] in ("INFO", "WARN", "ERROR", "TRACE") else (self.level, message)
+        level, message = (
+            message.split(" ", 1)
+            if message.split(" ")[0] in ("INFO", "WARN", "ERROR", "TRACE")
+            else (self.level, message)
+        )
         logid = "" if context == "null" else f"aaaaaa{number}0"
-        line = f"{stamp} {level:<5} [c.c.x.Sample] ({THREAD[name].format(n=number)}:{context}) (logid:{logid}) {message}"
-        self.lines.append((self.now if at is None else at, line))
+        line = (
+            f"{stamp} {level:<5} [c.c.x.Sample] ({THREAD[name].format(n=number)}:{context}) (logid:{logid}) {message}"
+        )
+        self.lines.append((place if place is not None else self.now if at is None else at, line))
 
     def command(self, who: str, name: str, took: float, **key: str) -> None:
         """An agent command: what the thread that sends it and the answer's thread print."""
@@ -57,7 +83,10 @@ class Writer:
         host, seq = key.get("host", "1"), self.seq
         head = f"Seq {host}-{seq}: "
         via = f"MgmtId: 1, via: {host}(kvm{host}), Ver: v1, Flags: "
-        body = ",".join(f'{{"com.cloud.agent.api.{part}":{{"vm":{{"id":"7"}}{key.get("text", "")},"wait":"0"}}}}' for part in name.split(","))
+        body = ",".join(
+            f'{{"com.cloud.agent.api.{part}":{{"vm":{{"id":"7"}}{key.get("text", "")},"wait":"0"}}}}'
+            for part in name.split(",")
+        )
         begun = self.now
         if "wait" in key:
             self.say(who, f"{head}Waiting for Seq {seq - 1} Scheduling:  {{ Cmd , {via}100111, [{body}] }}")
@@ -70,13 +99,23 @@ class Writer:
         over = begun + took
         if key.get("end") in ("timeout", "lost", "unsent"):
             if key["end"] == "lost":
-                self.say("bg", f"{head}Sending disconnect to class com.cloud.agent.manager.SynchronousListener", at=over - 0.001)
+                self.say(
+                    "bg",
+                    f"{head}Sending disconnect to class com.cloud.agent.manager.SynchronousListener",
+                    at=over - 0.001,
+                )
             self.say(who, f"WARN {head}Timed out on Seq {host}-{seq}:  {{ Cmd , {via}100011, [{body}] }}", at=over)
         elif "false" in key:
-            answer = f'[{{"com.cloud.agent.api.StartAnswer":{{"result":"false","details":"{key["false"]}","wait":"0"}}}}]'
+            answer = (
+                f'[{{"com.cloud.agent.api.StartAnswer":{{"result":"false","details":"{key["false"]}","wait":"0"}}}}]'
+            )
             self.say("bg", f"{head}Processing:  {{ Ans: , {via}10, {answer} }}", at=over)
         else:
-            self.say("bg", f'{head}Processing:  {{ Ans: , {via}10, [{{"com.cloud.agent.api.Answer":{{"result":"true","wait":"0"}}}}] }}', at=over)
+            self.say(
+                "bg",
+                f'{head}Processing:  {{ Ans: , {via}10, [{{"com.cloud.agent.api.Answer":{{"result":"true","wait":"0"}}}}] }}',
+                at=over,
+            )
         if key.get("end") is None:
             over += float(key.get("late", "0.001"))
             self.say(who, f"{head}Received:  {{ Ans: , {via}10, {{ Answer }} }}", at=over)
@@ -87,7 +126,7 @@ class Writer:
 def log_of(sample: str, words: Mapping[str, Callable[[], str]]) -> str:
     """The log that a sample describes."""
     lines = [line for line in unrolled(sample.strip().splitlines()) if line.strip()]
-    setting = dict((line[1:].partition(" ")[0], line.partition(" ")[2]) for line in lines if line.startswith("!"))
+    setting = {line[1:].partition(" ")[0]: line.partition(" ")[2] for line in lines if line.startswith("!")}
     said = [line.split(" ", 2) for line in lines if not line.startswith("!")]
     writer = Writer(words, level=setting.get("level", "DEBUG"))
     body(writer, said, setting)
@@ -129,6 +168,8 @@ def spoken(writer: Writer, said: list[list[str]]) -> None:
             for end in ("START", "END"):
                 for number in range(int(wait)):
                     writer.say(f"many{number}", f"==={end}===  10.0.0.1 -- GET  command={message}&response=json")
+        elif who == "late":
+            writer.say("bg", message, at=writer.now - float(wait), place=writer.now)
         elif who.startswith("cmd"):
             name, took, *keys = shlex.split(message)
             writer.now += float(wait)
@@ -141,8 +182,10 @@ def open_job(writer: Writer, n: str, setting: Mapping[str, str]) -> None:
     """From `submit async job` to the work job's first line."""
     end = "2" if n == "5" else ""
     vm = "7" if n == "4" else "8"
-    details = (f"AsyncJobVO: {{id:{n}3, userId: 2, accountId: 2, instanceType: VirtualMachine, instanceId: {vm}, "
-               "cmd: org.apache.cloudstack.api.command.user.vm.DeployVMCmd, cmdInfo: {}, cmdVersion: 0, status: IN_PROGRESS}")
+    details = (
+        f"AsyncJobVO: {{id:{n}3, userId: 2, accountId: 2, instanceType: VirtualMachine, instanceId: {vm}, "
+        "cmd: org.apache.cloudstack.api.command.user.vm.DeployVMCmd, cmdInfo: {}, cmdVersion: 0, status: IN_PROGRESS}"
+    )
     writer.say("req" + end, f"submit async job-{n}3, details: {details}")
     writer.say("req" + end, "===END===  10.0.0.1 -- GET  command=x&response=json")
     writer.say("api" + end, f"INFO Add job-{n}3 into job monitoring", 0.001 + float(setting.get("executor", "0")))
@@ -163,7 +206,9 @@ def close_job(writer: Writer, n: str, setting: Mapping[str, str]) -> None:
     state = "FAILED, resultCode: 530" if "failed" in setting else "SUCCEEDED, resultCode: 0"
     for who, job, wait in (("work", "4", 0.001), ("api", "3", 0.001 + float(setting.get("parent", "0")))):
         writer.say(who + end, f"Complete async job-{n}{job}, jobStatus: {state}, result: null", wait)
-        writer.say(who + end, f"Publish async job-{n}{job} complete on message bus", 0.001 + float(setting.get("publish", "0")))
+        writer.say(
+            who + end, f"Publish async job-{n}{job} complete on message bus", 0.001 + float(setting.get("publish", "0"))
+        )
         writer.say(who + end, f"Update db status for job-{n}{job}")
         writer.say(who + end, f"INFO Remove job-{n}{job} from job monitoring")
     if "poll" in setting:

@@ -7,10 +7,10 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
-from rule_samples import log_of
 
 import tracekit.diagnose
 import tracekit.parse
+from rule_samples import log_of
 from tracekit.diagnose.rules import load_rules
 from tracekit.parse.grammar import load_messages
 from tracekit.resources import grammars
@@ -24,7 +24,10 @@ SEVERE = ("error", "warning")
 def fired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[tuple[str, str]]]]:
     """For each rule's sample the rules that were found, with their severity."""
     messages = load_messages(grammars())
-    words = {name: partial(lambda meaning: str(meaning.samples[0]["line"]), meaning) for name, meaning in messages.meanings.items()}
+    words = {
+        name: partial(lambda meaning: str(meaning.samples[0]["line"]), meaning)
+        for name, meaning in messages.meanings.items()
+    }
     folder = tmp_path_factory.mktemp("samples")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracekit.parse, "load_messages", lambda _: messages)

@@ -22,9 +22,18 @@ from tracekit.schema import FINDINGS, check, frame
 LINES = 8  # lines of evidence that a finding quotes
 
 
-def diagnose(records: pd.DataFrame, spans: pd.DataFrame, operations: pd.DataFrame, jobs: pd.DataFrame,
-             commands: pd.DataFrame, ledger: pd.DataFrame, events: Events, meanings: Mapping[str, Meaning],
-             rules: Sequence[Rule] | None = None, sources: Sources | None = None) -> pd.DataFrame:
+def diagnose(
+    records: pd.DataFrame,
+    spans: pd.DataFrame,
+    operations: pd.DataFrame,
+    jobs: pd.DataFrame,
+    commands: pd.DataFrame,
+    ledger: pd.DataFrame,
+    events: Events,
+    meanings: Mapping[str, Meaning],
+    rules: Sequence[Rule] | None = None,
+    sources: Sources | None = None,
+) -> pd.DataFrame:
     """The table of schema.FINDINGS: every finding, then one row for each rule that found nothing.
 
     Findings stand operation by operation, the cause of each first; `cost` is the time of the operation that the cause
@@ -48,13 +57,23 @@ def row_of(one: Found, platform: str | None, tables: Tables) -> dict[str, Any]:
     """One finding as a row."""
     span = one.longest("span") if "span" in one.rows else None
     limit = one.longest("limit")
-    usual = None if limit is None else f"{limit:.1f} s" + ("; four times the median of this log" if one.longest("own") else "")
+    usual = (
+        None
+        if limit is None
+        else f"{limit:.1f} s" + ("; four times the median of this log" if one.longest("own") else "")
+    )
     words = Words(one, cost=one.cost, holder=one.holder, count=len(one.at), longest=one.longest("seconds"), usual=usual)
     return {
-        "rule": one.rule.id, "severity": one.severity, "verdict": "found", "operation": one.operation,
-        "span": None if span is None or pd.isna(span) else int(span), "cost": pd.Timedelta(seconds=round(one.cost, 6)),
-        "title": (one.match.title or one.rule.title).format_map(words), "evidence": evidence(one, tables),
-        "advice": advice_for(one.rule, platform), "certainty": one.match.certainty or one.rule.certainty,
+        "rule": one.rule.id,
+        "severity": one.severity,
+        "verdict": "found",
+        "operation": one.operation,
+        "span": None if span is None or pd.isna(span) else int(span),
+        "cost": pd.Timedelta(seconds=round(one.cost, 6)),
+        "title": (one.match.title or one.rule.title).format_map(words),
+        "evidence": evidence(one, tables),
+        "advice": advice_for(one.rule, platform),
+        "certainty": one.match.certainty or one.rule.certainty,
         "holder": one.holder,
     }
 
@@ -63,9 +82,17 @@ def unfound(rule: Rule, needs: Needs) -> dict[str, Any]:
     """The row of a rule that found nothing: clear, or what it would have needed."""
     lacking = needs.missing(rule)
     return {
-        "rule": rule.id, "severity": "note", "verdict": "not enough data" if lacking else "clear", "operation": None,
-        "span": None, "cost": pd.Timedelta(0), "title": rule.name, "evidence": [],
-        "advice": f"To tell it needs {', '.join(lacking)}." if lacking else None, "certainty": None, "holder": None,
+        "rule": rule.id,
+        "severity": "note",
+        "verdict": "not enough data" if lacking else "clear",
+        "operation": None,
+        "span": None,
+        "cost": pd.Timedelta(0),
+        "title": rule.name,
+        "evidence": [],
+        "advice": f"To tell it needs {', '.join(lacking)}." if lacking else None,
+        "certainty": None,
+        "holder": None,
     }
 
 

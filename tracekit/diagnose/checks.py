@@ -26,23 +26,40 @@ def parents(tables: Tables) -> pd.DataFrame:
     if jobs.empty or lines.empty:
         return empty()
     lines = pd.DataFrame({"end": lines["ts"], "parent": lines["job"].astype("int64"), "last": lines.index})
-    ended = pd.DataFrame({"start": jobs["completed"], "parent": jobs["origin"].astype("int64"), "job": jobs["job"], "operation": jobs["operation"]})
-    both = pd.merge_asof(ended.sort_values("start"), lines.sort_values("end", kind="stable"), left_on="start", right_on="end",
-                         by="parent", direction="forward")
-    return both[both["last"].notna()].assign(first=pd.NA, span=pd.NA)
+    ended = pd.DataFrame(
+        {
+            "start": jobs["completed"],
+            "parent": jobs["origin"].astype("int64"),
+            "job": jobs["job"],
+            "operation": jobs["operation"],
+        }
+    )
+    both = pd.merge_asof(
+        ended.sort_values("start"),
+        lines.sort_values("end", kind="stable"),
+        left_on="start",
+        right_on="end",
+        by="parent",
+        direction="forward",
+    )
+    return both[both["last"].notna()].assign(first=None, span=None)
 
 
 def backsteps(tables: Tables) -> pd.DataFrame:
-    """Lines whose time lies before that of an earlier line of the same file: start is its own time, end the earlier one."""
+    """Lines with a time before that of an earlier line of the same file: start is its own time, end the earlier one."""
     parts = []
     for _, part in tables.records.groupby("source", observed=True):
         reached = part["ts"].cummax()
         late = part["ts"] < reached
         first_of_step = late & ~late.shift(1, fill_value=False)
         rows = part[first_of_step]
-        parts.append(pd.DataFrame({"start": rows["ts"], "end": reached[first_of_step], "first": rows.index - 1, "last": rows.index}))
+        parts.append(
+            pd.DataFrame(
+                {"start": rows["ts"], "end": reached[first_of_step], "first": rows.index - 1, "last": rows.index}
+            )
+        )
     made = pd.concat(parts, ignore_index=True)
-    return made.assign(operation=None, span=pd.NA)
+    return made.assign(operation=None, span=None)
 
 
 def files(tables: Tables) -> pd.DataFrame:
@@ -53,12 +70,21 @@ def files(tables: Tables) -> pd.DataFrame:
         took = max((part["ts"].max() - part["ts"].min()) / pd.Timedelta(seconds=1), 1.0)
         levels = part["level"].value_counts(normalize=True)
         trace, debug = float(levels.get("TRACE", 0.0)), float(levels.get("DEBUG", 0.0))
-        made.append({
-            "source": source, "start": part["ts"].min(), "end": part["ts"].max(), "first": part.index[0], "last": part.index[-1],
-            "records": len(part), "trace": trace, "debug": debug + trace, "rate": len(part) / took,
-            "jobs": int(part["job"].nunique()),
-        })
-    return pd.DataFrame(made).assign(operation=None, span=pd.NA) if made else empty()
+        made.append(
+            {
+                "source": source,
+                "start": part["ts"].min(),
+                "end": part["ts"].max(),
+                "first": part.index[0],
+                "last": part.index[-1],
+                "records": len(part),
+                "trace": trace,
+                "debug": debug + trace,
+                "rate": len(part) / took,
+                "jobs": int(part["job"].nunique()),
+            }
+        )
+    return pd.DataFrame(made).assign(operation=None, span=None) if made else empty()
 
 
 def storms(tables: Tables) -> pd.DataFrame:
@@ -67,24 +93,40 @@ def storms(tables: Tables) -> pd.DataFrame:
     loud = records[records["level"].isin(["WARN", "ERROR", "FATAL"]) & (records["lines"] > 3)]
     if loud.empty:
         return empty()
-    keyed = pd.DataFrame({"logger": loud["logger"].astype("object"), "event": loud["event"].astype("object"),
-                          "minute": loud["ts"].dt.floor("min"), "ts": loud["ts"], "record": loud.index})
+    keyed = pd.DataFrame(
+        {
+            "logger": loud["logger"].astype("object"),
+            "event": loud["event"].astype("object"),
+            "minute": loud["ts"].dt.floor("min"),
+            "ts": loud["ts"],
+            "record": loud.index,
+        }
+    )
     grouped = keyed.groupby(["logger", "event", "minute"], dropna=False)
-    made = grouped.agg(start=("ts", "min"), end=("ts", "max"), first=("record", "first"), last=("record", "last"), times=("ts", "size")).reset_index()
-    return made.assign(operation=None, span=pd.NA)
+    made = grouped.agg(
+        start=("ts", "min"), end=("ts", "max"), first=("record", "first"), last=("record", "last"), times=("ts", "size")
+    ).reset_index()
+    return made.assign(operation=None, span=None)
 
 
 def errors(tables: Tables) -> pd.DataFrame:
     """Lines of operations that failed, at WARN and above, or with an exception: `text` is the beginning of each."""
     records = tables.records
     lost = tables.operations.loc[tables.operations["status"].isin(["failed", "cancelled"]), "operation"]
-    mine = records[records["operation"].isin(lost) & (records["level"].isin(["WARN", "ERROR", "FATAL"]) | (records["lines"] > 3))]
+    mine = records[
+        records["operation"].isin(lost) & (records["level"].isin(["WARN", "ERROR", "FATAL"]) | (records["lines"] > 3))
+    ]
     if mine.empty:
         return empty()
     at = mine.index.to_numpy()
     begins = mine["message"].to_numpy()
-    texts = [text[begin:begin + TEXT].decode("utf-8", "replace") for text, begin in zip(tables.texts(at), begins, strict=True)]
-    return tables.said(at).assign(text=texts, logger=mine["logger"].astype("object").to_numpy(), event=mine["event"].astype("object").to_numpy())
+    texts = [
+        text[begin : begin + TEXT].decode("utf-8", "replace")
+        for text, begin in zip(tables.texts(at), begins, strict=True)
+    ]
+    return tables.said(at).assign(
+        text=texts, logger=mine["logger"].astype("object").to_numpy(), event=mine["event"].astype("object").to_numpy()
+    )
 
 
 def halves(tables: Tables) -> pd.DataFrame:
@@ -93,9 +135,21 @@ def halves(tables: Tables) -> pd.DataFrame:
     begun, over = jobs["started"].notna() | jobs["submitted"].notna(), jobs["completed"].notna()
     made = jobs[begun != over]
     first, last = tables.records["ts"].min(), tables.records["ts"].max()
-    return made.assign(half=np.where(over[begun != over], "end", "beginning"), start=first, end=last, first=pd.NA, last=pd.NA, span=pd.NA)
+    return made.assign(
+        half=np.where(over[begun != over], "end", "beginning"),
+        start=first,
+        end=last,
+        first=None,
+        last=None,
+        span=None,
+    )
 
 
 CHECKS: Mapping[str, Callable[[Tables], pd.DataFrame]] = {
-    "parents": parents, "backsteps": backsteps, "files": files, "storms": storms, "halves": halves, "errors": errors,
+    "parents": parents,
+    "backsteps": backsteps,
+    "files": files,
+    "storms": storms,
+    "halves": halves,
+    "errors": errors,
 }

@@ -59,22 +59,29 @@ def silences(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     found = [part for part in parts if len(part)]
     columns = ["start", "end", "first", "last", "usual"]
     if not found:
-        return pd.DataFrame({name: pd.Series(dtype="datetime64[us]" if name in ("start", "end") else "float64") for name in columns})
+        return pd.DataFrame(
+            {name: pd.Series(dtype="datetime64[us]" if name in ("start", "end") else "float64") for name in columns}
+        )
     return pd.concat(found, ignore_index=True).sort_values("start", ignore_index=True)
 
 
 def of_source(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """Silences of one file; none in a file without jobs and requests, such as an agent's log."""
     if not records["job"].notna().any():
-        return records.iloc[:0].assign(start=pd.NaT, end=pd.NaT)
+        return records.iloc[:0].assign(start=records["ts"].iloc[:0], end=records["ts"].iloc[:0])
     reached = records["ts"].cummax()
-    quiet = (reached.diff() / pd.Timedelta(seconds=1)).fillna(0.0)
+    quiet = reached.diff().dt.total_seconds().fillna(0.0)
     ordered = quiet.sort_values()
     usual = float(ordered.iloc[min(int(np.searchsorted(ordered.cumsum(), ordered.sum() / 2)), len(ordered) - 1)])
     restarted = quiet.index.isin(events.meaning("server.start")["record"])
     long = (quiet >= max(LEAST, USUAL * usual)) & ~restarted
     at = np.flatnonzero(long.to_numpy())
-    return pd.DataFrame({
-        "start": reached.to_numpy()[at - 1], "end": reached.to_numpy()[at],
-        "first": records.index.to_numpy()[at - 1], "last": records.index.to_numpy()[at], "usual": usual,
-    })
+    return pd.DataFrame(
+        {
+            "start": reached.to_numpy()[at - 1],
+            "end": reached.to_numpy()[at],
+            "first": records.index.to_numpy()[at - 1],
+            "last": records.index.to_numpy()[at],
+            "usual": usual,
+        }
+    )

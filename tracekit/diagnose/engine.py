@@ -31,7 +31,9 @@ class Rows:
         """Values of a column as objects, None where null."""
         made = self._arrays.get(name)
         if made is None:
-            made = self._arrays[name] = self.frame[name].to_numpy(dtype=object, na_value=None)
+            made = self._arrays[name] = np.array(
+                self.frame[name].astype("object").where(self.frame[name].notna(), None), dtype=object
+            )
         return made
 
     def __contains__(self, name: str) -> bool:
@@ -72,14 +74,15 @@ class Engine:
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
         operations = tables.operations.set_index("operation")
-        self.status: dict[str, str] = operations["status"].astype("object").to_dict()
-        self.claimed: dict[str | None, list[tuple[float, float]]] = {}  # stretches that findings own, for the rules of rest
+        self.status: dict[Any, str] = operations["status"].astype("object").to_dict()
+        # Stretches that findings own, for the rules of rest.
+        self.claimed: dict[str | None, list[tuple[float, float]]] = {}
         self.failed: set[str | None] = set()  # operations with a failure that a rule names
         self.others: dict[Holder, Rows] = {}
-        self.walls: dict[str, float] = (operations["wall"] / pd.Timedelta(seconds=1)).fillna(0.0).to_dict()
+        self.walls: dict[Any, float] = operations["wall"].dt.total_seconds().fillna(0.0).to_dict()
 
     def all(self, rules: Sequence[Rule]) -> list[Found]:
-        """Everything that the rules say: waits, then what no other explains, then failures without the waits in them."""
+        """Everything that the rules say: waits, what no other explains, then failures without the waits in them."""
         made: list[Found] = []
         for rule in sorted(rules, key=lambda rule: (rule.role not in ("wait", "after"), rule.rest)):
             found = self.find(rule)
@@ -105,8 +108,10 @@ class Engine:
         rows = self.allowed(chosen(self.tables, match.rows), match)
         if rule.rest and len(rows):
             failed = self.failed if rule.role == "failure" else set()
-            free = [operation not in failed and not self.owned(operation, low, high)
-                    for operation, low, high in zip(rows["operation"], rows["low"], rows["high"], strict=True)]
+            free = [
+                operation not in failed and not self.owned(operation, low, high)
+                for operation, low, high in zip(rows["operation"], rows["low"], rows["high"], strict=True)
+            ]
             rows = rows[np.array(free, dtype=bool)].reset_index(drop=True)
         made, columns = [], Rows(rows)
         for operation, at in grouped(rows, rule.scope):
@@ -120,7 +125,12 @@ class Engine:
 
     def harmless(self, rule: Rule, operation: str | None, cost: float) -> bool:
         """Whether this is a failure in an operation that succeeded and lost no time by it."""
-        return rule.role == "failure" and cost == 0.0 and operation is not None and self.status.get(operation) == "succeeded"
+        return (
+            rule.role == "failure"
+            and cost == 0.0
+            and operation is not None
+            and self.status.get(operation) == "succeeded"
+        )
 
     def owned(self, operation: str, low: float, high: float) -> bool:
         """Whether a finding of the operation explains most of this stretch."""
@@ -160,8 +170,8 @@ class Engine:
         if holder is None:
             return None
         if holder.beside is None:
-            known = holder.column in found.rows and pd.notna(found.longest(holder.column))
-            return holder.name.format_map(Words(found, holder=found.longest(holder.column))) if known else None
+            value = found.longest(holder.column) if holder.column in found.rows else None
+            return None if value is None else holder.name.format_map(Words(found, holder=value))
         others = self.others.setdefault(holder, Rows(chosen(self.tables, holder.beside.rows)))
         low, high = (np.asarray(others[name], dtype=float) for name in ("low", "high"))
         overlap = np.minimum(high, found.longest("high")) - np.maximum(low, found.longest("low"))
@@ -205,7 +215,11 @@ def limits(rows: pd.DataFrame, match: Match) -> tuple[npt.NDArray[np.float64], n
 def together(rows: pd.DataFrame, by: Sequence[str]) -> npt.NDArray[np.int64]:
     """For each row how many rows, itself included, overlap it; of those that agree with it in the columns `by`."""
     made = np.zeros(len(rows), dtype=np.int64)
-    groups = rows.groupby([rows[name].astype("object") for name in by], dropna=False).indices.values() if by else [np.arange(len(rows))]
+    groups = (
+        rows.groupby([rows[name].astype("object") for name in by], dropna=False).indices.values()
+        if by
+        else [np.arange(len(rows))]
+    )
     low, high = rows["low"].to_numpy(), rows["high"].to_numpy()
     for at in groups:
         begun = np.searchsorted(np.sort(low[at]), high[at], "left")
@@ -232,7 +246,9 @@ class Words:
         self.given = given
 
     def __getitem__(self, name: str) -> Any:
-        value = self.given[name] if name in self.given else self.found.longest(name) if name in self.found.rows else None
+        value = (
+            self.given[name] if name in self.given else self.found.longest(name) if name in self.found.rows else None
+        )
         if value is None or value is pd.NA or value is pd.NaT or value != value:
             return "?"
         return f"{value:.1f}" if isinstance(value, float) else value

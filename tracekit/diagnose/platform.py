@@ -38,18 +38,21 @@ def platform_of(tables: Tables, marks: Mapping[str, Marks]) -> str | None:
     lines = tables.texts(tables.statements(STARTUP)["record"].to_numpy(dtype="int64"))
     named = {name for name, mark in marks.items() for text in mark.startup for line in lines if text.encode() in line}
     if not named and tables.sources is not None:
-        named = {name for name, mark in marks.items() if len(tables.unread.holding(text.encode() for text in mark.others))}
+        named = {
+            name for name, mark in marks.items() if len(tables.unread.holding(text.encode() for text in mark.others))
+        }
     return named.pop() if len(named) == 1 else None
 
 
 def advice_for(rule: Rule, platform: str | None) -> str:
     """What to do, in the words of one platform; of every platform where it is not known."""
     parts = [rule.advice["any"].strip()]
-    for name in PLATFORMS:
-        if name in rule.advice and platform in (None, name):
-            parts.append(f"{TITLES[name]}: {rule.advice[name].strip()}")
+    names = [name for name in PLATFORMS if name in rule.advice and platform in (None, name)]
+    parts += [f"{TITLES[name]}: {rule.advice[name].strip()}" for name in names]
     if rule.settings:
-        parts.append("Settings: " + ", ".join(f"{name} (default {value})" for name, value in rule.settings.items()) + ".")
+        parts.append(
+            "Settings: " + ", ".join(f"{name} (default {value})" for name, value in rule.settings.items()) + "."
+        )
     if rule.proof:
         parts.append("To prove it: " + "; ".join(rule.proof) + ".")
     return "\n".join(parts)

@@ -21,7 +21,17 @@ def ranked(found: Sequence[Found], operations: pd.DataFrame) -> list[Found]:
 
     def key(one: Found) -> tuple[Any, ...]:
         cause = one.rule.role == "failure" and status.get(one.operation) in (*LOST, "unfinished")
-        step = 0 if cause else 4 if one.rule.role == "echo" else 3 if one.severity == "note" else 2 if one.rule.role == "after" else 1
+        step = (
+            0
+            if cause
+            else 4
+            if one.rule.role == "echo"
+            else 3
+            if one.severity == "note"
+            else 2
+            if one.rule.role == "after"
+            else 1
+        )
         return place.get(one.operation, len(place)), step, one.first if cause else -one.cost, one.rule.id
 
     return sorted(found, key=key)

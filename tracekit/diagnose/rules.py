@@ -45,7 +45,9 @@ class Select:
     text: tuple[str, ...]  # table `events`: the record holds one of these; without `begin` of what no rule reads
     end: tuple[str, ...]  # statements where a pair ends
     same: tuple[str, ...]  # columns that both statements of a pair share
-    reach: str | None  # table `events`: `before` or `after`, a statement with the time to its thread's neighbouring line
+    reach: (
+        str | None
+    )  # table `events`: `before` or `after`, a statement with the time to its thread's neighbouring line
     open: bool  # whether a pair without an end counts until its operation ends
     where: tuple[Condition, ...]
 
@@ -81,7 +83,7 @@ class Match:
 class Holder:
     """Who held what was waited for: a column of the row, or an overlapping row of another select."""
 
-    column: str | None
+    column: str  # empty where rows beside it tell
     beside: Beside | None
     name: str
 
@@ -112,7 +114,10 @@ class Rule:
 
 def load_rules(root: Traversable) -> tuple[Rule, ...]:
     """Every rule of the folder `root`, by id. Raises GrammarError where a file does not say what it must."""
-    files = sorted((entry for entry in root.iterdir() if entry.name.endswith(".toml") and not entry.name.startswith("_")), key=lambda entry: entry.name)
+    files = sorted(
+        (entry for entry in root.iterdir() if entry.name.endswith(".toml") and not entry.name.startswith("_")),
+        key=lambda entry: entry.name,
+    )
     return tuple(read_rule(file) for file in files)
 
 
@@ -166,7 +171,7 @@ def cost_of(value: Any) -> str | Select:
 
 def match_of(row: dict[str, Any]) -> Match:
     """One `[[match]]`."""
-    made = Match(
+    return Match(
         usual=row.pop("usual", None),
         alike=tuple(row.pop("alike", ())),
         least=row.pop("at_least", 0.0),
@@ -180,7 +185,6 @@ def match_of(row: dict[str, Any]) -> Match:
         title=row.pop("title", None),
         rows=select_of(row),
     )
-    return made
 
 
 def select_of(row: dict[str, Any]) -> Select:
@@ -206,8 +210,11 @@ def select_of(row: dict[str, Any]) -> Select:
 def beside_of(row: dict[str, Any], keys: tuple[str, ...] = ("operation",), during: bool = False) -> Beside:
     """A select with `with`, the columns it shares with a row (`a=b` where they have two names), and `during`."""
     shared = [key.partition("=") for key in row.pop("with", keys)]
-    return Beside(keys=tuple((mine, other or mine) for mine, _, other in shared), during=row.pop("during", during),
-                  rows=select_of(row))
+    return Beside(
+        keys=tuple((mine, other or mine) for mine, _, other in shared),
+        during=row.pop("during", during),
+        rows=select_of(row),
+    )
 
 
 def conditions(row: Mapping[str, Any]) -> Iterator[Condition]:
@@ -234,7 +241,7 @@ def holder_of(row: dict[str, Any] | None) -> Holder | None:
         made = Holder(row.pop("column"), None, name)
         unknown(row)
         return made
-    return Holder(None, beside_of(row, (), True), name)
+    return Holder("", beside_of(row, (), True), name)
 
 
 def one_of(word: str, words: tuple[str, ...]) -> str:

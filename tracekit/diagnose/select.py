@@ -53,11 +53,19 @@ def beside(tables: Tables, rows: pd.DataFrame, others: Beside) -> pd.Series[bool
     if rows.empty or found.empty:
         return pd.Series(False, index=rows.index)
     keys = [f"key{i}" for i in range(len(others.keys))]
-    mine = pd.DataFrame({key: rows[a].astype("object") for key, (a, _) in zip(keys, others.keys, strict=True)}, index=rows.index)
-    theirs = pd.DataFrame({key: found[b].astype("object") for key, (_, b) in zip(keys, others.keys, strict=True)}, index=found.index)
+    mine = pd.DataFrame(
+        {key: rows[a].astype("object") for key, (a, _) in zip(keys, others.keys, strict=True)}, index=rows.index
+    )
+    theirs = pd.DataFrame(
+        {key: found[b].astype("object") for key, (_, b) in zip(keys, others.keys, strict=True)}, index=found.index
+    )
     if others.during:
         mine, theirs = mine.assign(a=rows["low"], b=rows["high"]), theirs.assign(c=found["low"], d=found["high"])
-    both = mine.reset_index(names="row").dropna(subset=keys).merge(theirs.drop_duplicates(), on=keys or None, how="inner" if keys else "cross")
+    both = (
+        mine.reset_index(names="row")
+        .dropna(subset=keys)
+        .merge(theirs.drop_duplicates(), on=keys or None, how="inner" if keys else "cross")
+    )
     if others.during:
         both = both[(both["c"] < both["b"]) & (both["d"] > both["a"])]
     return pd.Series(rows.index.isin(both["row"]), index=rows.index)
@@ -81,10 +89,11 @@ def has(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
     """Whether a text of names holds one of `value`."""
     wanted = set(value if isinstance(value, tuple) else (value,))
     known = {text: bool(wanted & set(str(text).split(SEPARATOR))) for text in column.dropna().unique()}
-    return column.map(known).eq(True)
+    found: pd.Series[bool] = column.map(known).eq(True)
+    return found
 
 
-def number(column: pd.Series[Any]) -> pd.Series[float]:
+def number(column: pd.Series[Any]) -> pd.Series[Any]:
     """Numbers, NaN where there is none."""
     return pd.to_numeric(column, errors="coerce").astype("float64")
 
@@ -93,14 +102,16 @@ def whole(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
     """A whole number of times `value[0]`, at least once, within `value[1]`."""
     unit, slack = value
     rest = number(column) % unit
-    return (number(column) >= unit - slack) & ((rest <= slack) | (rest >= unit - slack))
+    near: pd.Series[bool] = (number(column) >= unit - slack) & ((rest <= slack) | (rest >= unit - slack))
+    return near
 
 
 def like(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
     """A text that fits one of some shell patterns."""
     patterns = value if isinstance(value, tuple) else (value,)
     known = {text: any(fnmatchcase(str(text), pattern) for pattern in patterns) for text in column.dropna().unique()}
-    return column.map(known).eq(True)
+    found: pd.Series[bool] = column.map(known).eq(True)
+    return found
 
 
 COMPARE: Mapping[str, Callable[[pd.Series[Any], Any], pd.Series[bool]]] = {

@@ -6,7 +6,7 @@ those of the table of schema.py that it is made of. What does not belong to an o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from tracekit.diagnose.checks import CHECKS
 from tracekit.diagnose.clock import Clock, silences
 from tracekit.diagnose.haystack import Haystack
 from tracekit.diagnose.rules import Select
+from tracekit.frames import look_up
 from tracekit.parse.grammar import Meaning
 from tracekit.parse.scan import Events
 from tracekit.read.files import Sources
@@ -47,8 +48,15 @@ class Tables:
         if select.table == "events":
             return self.reaching(self.saying(select), select.reach)
         if select.table == "pairs":
-            return pairs(self.statements(select.begin), self.statements(select.end), select.same, self.ends if select.open else None)
-        made: pd.DataFrame = getattr(self, f"view_{select.table}") if select.table in VIEWS else CHECKS[select.table](self)
+            return pairs(
+                self.statements(select.begin),
+                self.statements(select.end),
+                select.same,
+                self.ends if select.open else None,
+            )
+        made: pd.DataFrame = (
+            getattr(self, f"view_{select.table}") if select.table in VIEWS else CHECKS[select.table](self)
+        )
         return made
 
     @cached_property
@@ -109,7 +117,8 @@ class Tables:
         other = step[rows["record"].to_numpy()]
         kept, other = rows[other >= 0], other[other >= 0]
         time, line = ("start", "first") if reach == "before" else ("end", "last")
-        return kept.assign(**{time: self.records["ts"].array.take(other), line: other})
+        made: pd.DataFrame = kept.assign(**{time: self.records["ts"].array.take(other), line: other})
+        return made
 
     @cached_property
     def view_commands(self) -> pd.DataFrame:
@@ -125,12 +134,19 @@ class Tables:
 
     @cached_property
     def view_jobs(self) -> pd.DataFrame:
-        """Jobs, from their submission to their end; `behind` is the job of the same VM that ran while one was queued."""
-        rows = self.jobs.assign(start=self.jobs["submitted"], end=self.jobs["completed"], first=pd.NA, last=pd.NA, span=pd.NA)
+        """Jobs, from their submission to their end; `behind` is the job of the VM that ran while one was queued."""
+        rows = self.jobs.assign(
+            start=self.jobs["submitted"], end=self.jobs["completed"], first=None, last=None, span=None
+        )
         waits = rows.loc[rows["vm"].notna() & rows["queued"].notna(), ["job", "vm", "queued", "scheduled"]]
-        both = waits.merge(rows.loc[rows["started"].notna(), ["vm", "job", "started", "completed"]], on="vm", suffixes=("", "_ahead"))
-        ahead = both[(both["job"] != both["job_ahead"]) & (both["started"] < both["scheduled"])
-                     & (both["completed"].isna() | (both["completed"] > both["queued"]))]
+        both = waits.merge(
+            rows.loc[rows["started"].notna(), ["vm", "job", "started", "completed"]], on="vm", suffixes=("", "_ahead")
+        )
+        ahead = both[
+            (both["job"] != both["job_ahead"])
+            & (both["started"] < both["scheduled"])
+            & (both["completed"].isna() | (both["completed"] > both["queued"]))
+        ]
         last = ahead.sort_values("started").drop_duplicates("job", keep="last").set_index("job")["job_ahead"]
         return rows.assign(behind=last.reindex(rows["job"]).astype("Int64").array)
 
@@ -138,7 +154,7 @@ class Tables:
     def view_operations(self) -> pd.DataFrame:
         """Operations, whole."""
         rows = self.operations
-        return rows.assign(start=rows["submitted"], end=rows["completed"], first=pd.NA, last=pd.NA, span=rows["request"])
+        return rows.assign(start=rows["submitted"], end=rows["completed"], first=None, last=None, span=rows["request"])
 
     @cached_property
     def view_spans(self) -> pd.DataFrame:
@@ -154,7 +170,7 @@ class Tables:
         both = open_.merge(still, how="cross")
         both = both[(both["begun"] < both["end"]) & (both["over"] > both["start"])]
         start = both[["start", "begun"]].max(axis=1)
-        return both.assign(start=start, end=both[["end", "over"]].min(axis=1), span=pd.NA)
+        return both.assign(start=start, end=both[["end", "over"]].min(axis=1), span=None)
 
     def saying(self, select: Select) -> pd.DataFrame:
         """Rows of the table `events`: by statement, by text, or by both."""
@@ -172,7 +188,9 @@ class Tables:
         if self.sources is None:
             return [b""] * len(records)
         places = (self.records[name].array.take(records) for name in ("source", "offset", "length"))
-        return [self.sources[path].slice(int(offset), int(length)) for path, offset, length in zip(*places, strict=True)]
+        return [
+            self.sources[path].slice(int(offset), int(length)) for path, offset, length in zip(*places, strict=True)
+        ]
 
     @cached_property
     def unread(self) -> Haystack:
@@ -185,7 +203,7 @@ class Tables:
         said = {name: self.records[name].array.take(at) for name in SAID}
         return pd.DataFrame({"record": at, **said, "start": said["ts"], "end": said["ts"], "first": at, "last": at})
 
-    def statements(self, words: Iterable[str]) -> pd.DataFrame:
+    def statements(self, words: Collection[str | None]) -> pd.DataFrame:
         """Events that one of `words` names: a rule of the message grammars, what it means, or its `Class.method`."""
         rules = [rule for rule in self.events.rows if named(rule, self.meanings, words)]
         if not rules:
@@ -193,21 +211,29 @@ class Tables:
         made = self.events.table(rules)
         at = made["record"].to_numpy()
         said = {name: self.records[name].array.take(at) for name in SAID}
-        return made.assign(**said, start=said["ts"], end=said["ts"], first=at, last=at)
+        made = made.assign(**said, start=said["ts"], end=said["ts"], first=at, last=at)
+        if "JOB" not in made:
+            return made
+        # What another thread says of a job belongs to the job's operation.
+        of_job = look_up(made["JOB"], self.jobs.set_index("job")["operation"])
+        return made.assign(operation=made["operation"].fillna(of_job))
 
     @cached_property
     def lines(self) -> Mapping[str, tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]]:
         """Times and records of each operation, in the order of time."""
         times = self.records["ts"].to_numpy()
         made = {}
-        for name, at in self.records.groupby("operation").indices.items():
+        for name, numbers in self.records.groupby("operation").indices.items():
+            at = np.asarray(numbers, dtype=np.int64)
             at = at[np.argsort(times[at], kind="stable")]
             made[str(name)] = (times[at], at)
         return made
 
     def around(self, operation: str | None, start: pd.Timestamp, end: pd.Timestamp) -> tuple[int, ...]:
         """Lines of an operation that bound a stretch of its time: the last before it and the first behind it."""
-        times, at = self.lines.get(operation or "", (np.array([], dtype="datetime64[us]"), np.array([], dtype=np.int64)))
+        times, at = self.lines.get(
+            operation or "", (np.array([], dtype="datetime64[us]"), np.array([], dtype=np.int64))
+        )
         if not len(at):
             return ()
         before = max(int(np.searchsorted(times, start.to_datetime64(), "right")) - 1, 0)
@@ -219,7 +245,7 @@ NOTHING = pd.DataFrame({name: pd.Series(dtype="object") for name in ("record", *
 VIEWS = ("intervals", "commands", "jobs", "operations", "spans", "silences")
 
 
-def named(rule: str, meanings: Mapping[str, Meaning], words: Iterable[str]) -> bool:
+def named(rule: str, meanings: Mapping[str, Meaning], words: Collection[str | None]) -> bool:
     """Whether one of `words` is a name of the message rule `rule`."""
     meaning = meanings.get(rule)
     return rule in words or (meaning is not None and (meaning.means in words or meaning.where in words))
@@ -231,7 +257,7 @@ def pairs(begins: pd.DataFrame, ends: pd.DataFrame, same: tuple[str, ...], over:
     Where none follows, the pair ends with its operation (`over`), or is none without that; columns are those of the
     beginning.
     """
-    if begins.empty or ends.empty and over is None:
+    if begins.empty or (ends.empty and over is None):
         return NOTHING
     marks = pd.concat([begins.assign(opens=1), ends.assign(opens=0)], ignore_index=True)
     marks = marks.sort_values(["record", "opens"], kind="stable")
@@ -245,4 +271,3 @@ def pairs(begins: pd.DataFrame, ends: pd.DataFrame, same: tuple[str, ...], over:
         end = pd.Series(over.reindex(made["operation"]).to_numpy(), index=made.index)
         made = made.assign(end=made["end"].fillna(end))
     return made.assign(last=made["last"].astype("Int64"))[made["end"].notna()]
-

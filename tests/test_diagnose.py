@@ -1,0 +1,135 @@
+"""The engine's pieces: conditions, limits, costs, silences, order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tracekit.diagnose.clock import Clock, silences
+from tracekit.diagnose.engine import limits, together, union
+from tracekit.diagnose.haystack import Haystack
+from tracekit.diagnose.rules import load_rules, match_of, rule_of
+from tracekit.diagnose.select import COMPARE
+from tracekit.errors import GrammarError
+from tracekit.resources import grammars
+
+MINIMAL: dict[str, Any] = {
+    "name": "x",
+    "title": "{cost} s",
+    "severity": "warning",
+    "certainty": "certain",
+    "needs": [],
+    "sample": "",
+    "match": [{"table": "jobs"}],
+    "advice": {"any": "do"},
+}
+
+
+def times(*seconds: float) -> pd.Series[pd.Timestamp]:
+    """Times on one day."""
+    return pd.Series([pd.Timestamp("2026-03-01") + pd.Timedelta(seconds=s) for s in seconds]).astype("datetime64[us]")
+
+
+def test_every_rule_of_the_folder_is_read() -> None:
+    rules = load_rules(grammars() / "rules")
+    assert len(rules) > 100
+    assert len({rule.id for rule in rules}) == len(rules)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"severity": "loud"}, "'loud' is none of"),
+        ({"titel": "x"}, "unknown titel"),
+        ({"match": [{"table": "jobs", "where": {"vm": {"bigger": 1}}}]}, "'bigger' is none of"),
+        ({"match": [{"table": "jobs", "between": ["sent"]}]}, "two columns"),
+    ],
+)
+def test_a_rule_that_says_nonsense_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rule_of("x", {**MINIMAL, "match": [{"table": "jobs"}], **change})
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("name = ", encoding="utf-8")
+    with pytest.raises(GrammarError, match=r"rules/bad\.toml"):
+        load_rules(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "value", "expected"),
+    [
+        ("has", "B", [False, True, True, False]),
+        ("has", ("A", "B"), [True, True, True, False]),
+        ("lacks", "B", [True, False, False, True]),
+        ("is", ("A",), [True, False, False, False]),
+        ("not", "A", [False, True, True, True]),
+        ("known", False, [False, False, False, True]),
+        ("like", "*, B", [False, False, True, False]),
+    ],
+)
+def test_conditions_on_texts(comparison: str, value: Any, expected: list[bool]) -> None:
+    column = pd.Series(["A", "B", "A, B", None], dtype="str")
+    assert COMPARE[comparison](column, value).to_list() == expected
+
+
+def test_a_multiple_of_five_seconds_is_within_its_tolerance() -> None:
+    column = pd.Series([0.1, 4.7, 5.2, 7.0, 10.3, float("nan")])
+    assert COMPARE["within"](column, (5.0, 0.4)).to_list() == [False, True, True, False, True, False]
+
+
+def test_a_cost_counts_every_instant_once() -> None:
+    assert union([(0.0, 2.0), (1.0, 3.0), (5.0, 6.0), (7.0, float("nan"))]) == pytest.approx(4.0)
+
+
+def test_own_percentiles_only_from_twenty_rows_and_only_below_the_rule() -> None:
+    match = match_of({"table": "commands", "usual": 5.0, "alike": ["command"]})
+    rows = pd.DataFrame({"command": ["A"] * 20 + ["B"] * 19 + ["C"] * 20, "seconds": [1.0] * 39 + [8.0] * 20})
+    made, own = limits(rows, match)
+    assert set(made[:20]) == {4.0}
+    assert own[:20].all()
+    assert set(made[20:]) == {5.0}
+    assert not own[20:].any()
+
+
+def test_rows_at_the_same_time_are_counted_by_their_key() -> None:
+    rows = pd.DataFrame({"host": [1, 1, 2, 1], "low": [0.0, 1.0, 1.0, 9.0], "high": [5.0, 2.0, 2.0, 10.0]})
+    assert together(rows, ["host"]).tolist() == [2, 2, 1, 1]
+    assert together(rows, []).tolist() == [3, 3, 3, 1]
+
+
+def test_the_waking_clock_leaves_silences_out() -> None:
+    still = pd.DataFrame({"start": times(10), "end": times(17)})
+    awake = Clock.of(still).awake(times(5, 12, 20))
+    assert awake[2] - awake[0] == pytest.approx(8.0)
+    assert awake[1] - awake[0] == pytest.approx(5.0)
+
+
+class NoEvents:
+    """Events of a log without restarts."""
+
+    def meaning(self, *_: str) -> pd.DataFrame:
+        return pd.DataFrame({"record": np.array([], dtype=np.int64)})
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(7.0, 1), (4.0, 0)])
+def test_only_a_silence_that_is_longer_than_usual_counts(gap: float, expected: int) -> None:
+    seconds = [*np.arange(0.0, 20.0, 0.5), 19.5 + gap, *np.arange(20.0 + gap, 40.0 + gap, 0.5)]
+    records = pd.DataFrame({"ts": times(*seconds), "source": "log", "job": 1})
+    assert len(silences(records, NoEvents())) == expected  # type: ignore[arg-type]
+
+
+def test_an_idle_log_has_no_silence() -> None:
+    records = pd.DataFrame({"ts": times(*np.arange(0.0, 300.0, 10.0)), "source": "log", "job": 1})
+    assert silences(records, NoEvents()).empty  # type: ignore[arg-type]
+
+
+def test_literals_are_found_in_their_records() -> None:
+    hay = Haystack.of(np.array([3, 5, 8]), [b"one two", b"", b"two three two"])
+    assert hay.holding([b"two"]).tolist() == [3, 8]
+    assert hay.holding([b"four"]).tolist() == []
+    assert hay.holding([b"one", b"three"]).tolist() == [3, 8]
