@@ -244,16 +244,36 @@ def explain(line: str) -> None:
 
 
 @cli.command()
-def check() -> None:
-    """Lint the grammars and dialects by their own samples. Exit code 1 when something is wrong."""
+@click.option("--unknown", metavar="LOG", help="Draft rules for the statements of a log that no rule reads.")
+def check(unknown: str | None) -> None:
+    r"""Lint the grammars and dialects by their own samples. Exit code 1 when something is wrong.
+
+    \b
+    Example:
+      tracekit check --unknown management-server.log
+    """
     from tracekit.parse.explain import check as checked
 
+    if unknown is not None:
+        click.echo(drafted(unknown), nl=False)
+        return
     found = list(checked())
     for line in found:
         click.echo(line)
     click.echo(f"{len(found)} problems" if found else "grammars and dialects: every sample is read as it says")
     if found:
         sys.exit(1)
+
+
+def drafted(path: str) -> str:
+    """Drafts of grammar rules for what no rule reads in a log, the most frequent statements first."""
+    from tracekit.parse import parse
+    from tracekit.parse.mine import draft_text
+    from tracekit.quality import Collector
+    from tracekit.read.files import open_sources
+
+    parsed = parse(open_sources([path]), Collector())
+    return draft_text(parsed.records, parsed.sources, parsed.messages)
 
 
 def chosen(paths: tuple[str, ...], given: dict[str, Any], redact: bool = False) -> Trace:

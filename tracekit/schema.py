@@ -167,8 +167,29 @@ QUALITY: Mapping[str, str] = {
     "where": TEXT,  # source:line
 }
 
+UNKNOWN: Mapping[str, str] = {
+    "template": TEXT,  # words that its messages share, `<*>` for what differs
+    "count": ROW,
+    "level": NAME,
+    "logger": NAME,  # simple class name
+    "example": TEXT,  # first line of the first message
+    "where": TEXT,  # source:line
+}
+
+ENTITIES: Mapping[str, str] = {
+    "kind": NAME,  # vm, host, network, volume, ...
+    "id": NUMBER,  # database id
+    "uuid": TEXT,
+    "name": TEXT,  # of a VM its instance name
+    "count": ROW,  # times that lines name it
+}
+ENTITY_KINDS = (
+    *("vm", "host", "network", "volume", "pool", "store", "template", "account", "user", "domain", "zone", "pod"),
+    *("cluster", "snapshot", "vpc", "job"),
+)
+
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "kind": (*SPAN_KINDS, "api"),
+    "kind": (*dict.fromkeys((*SPAN_KINDS, "api", *ENTITY_KINDS)),),
     "status": SPAN_STATUS + STATUS,
     "ends": SPAN_ENDS,
     "category": CATEGORIES,

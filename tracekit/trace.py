@@ -9,11 +9,14 @@ import pandas as pd
 
 from tracekit import __version__
 from tracekit.build import build
+from tracekit.build.entities import build_entities, load_renderings, with_host_names
 from tracekit.diagnose import diagnose
 from tracekit.parse import FileRead, parse
+from tracekit.parse.mine import mine
 from tracekit.parse.scan import Events
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
+from tracekit.resources import grammars
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
 FOLLOWED = timedelta(hours=2)
@@ -41,6 +44,8 @@ class Trace:
     ledger: pd.DataFrame
     findings: pd.DataFrame
     quality: pd.DataFrame
+    entities: pd.DataFrame
+    unknown: pd.DataFrame
     meta: Meta
 
 
@@ -63,12 +68,14 @@ def trace_of(
     quality.extend(sources.quality)
     parsed = parse(sources, quality, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
     built = build(parsed, parsed.sources, quality)
+    entities = build_entities(parsed.records, parsed.sources, load_renderings(grammars()))
+    commands = with_host_names(built.commands, entities)
     findings = diagnose(
         built.records,
         built.spans,
         built.operations,
         built.jobs,
-        built.commands,
+        commands,
         built.ledger,
         parsed.events,
         parsed.messages.meanings,
@@ -80,9 +87,11 @@ def trace_of(
         built.spans,
         built.operations,
         built.jobs,
-        built.commands,
+        commands,
         built.ledger,
         findings,
         quality.frame(),
+        entities,
+        mine(parsed.records, parsed.sources),
         Meta(parsed.files, __version__),
     )

@@ -26,6 +26,8 @@ def export_csv(trace: Trace, folder: Path, force: bool) -> list[Path]:
         "ledger": trace.ledger,
         "findings": trace.findings,
         "quality": trace.quality,
+        "entities": trace.entities,
+        "unknown": trace.unknown,
     }
     paths = {name: folder / f"{name}.csv" for name in tables}
     taken = [path for path in paths.values() if path.exists()]

@@ -1,0 +1,154 @@
+"""What the lines call things: one table of kind, id, uuid and name from every rendering that any release prints.
+
+A rendering often has one or two of the three; what different lines say of one thing is put together. The renderings
+are data: `grammars/entities.toml`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tracekit.errors import GrammarError
+from tracekit.read.files import Sources
+from tracekit.schema import ENTITIES, ENTITY_KINDS, check, frame
+
+FILE = "entities.toml"
+BODY = "body"
+
+
+class Named(NamedTuple):
+    """What one occurrence says."""
+
+    kind: str
+    id: int | None
+    uuid: str | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How one kind of entity is printed by some releases."""
+
+    kind: str
+    begins: bytes
+    pattern: re.Pattern[bytes]
+    samples: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Renderings:
+    """entities.toml."""
+
+    fields: Mapping[str, re.Pattern[bytes]]
+    every: tuple[Rendering, ...]
+
+    def texts(self, data: Any, low: int, high: int, rendering: Rendering) -> Counter[bytes]:
+        """Distinct occurrences of a rendering in data[low:high], counted."""
+        found: Counter[bytes] = Counter()
+        at = data.find(rendering.begins, low, high)
+        while at >= 0:
+            match = rendering.pattern.match(data, at, high)
+            if match:
+                found[match.group()] += 1
+            at = data.find(rendering.begins, match.end() if match else at + 1, high)
+        return found
+
+    def read(self, rendering: Rendering, text: bytes) -> Named | None:
+        """What one occurrence says; None where it names nothing."""
+        match = rendering.pattern.match(text)
+        if match is None:
+            return None
+        said = {name: value for name, value in match.groupdict().items() if value is not None}
+        body = said.pop(BODY, None)
+        if body is not None:
+            read = ((name, pattern.search(body)) for name, pattern in self.fields.items())
+            said |= {name: field.group(1) for name, field in read if field}
+        if not said:
+            return None
+        texts = {name: value.decode("utf-8", "replace") for name, value in said.items()}
+        return Named(rendering.kind, int(texts["id"]) if "id" in texts else None, texts.get("uuid"), texts.get("name"))
+
+
+def load_renderings(root: Traversable) -> Renderings:
+    """Read `grammars/entities.toml`. GrammarError where it cannot be understood."""
+    try:
+        data = tomllib.loads((root / FILE).read_text(encoding="utf-8"))
+        fields = {name: re.compile(pattern.encode()) for name, pattern in data["fields"].items()}
+        every = tuple(
+            Rendering(row["kind"], row["begins"].encode(), re.compile(row["reads"].encode()), tuple(row["samples"]))
+            for row in data["entities"]
+        )
+    except (tomllib.TOMLDecodeError, KeyError, re.error) as error:
+        raise GrammarError(f"grammars: {FILE}: {error}") from error
+    strange = {rendering.kind for rendering in every} - set(ENTITY_KINDS)
+    if strange:
+        raise GrammarError(f"grammars: {FILE}: kinds that schema.ENTITY_KINDS does not have: {sorted(strange)}")
+    return Renderings(fields, every)
+
+
+def build_entities(records: pd.DataFrame, sources: Sources, renderings: Renderings) -> pd.DataFrame:
+    """Table ENTITIES of everything that the records name, by kind and id."""
+    named: Counter[Named] = Counter()
+    for path, low, high in read_parts(records):
+        data = sources[path].data
+        for rendering in renderings.every:
+            for text, count in renderings.texts(data, low, high, rendering).items():
+                said = renderings.read(rendering, text)
+                if said is not None:
+                    named[said] += count
+    return entity_table(united(named))
+
+
+def read_parts(records: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
+    """Each source with the bytes of it that were read."""
+    ends = records["offset"] + records["length"]
+    for path, rows in records.groupby("source", observed=True).indices.items():
+        yield str(path), int(records["offset"].iloc[rows].min()), int(ends.iloc[rows].max())
+
+
+def united(named: Mapping[Named, int]) -> list[tuple[Named, int]]:
+    """What was said of one thing put together: by its id, else by its uuid. The text that stands most often wins."""
+    by_uuid = {(said.kind, said.uuid): said.id for said in sorted(named, key=named.__getitem__) if said.uuid and said.id}
+    things: dict[tuple[str, Any], tuple[Counter[str], Counter[str], Counter[int]]] = {}
+    for said, count in named.items():
+        number = said.id if said.id is not None else by_uuid.get((said.kind, said.uuid))
+        key = (said.kind, number if number is not None else said.uuid or said.name)
+        uuids, names, counts = things.setdefault(key, (Counter(), Counter(), Counter()))
+        counts[0] += count
+        if said.uuid:
+            uuids[said.uuid] += count
+        if said.name and said.name != "null":
+            names[said.name] += count
+    return [
+        (Named(kind, key if isinstance(key, int) else None, most(uuids), most(names)), counts[0])
+        for (kind, key), (uuids, names, counts) in things.items()
+    ]
+
+
+def most(texts: Counter[str]) -> str | None:
+    """The most frequent one."""
+    return texts.most_common(1)[0][0] if texts else None
+
+
+def entity_table(things: Iterable[tuple[Named, int]]) -> pd.DataFrame:
+    """The table, in the order of kinds and ids."""
+    last = 1 << 62
+    order = sorted(things, key=lambda row: (row[0].kind, last if row[0].id is None else row[0].id, row[0].name or ""))
+    made = {name: [getattr(said, name) for said, _ in order] for name in Named._fields}
+    return check(frame(ENTITIES, made | {"count": [count for _, count in order]}), ENTITIES, "entities")
+
+
+def with_host_names(commands: pd.DataFrame, entities: pd.DataFrame) -> pd.DataFrame:
+    """`commands` with host_name from what other lines call the host, where the lines of the command do not say it."""
+    hosts = entities[(entities["kind"] == "host") & entities["id"].notna() & entities["name"].notna()]
+    known = dict(zip(hosts["id"], hosts["name"], strict=True))
+    told = commands["host"].astype("object").map(known, na_action="ignore").astype("str")
+    return commands.assign(host_name=commands["host_name"].fillna(told))
