@@ -173,6 +173,32 @@ def test_an_agents_log_alone_is_read_without_operations(alone: Trace, host: str,
     assert trace.commands["host_answered"].notna().sum() > 3
 
 
+# --- apilog.log
+
+
+def test_apilog_gives_the_whole_uuid_of_a_job_and_nothing_else(samples: Path, tmp_path: Path) -> None:
+    """Before 4.20.1 the server's log has only the first eight digits; these are real lines of that server."""
+    log = samples / "4.18" / "a-healthy" / LOG
+    log = log if log.exists() else log.with_name(f"{LOG}.gz")
+    uuid = "a6d37771-4af5-456e-85fa-b968ba06145e"
+    head = (
+        "INFO  [a.c.c.a.ApiServlet] (qtp77334939-25:ctx-e14aae4b ctx-0ccf0b36) (logid:44abbcbf) (userId=4 accountId=4 "
+    )
+    answer = '{"deployvirtualmachineresponse":{"id":"8358c715-805b-4ee8-9ef4-72d888577c60","jobid":"' + uuid + '"}}'
+    path = tmp_path / "apilog.log"
+    path.write_text(f"2026-11-22 16:50:14,166 {head}sessionId=ijte74bjz6) 127.0.0.1 -- POST  200 {answer}\n")
+    without, trace = read_trace([str(log)]), read_trace([str(log), str(path)])
+    jobs = trace.jobs.set_index("job")["uuid"]
+    assert without.jobs.set_index("job").at[16, "uuid"] == uuid[:8]
+    assert jobs[16] == uuid
+    assert trace.operations.set_index("operation").at["job-16", "uuid"] == uuid
+    (line,) = trace.records[trace.records["source"] == str(path)].itertuples()
+    assert (line.operation, line.server) == ("job-16", trace.meta.files[0].server)
+    columns = [name for name in without.operations if name != "uuid"]
+    pd.testing.assert_frame_equal(trace.operations[columns], without.operations[columns])
+    pd.testing.assert_frame_equal(trace.ledger[["start", "end"]], without.ledger[["start", "end"]])
+
+
 # --- several servers
 
 

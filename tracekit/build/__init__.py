@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tracekit.build.apilog import logged_operations, logged_requests, with_callers, with_uuids
 from tracekit.build.calls import load_calls
 from tracekit.build.context import add_lives, add_runs
 from tracekit.build.explain import Explainer
@@ -66,6 +67,8 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     sent = command_events(records, parsed.events)
     commands = build_commands(sent)
     requests = build_requests(records, parsed.events, sources, model)
+    logged = logged_requests(records, parsed.events, requests)
+    jobs = with_uuids(jobs, logged, happened)
     runs = describe_runs(records)
     drafts = draft_operations(runs, requests, jobs, happened, model, quality)
     records["operation"] = assign_records(records, drafts, commands, [happened, sent])
@@ -75,7 +78,8 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     commands = with_host_times(commands, told, records, sources)
     count_offsets(commands, told, quality)
     on_host, at_command = assign_host_lines(records, told, commands, drafts.table)
-    records["operation"] = records["operation"].where(records["operation"].notna(), on_host)
+    beside = on_host.fillna(logged_operations(records, logged, drafts.of_run))
+    records["operation"] = records["operation"].where(records["operation"].notna(), beside)
     jobs["operation"] = look_up(jobs["job"], drafts.of_job)
     runs["operation"] = drafts.of_run.reindex(runs.index)
     runs["is_poll"] = runs.index.isin(requests.index[requests["polled"].notna()])
@@ -91,7 +95,7 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     count_unlogged(ledger, quality)
     jobs = errors_of(jobs, parsed.events, records, sources)
     operations = describe_operations(
-        with_entities(drafts.table, jobs, runs, parsed.events, records), tree, ledger, jobs
+        with_callers(with_entities(drafts.table, jobs, runs, parsed.events, records), logged), tree, ledger, jobs
     )
     records["span"] = pd.Series(tree.of_record, dtype="Int64").where(tree.of_record >= 0)
     spans = tree.rows.table()
