@@ -1,0 +1,61 @@
+"""One table of what the lines call VMs, hosts, networks, ...: every rendering, and what real logs give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tracekit.build.entities import Named, load_renderings, united, with_host_names
+from tracekit.resources import grammars
+from tracekit.schema import ENTITIES, frame
+from tracekit.trace import read_trace
+
+
+def test_every_sample_is_read_as_it_says() -> None:
+    renderings = load_renderings(grammars())
+    for rendering in renderings.every:
+        assert rendering.samples
+        for sample in rendering.samples:
+            raw = sample["text"].encode()
+            ((text, count),) = renderings.texts(raw, 0, len(raw), rendering).items()
+            stated = Named(rendering.kind, sample.get("id"), sample.get("uuid"), sample.get("name"))
+            assert (renderings.read(rendering, text), count) == (stated, 1)
+            assert text == raw
+
+
+def test_lines_that_say_different_things_of_one_entity_are_put_together() -> None:
+    uuid = "b1bf2c31-2ba7-4b8c-ab3e-9b28e1d1f1a5"
+    named = {
+        Named("vm", 6, None, "i-2-6-VM"): 3,
+        Named("vm", 6, uuid, None): 1,
+        Named("vm", None, uuid, None): 2,
+        Named("host", 6, None, None): 1,
+    }
+    assert sorted(united(named)) == [(Named("host", 6, None, None), 1), (Named("vm", 6, uuid, "i-2-6-VM"), 6)]
+
+
+@pytest.mark.parametrize("log", ["4.23-kvm/a-healthy/management-server.log", "4.18/a-healthy/management-server.log"])
+def test_a_real_log_names_its_vms_and_hosts(samples: Path, log: str) -> None:
+    path = samples / log
+    if not path.exists():
+        pytest.skip(f"no {log} among the sample logs")
+    entities = read_trace([str(path)]).entities
+    vms = entities[entities["kind"] == "vm"]
+    assert len(vms) >= 2
+    assert vms[["id", "uuid", "name"]].notna().all(axis=None)
+    hosts = entities[entities["kind"] == "host"]
+    assert hosts["name"].notna().any()
+    assert not entities.duplicated(["kind", "id"])[entities["id"].notna()].any()
+
+
+def test_commands_without_a_hosts_name_get_the_one_that_other_lines_say() -> None:
+    commands = pd.DataFrame(
+        {
+            "host": pd.Series([1, 1, 2, None], dtype="Int64"),
+            "host_name": pd.Series([None, "given", None, None], dtype="str"),
+        }
+    )
+    entities = frame(ENTITIES, {"kind": ["host", "vm"], "id": [1, 2], "name": ["kvm1", "v"], "count": [1, 1]})
+    assert with_host_names(commands, entities)["host_name"].fillna("-").tolist() == ["kvm1", "given", "-", "-"]

@@ -1,0 +1,105 @@
+"""What no rule reads: its templates, and drafts that read their sample when pasted."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from tracekit.cli import cli
+from tracekit.parse.grammar import COMMON, WRAP, load_messages, meanings, message_grammar
+from tracekit.parse.mine import HOLE, Draft, Miner, drafts, mine
+from tracekit.parse.scan import Dispatch
+from tracekit.resources import grammars
+from tracekit.schema import UNKNOWN, frame
+from tracekit.trace import Trace, read_trace
+
+HEAD = "2024-05-01 10:00:{:02d},000 {} [c.c.v.{}] (API-Job-Executor-1:ctx-0a1b2c3d job-43) (logid:0a1b2c3d) {}"
+MADE = (
+    ("DEBUG", "QuotaKeeper", "Wobbling disk vda of VM i-2-3-VM by 17 grains"),
+    ("DEBUG", "QuotaKeeper", "Wobbling disk vdb of VM i-2-4-VM by 18 grains"),
+    ("DEBUG", "QuotaKeeper", "Wobbling disk vdc of VM i-2-5-VM by 19 grains"),
+    ("WARN", "QuotaKeeper", 'Grain store {"id":7,"name":"g\\\\a"} said "no", password=hunter2'),
+    ("WARN", "Polisher", "It's over / the 'first' one [1, 2]: done."),
+    ("INFO", "Polisher", "12345"),
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log with statements that no release has."""
+    path = tmp_path_factory.mktemp("mine") / "management-server.log"
+    path.write_text("\n".join(HEAD.format(at, *said) for at, said in enumerate(MADE)) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trace(made: Path) -> Trace:
+    return read_trace([str(made)])
+
+
+def reads(draft: Draft) -> dict[str, str] | None:
+    """What Lark reads of a draft's sample with the draft; None where it refuses it. The scanner must agree."""
+    common = "\n".join((grammars() / "messages" / name).read_text(encoding="utf-8") for name in COMMON)
+    grammar = message_grammar("pasted", common, draft.lark)
+    ((name, meaning),) = meanings(draft.toml, "pasted.toml").items()
+    line = meaning.samples[0]["line"]
+    dispatch = Dispatch(grammar.derive(), load_messages(grammars()).columns)
+    raw = line.encode()
+    assert dispatch.find(raw, 0, len(raw), 0) is not None, draft.lark
+    return grammar.parse(WRAP + name, line)
+
+
+def test_messages_of_one_statement_are_one_template(trace: Trace) -> None:
+    first = trace.unknown.iloc[0]
+    assert first["template"] == f"Wobbling disk {HOLE} of VM {HOLE} by {HOLE} grains"
+    assert (first["count"], first["level"], first["logger"]) == (3, "DEBUG", "QuotaKeeper")
+    assert first["where"].endswith("management-server.log:1")
+    assert trace.unknown["count"].sum() == len(MADE)
+
+
+def test_templates_and_examples_have_no_secrets(trace: Trace) -> None:
+    assert not trace.unknown[["template", "example"]].map(lambda text: "hunter2" in text).any(axis=None)
+
+
+def test_a_draft_loads_and_reads_its_sample(trace: Trace) -> None:
+    every = list(drafts(trace.unknown, set()))
+    assert len(every) == 3  # a message without a word gives none
+    for draft in every:
+        assert reads(draft) == {}
+        ((_, row),) = tomllib.loads(draft.toml).items()
+        assert row["where"] in ("QuotaKeeper.?", "Polisher.?")
+
+
+def test_drafts_of_what_real_logs_have_load_and_read_their_samples(samples: Path) -> None:
+    real = read_trace([str(samples / "4.23" / "g-resource-limit" / "management-server.log")])
+    blind = real.records.assign(event=None)  # as if no rule knew any of it
+    unknown = mine(blind, real.sources)
+    assert unknown["count"].sum() == len(real.records)
+    for draft in list(drafts(unknown, set()))[:120]:
+        assert reads(draft) == {}, draft.toml
+
+
+def test_names_of_drafts_are_new() -> None:
+    miner = Miner()
+    miner.add("INFO", "A", "one two three", "x:1", 1)
+    miner.add("INFO", "B", "one two three", "x:2", 1)
+    columns = {name: [getattr(t, name, t.text) for t in miner.templates()] for name in UNKNOWN}
+    names = [draft.lark.split(":")[0] for draft in drafts(frame(UNKNOWN, columns), {"one_two_three"})]
+    assert names == ["one_two_three_2", "one_two_three_3"]
+
+
+def test_check_prints_drafts(made: Path) -> None:
+    said = CliRunner().invoke(cli, ["check", "--unknown", str(made)])
+    assert said.exit_code == 0
+    assert "wobbling_disk_of_vm: " in said.output
+    assert "6 of 6 records are read by no rule: 3 drafts." in said.output
+
+
+def test_a_log_that_is_known_has_none(healthy: Path) -> None:
+    unknown = mine(read_trace([str(healthy)]).records, read_trace([str(healthy)]).sources)
+    assert isinstance(unknown, pd.DataFrame)
+    assert len(unknown) <= 20
