@@ -205,6 +205,10 @@ def test_a_work_job_that_two_wait_for_belongs_to_the_one_its_context_names() -> 
     trace = read(printed_with(lambda here: start_twice(here, 1000)))
     assert trace.jobs["operation"].tolist() == ["job-100", "job-101", "job-100"]
     assert set(trace.commands["operation"]) == {"job-100"}
+    wait = row(trace.spans, kind="wait", operation="job-101")
+    assert wait["attributes"]["holder"] == 102
+    owners = trace.ledger.loc[trace.ledger["operation"] == "job-101", ["category", "owner"]].to_numpy().tolist()
+    assert ["queue", "waits for job-102 of job-100"] in owners
 
 
 def printed_with(play: Callable[[World], object], layout: str = "log4j2") -> bytes:
