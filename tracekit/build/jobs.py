@@ -21,8 +21,11 @@ MEANINGS = (
     "job.complete",
     "job.update",
     "job.cancel",
+    "job.remove",
     "job.attach",
 )
+# What says that a job is over, the nearest to the database first; at level INFO there is only the last.
+ENDS = ("job.update", "job.complete", "job.cancel", "job.remove")
 STATUS: Mapping[str, str] = {"SUCCEEDED": "succeeded", "FAILED": "failed", "CANCELLED": "cancelled"}
 
 
@@ -46,9 +49,7 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     last = happened.drop_duplicates(["means", "JOB"], keep="last")
     empty = happened.iloc[:0].set_index("JOB")
     first = {word: by.get(word, empty) for word in MEANINGS}
-    ended = {
-        word: last[last["means"] == word].set_index("JOB") for word in ("job.complete", "job.update", "job.cancel")
-    }
+    ended = {word: last[last["means"] == word].set_index("JOB") for word in ENDS}
 
     # A job of which the file has but a few lines of its thread is one, too.
     known = set(happened["JOB"].dropna().astype("int64")) | set(records["job"].dropna().astype("int64"))
@@ -67,7 +68,7 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     made["queued"] = queue["ts"].reindex(index)
     made["scheduled"] = coalesce([dequeued(happened), first["job.schedule"]["ts"]], index)
     made["started"] = coalesce([first["job.execute"]["ts"], first["job.add"]["ts"]], index)
-    made["completed"] = coalesce([ended[word]["ts"] for word in ("job.update", "job.complete", "job.cancel")], index)
+    made["completed"] = coalesce([ended[word]["ts"] for word in ENDS], index)
     made["status"] = statuses(made, ended)
     made["result_code"] = ended["job.complete"]["RESULT_CODE"].reindex(index)
     made["uuid"] = coalesce([made["UUID"], short_uuids(records, happened)], index)
