@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from statements import HERE, Statement, lines, says_something, statements
 
+from statements import HERE, Statement, lines, says_something, statements
 from tracekit.parse.derived import derived_rules
 from tracekit.parse.grammar import load_messages
 from tracekit.parse.scan import Dispatch

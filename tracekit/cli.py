@@ -252,12 +252,14 @@ def check(unknown: str | None) -> None:
     Example:
       tracekit check --unknown management-server.log
     """
+    from tracekit.build.entities import check_renderings, load_renderings
     from tracekit.parse.explain import check as checked
+    from tracekit.resources import grammars
 
     if unknown is not None:
         click.echo(drafted(unknown), nl=False)
         return
-    found = list(checked())
+    found = [*checked(), *check_renderings(load_renderings(grammars()))]
     for line in found:
         click.echo(line)
     click.echo(f"{len(found)} problems" if found else "grammars and dialects: every sample is read as it says")

@@ -94,6 +94,19 @@ def load_renderings(root: Traversable) -> Renderings:
     return Renderings(fields, every)
 
 
+def check_renderings(renderings: Renderings) -> Iterator[str]:
+    """What is wrong in entities.toml, one line each: samples that are not read, or not as they say."""
+    for rendering in renderings.every:
+        if not rendering.samples:
+            yield f"{FILE}: {rendering.begins.decode()}: no sample"
+        for sample in rendering.samples:
+            raw = sample["text"].encode()
+            stated = Named(rendering.kind, sample.get("id"), sample.get("uuid"), sample.get("name"))
+            found = [renderings.read(rendering, text) for text in renderings.texts(raw, 0, len(raw), rendering)]
+            if found != [stated]:
+                yield f"{FILE}: reads {found}, its sample says {stated}"
+
+
 def build_entities(records: pd.DataFrame, sources: Sources, renderings: Renderings) -> pd.DataFrame:
     """Table ENTITIES of everything that the records name, by kind and id."""
     named: Counter[Named] = Counter()
@@ -116,7 +129,10 @@ def read_parts(records: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
 
 def united(named: Mapping[Named, int]) -> list[tuple[Named, int]]:
     """What was said of one thing put together: by its id, else by its uuid. The text that stands most often wins."""
-    by_uuid = {(said.kind, said.uuid): said.id for said in sorted(named, key=named.__getitem__) if said.uuid and said.id}
+    by_uuid: dict[tuple[str, str | None], int] = {}
+    for said in sorted(named, key=named.__getitem__):
+        if said.uuid is not None and said.id is not None:
+            by_uuid[said.kind, said.uuid] = said.id
     things: dict[tuple[str, Any], tuple[Counter[str], Counter[str], Counter[int]]] = {}
     for said, count in named.items():
         number = said.id if said.id is not None else by_uuid.get((said.kind, said.uuid))

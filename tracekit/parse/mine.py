@@ -166,8 +166,7 @@ def free_name(name: str, taken: AbstractSet[str]) -> str:
 
 def pieces(template: str) -> list[tuple[str, bool]]:
     """Texts and holes of a template."""
-    made = [(part, part == HOLE) for part in re.split(f"({re.escape(HOLE)})", template.rstrip()) if part]
-    return made
+    return [(part, part == HOLE) for part in re.split(f"({re.escape(HOLE)})", template.rstrip()) if part]
 
 
 def expression(parts: list[tuple[str, bool]]) -> str:
