@@ -26,6 +26,15 @@ def rows(table: pd.DataFrame) -> list[Any]:
     return list(map(row._make, zip(table.index, *(list(column) for _, column in table.items()), strict=True)))
 
 
+def rows_by(table: pd.DataFrame, column: str) -> dict[Any, list[Any]]:
+    """Rows of a table by the value of a column, in their order; those where it is null are left out."""
+    made: dict[Any, list[Any]] = {}
+    known = table[table[column].notna()]
+    for key, row in zip(known[column], rows(known), strict=True):
+        made.setdefault(key, []).append(row)
+    return made
+
+
 @cache
 def row_type(names: tuple[str, ...]) -> Any:
     """The class of rows with these columns."""

@@ -14,11 +14,11 @@ from tracekit.build.explain import Explainer
 from tracekit.build.locks import Locks
 from tracekit.build.still import Life, Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import rows
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
 WEAK = len(CATEGORIES)
+Rows = Sequence[Any]  # of runs, jobs or commands, by frames.rows
 STILL = "no thread of the server wrote a line (JVM or machine stood still)"
 
 
@@ -44,7 +44,7 @@ class Context:
     explainer: Explainer
     server: Server
     locks: Locks
-    holders: Mapping[Any, pd.DataFrame]  # VM -> its work jobs
+    holders: Mapping[Any, Rows]  # VM -> its work jobs
     commands: Mapping[tuple[int, int, int], str]  # (life, host, sequence number) -> command and job
     waits: Mapping[str, Sequence[int]]  # operation -> spans of waits for another operation's work job
 
@@ -54,13 +54,13 @@ def micros(time: pd.Timestamp) -> int:
     return int(time.to_datetime64().astype("datetime64[us]").astype(np.int64))
 
 
-def pair_claims(runs: pd.DataFrame | None, context: Context) -> Iterator[Claim]:
+def pair_claims(runs: Rows, context: Context) -> Iterator[Claim]:
     """Consecutive lines of each thread that worked for the operation; quiet ones of one owner as one claim."""
-    if runs is None:
-        return
-    for run in runs.index[~runs["is_poll"]]:
+    for run in runs:
+        if run.is_poll:
+            continue
         held: Claim | None = None
-        for claim in line_claims(int(run), context):
+        for claim in line_claims(int(run.Index), context):
             if (
                 held
                 and claim.category == "execution"
@@ -84,7 +84,8 @@ def line_claims(run: int, context: Context) -> Iterator[Claim]:
         start, end = lines.micros[first], lines.micros[second]
         if end <= start:
             continue
-        category, owner, gap = explainer.explain(lines.event[first], lines.event[second], end - start)
+        measured = run in lines.detailed
+        category, owner, gap = explainer.explain(lines.event[first], lines.event[second], end - start, measured)
         rank = WEAK if gap is not None and gap.weak else RANK[category]
         if gap is None and context.server.stood_still(start, end):
             category, owner, rank = "execution", STILL, RANK["execution"]
@@ -94,11 +95,9 @@ def line_claims(run: int, context: Context) -> Iterator[Claim]:
         yield Claim(start, end, rank, category, owner, int(context.tree.of_record[first]), first, second)
 
 
-def command_claims(commands: pd.DataFrame | None, context: Context) -> Iterator[Claim]:
+def command_claims(commands: Rows, context: Context) -> Iterator[Claim]:
     """Commands that are out at a host, and those that wait for their turn in its sequence."""
-    if commands is None:
-        return
-    for row in rows(commands):
+    for row in commands:
         host = row.host_name if isinstance(row.host_name, str) else f"host {row.HOST}"
         span = None if pd.isna(row.span) else int(row.span)
         first = None if pd.isna(row.sender) else int(row.sender)
@@ -127,13 +126,13 @@ def wait_claims(operation: str, context: Context) -> Iterator[Claim]:
         yield Claim(start, end, RANK["queue"], "queue", owner, span, first, last)
 
 
-def queue_claims(jobs: pd.DataFrame | None, runs: pd.DataFrame | None, context: Context) -> Iterator[Claim]:
+def queue_claims(jobs: Rows, runs: Rows, context: Context) -> Iterator[Claim]:
     """Each job in its sync queue, then with its executor until a thread took it."""
-    if jobs is None or runs is None:
-        return
-    taken = runs.dropna(subset=["job"]).drop_duplicates("job")
-    begun = {int(run.job): (micros(run.start), int(run.first)) for run in rows(taken)}
-    for row in rows(jobs):
+    begun: dict[int, tuple[int, int]] = {}
+    for run in runs:
+        if pd.notna(run.job):
+            begun.setdefault(int(run.job), (micros(run.start), int(run.first)))
+    for row in jobs:
         if row.job not in begun:
             continue
         begin, first = begun[row.job]
@@ -147,38 +146,29 @@ def queue_claims(jobs: pd.DataFrame | None, runs: pd.DataFrame | None, context: 
             yield Claim(micros(waits), begin, RANK["executor"], "executor", owner, None, None, first)
 
 
-def queue_owner(job: Any, holders: Mapping[Any, pd.DataFrame]) -> str:
+def queue_owner(job: Any, holders: Mapping[Any, Rows]) -> str:
     """The queue of a work job and, where another job of the same VM was running meanwhile, that job."""
     if pd.isna(job.vm):
         return "sync queue"
-    others = holders.get(job.vm)
-    ahead = (
-        []
-        if others is None
-        else [
-            int(other.job)
-            for other in rows(others)
-            if other.job != job.job
-            and pd.notna(other.started)
-            and other.started < job.scheduled
-            and (pd.isna(other.completed) or other.completed > job.queued)
-        ]
-    )
+    ahead = [
+        int(other.job)
+        for other in holders.get(job.vm, ())
+        if other.job != job.job
+        and pd.notna(other.started)
+        and other.started < job.scheduled
+        and (pd.isna(other.completed) or other.completed > job.queued)
+    ]
     behind = f", behind job-{ahead[-1]}" if ahead else ", until the heartbeat"
     return f"VmWorkJobQueue.{job.vm}{behind}"
 
 
-def restart_claims(
-    runs: pd.DataFrame | None, jobs: pd.DataFrame | None, commands: pd.DataFrame | None, end: int, context: Context
-) -> Iterator[Claim]:
+def restart_claims(runs: Rows, jobs: Rows, commands: Rows, end: int, context: Context) -> Iterator[Claim]:
     """Of an operation that its server's death cut off: what was under way until then, and the server's absence.
 
     The new server cancels the job when it has started; until then nothing of the operation happens.
     """
-    if runs is None:
-        return
     lives = context.server.lives
-    for number in sorted(set(runs["life"].tolist())):
+    for number in sorted({run.life for run in runs}):
         life = lives[number]
         if life.next is None or end <= life.last:
             continue
@@ -189,17 +179,16 @@ def restart_claims(
             yield Claim(
                 back, end, execution, "execution", "server starting, until it cancelled the job", None, first, None
             )
-        if commands is not None:
-            yield from out_at_death(commands[commands["life"] == number], life)
-        if jobs is not None:
-            yield from queued_at_death(jobs, life, context)
-        yield from cut_off(runs[runs["life"] == number], life, context)
+        yield from out_at_death([row for row in commands if row.life == number], life)
+        yield from queued_at_death(jobs, life, context)
+        yield from cut_off([run for run in runs if run.life == number], life, context)
 
 
-def out_at_death(commands: pd.DataFrame, life: Life) -> Iterator[Claim]:
+def out_at_death(commands: Rows, life: Life) -> Iterator[Claim]:
     """Commands whose answers the server did not live to see."""
-    for row in rows(commands[commands["sent"].notna() & commands["received"].isna() & commands["given_up"].isna()]):
-        if micros(row.sent) < life.last:
+    for row in commands:
+        heard = pd.notna(row.received) or pd.notna(row.given_up)
+        if pd.notna(row.sent) and not heard and micros(row.sent) < life.last:
             host = row.host_name if isinstance(row.host_name, str) else f"host {row.HOST}"
             owner = f"{host}: {row.command or 'command'}, until the server died"
             first = None if pd.isna(row.sender) else int(row.sender)
@@ -207,19 +196,21 @@ def out_at_death(commands: pd.DataFrame, life: Life) -> Iterator[Claim]:
             yield Claim(micros(row.sent), life.last, RANK["agent"], "agent", owner, span, first, life.last_record)
 
 
-def queued_at_death(jobs: pd.DataFrame, life: Life, context: Context) -> Iterator[Claim]:
+def queued_at_death(jobs: Rows, life: Life, context: Context) -> Iterator[Claim]:
     """Jobs that no heartbeat had taken yet."""
-    for row in rows(jobs[jobs["queued"].notna() & jobs["scheduled"].isna()]):
-        if life.first <= micros(row.queued) < life.last:
+    for row in jobs:
+        if pd.notna(row.queued) and pd.isna(row.scheduled) and life.first <= micros(row.queued) < life.last:
             owner = queue_owner(row._replace(scheduled=pd.Timestamp(life.last, unit="us")), context.holders)
             queue = RANK["queue"]
             yield Claim(micros(row.queued), life.last, queue, "queue", owner, None, None, life.last_record)
 
 
-def cut_off(runs: pd.DataFrame, life: Life, context: Context) -> Iterator[Claim]:
+def cut_off(runs: Rows, life: Life, context: Context) -> Iterator[Claim]:
     """From the last line of each thread until its server died."""
     lines, died = context.lines, life.last
-    for run in rows(runs[~runs["is_poll"] & (runs["run_kind"] != "request")]):
+    for run in runs:
+        if run.is_poll or run.run_kind == "request":
+            continue
         last = int(run.last)
         if died > lines.micros[last]:
             category, owner, gap = context.explainer.explain(lines.event[last], None, died - lines.micros[last])

@@ -30,7 +30,7 @@ from tracekit.build.explain import Explainer
 from tracekit.build.locks import Locks
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import rows
+from tracekit.frames import rows, rows_by
 from tracekit.parse.scan import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
@@ -55,24 +55,22 @@ def build_ledger(
         explainer,
         Server.of(records),
         Locks.of(records, events, holders, dict(zip(runs.index.tolist(), runs["operation"], strict=True))),
-        dict(iter(jobs[jobs["kind"] == "work"].groupby("vm"))),
+        rows_by(jobs[jobs["kind"] == "work"], "vm"),
         names_of(commands),
         waits_of(tree),
     )
-    of_operation = dict(iter(runs.groupby("operation")))
-    jobs_of = dict(iter(jobs.groupby("operation")))
-    commands_of = dict(iter(commands.groupby("operation")))
+    parts = [rows_by(table, "operation") for table in (runs, jobs, commands)]
     made: list[tuple[Any, ...]] = []
     for row in rows(operations):
         if pd.isna(row.submitted) or pd.isna(row.completed) or row.completed < row.submitted:
             continue
         start, end = micros(row.submitted), micros(row.completed)
-        own = of_operation.get(row.Index), jobs_of.get(row.Index), commands_of.get(row.Index)
-        claims = list(pair_claims(own[0], context))
-        claims += command_claims(own[2], context)
-        claims += queue_claims(own[1], own[0], context)
+        own_runs, own_jobs, own_commands = (part.get(row.Index, []) for part in parts)
+        claims = list(pair_claims(own_runs, context))
+        claims += command_claims(own_commands, context)
+        claims += queue_claims(own_jobs, own_runs, context)
         claims += wait_claims(row.Index, context)
-        claims += restart_claims(*own, end, context)
+        claims += restart_claims(own_runs, own_jobs, own_commands, end, context)
         made.extend((row.Index, *claim) for claim in sweep(claims, start, end))
         if pd.notna(row.client_seen) and row.client_seen > row.completed:
             made.append(
