@@ -8,7 +8,8 @@ A sample is the inside of an operation: job-43, a deploy, with its work job-44 o
     REPEAT n line              the line as often
     cmd seconds Class took [key=value ...]   an agent command of the work job, `cmd2` of the other one
     !word value                seconds of waiting: queue, executor, threads, parent, publish, poll; failed, cancelled,
-                               jobless, only (nothing around the lines), command, level
+                               worked (the sample ends the work job), jobless, only
+                               (nothing around the lines), command, level
 
 `seconds` is the time since the line before; `<rule>` stands for the sample line of a message rule. Keys of a command:
 host, wait (for its turn), false (the host's refusal), late (seconds until the thread woke), end (timeout, lost, none),
@@ -113,7 +114,7 @@ class Writer:
         else:
             self.say(
                 "bg",
-                f'{head}Processing:  {{ Ans: , {via}10, [{{"com.cloud.agent.api.Answer":{{"result":"true","wait":"0"}}}}] }}',
+                f'{head}Processing:  {{ Ans: , {via}10, [{{"com.cloud.agent.api.Answer":{{"result":"true"}}}}] }}',
                 at=over,
             )
         if key.get("end") is None:
@@ -191,7 +192,7 @@ def open_job(writer: Writer, n: str, setting: Mapping[str, str]) -> None:
     writer.say("api" + end, f"INFO Add job-{n}3 into job monitoring", 0.001 + float(setting.get("executor", "0")))
     writer.say("api" + end, f"Executing {details}")
     writer.say("api" + end, f"Sync job-{n}4 execution on object VmWorkJobQueue.{vm}")
-    item = f"SyncQueueItemVO {{id:1, queueId: 1, contentType: AsyncJob, contentId: {n}4, lastProcessMsid: 1, lastprocessNumber: 1}}"
+    item = f"SyncQueueItemVO {{id:1, queueId: 1, contentType: AsyncJob, contentId: {n}4, lastProcessMsid: 1}}"
     writer.say("bg", f"Execute sync-queue item: {item}", 0.2 + float(setting.get("queue", "0")))
     writer.say("bg", f"Schedule queued job-{n}4")
     writer.say("work" + end, f"INFO Add job-{n}4 into job monitoring", 0.001 + float(setting.get("threads", "0")))
@@ -204,7 +205,8 @@ def close_job(writer: Writer, n: str, setting: Mapping[str, str]) -> None:
     if "cancelled" in setting:
         return
     state = "FAILED, resultCode: 530" if "failed" in setting else "SUCCEEDED, resultCode: 0"
-    for who, job, wait in (("work", "4", 0.001), ("api", "3", 0.001 + float(setting.get("parent", "0")))):
+    ends = [("work", "4", 0.001), ("api", "3", 0.001 + float(setting.get("parent", "0")))]
+    for who, job, wait in ends["worked" in setting :]:
         writer.say(who + end, f"Complete async job-{n}{job}, jobStatus: {state}, result: null", wait)
         writer.say(
             who + end, f"Publish async job-{n}{job} complete on message bus", 0.001 + float(setting.get("publish", "0"))

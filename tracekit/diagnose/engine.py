@@ -134,8 +134,8 @@ class Engine:
 
     def owned(self, operation: str, low: float, high: float) -> bool:
         """Whether a finding of the operation explains most of this stretch."""
-        shares = (min(b, high) - max(a, low) for a, b in self.claimed.get(operation, ()))
-        return max(shares, default=0.0) > (high - low) / 2
+        own = [(max(a, low), min(b, high)) for a, b in self.claimed.get(operation, ())]
+        return union(own) > (high - low) / 2
 
     def allowed(self, rows: pd.DataFrame, match: Match) -> pd.DataFrame:
         """Rows that are slow enough, with what must go with them and without what must not."""

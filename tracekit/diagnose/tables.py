@@ -24,6 +24,7 @@ from tracekit.parse.grammar import Meaning
 from tracekit.parse.scan import Events
 from tracekit.read.files import Sources
 
+RARE = 200  # records of one message rule that are worth a look at their text
 LOUD = ("WARN", "ERROR", "FATAL")
 SAID = ("operation", "ts", "level", "thread", "job", "origin", "run", "span")  # what the records of events say
 
@@ -194,8 +195,10 @@ class Tables:
 
     @cached_property
     def unread(self) -> Haystack:
-        """The text of records that no message rule reads, that warn, or that carry a trace."""
-        loud = self.records["event"].isna() | self.records["level"].isin(LOUD) | (self.records["lines"] > 1)
+        """The text of records that no message rule reads or that are few of their kind, that warn, or carry a trace."""
+        event = self.records["event"]
+        rare = event.isin([name for name, times in event.value_counts().items() if times <= RARE])
+        loud = event.isna() | rare | self.records["level"].isin(LOUD) | (self.records["lines"] > 1)
         return Haystack.of(at := np.flatnonzero(loud.to_numpy()), self.texts(at))
 
     def said(self, at: npt.NDArray[np.int64]) -> pd.DataFrame:
