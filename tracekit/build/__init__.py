@@ -12,7 +12,14 @@ from tracekit.build.apilog import logged_operations, logged_requests, with_calle
 from tracekit.build.calls import load_calls
 from tracekit.build.context import add_lives, add_runs
 from tracekit.build.explain import Explainer
-from tracekit.build.hosts import assign_host_lines, count_offsets, host_events, host_shares, with_host_times
+from tracekit.build.hosts import (
+    assign_host_lines,
+    count_missing,
+    count_offsets,
+    host_events,
+    host_shares,
+    with_host_times,
+)
 from tracekit.build.jobs import build_jobs, job_events
 from tracekit.build.ledger import build_ledger, count_unlogged
 from tracekit.build.model import load_model
@@ -77,6 +84,7 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     told = host_events(records, parsed.events)
     commands = with_host_times(commands, told, records, sources)
     count_offsets(commands, told, quality)
+    count_missing(sent, records, quality)
     on_host, at_command = assign_host_lines(records, told, commands, drafts.table)
     beside = on_host.fillna(logged_operations(records, logged, drafts.of_run))
     records["operation"] = records["operation"].where(records["operation"].notna(), beside)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tracekit.build.pairing import body_of, class_names
@@ -52,8 +51,10 @@ def with_host_times(
     made = commands.copy()
     if len(alone):
         # What a command of the host's log alone does not have is null.
-        whole = {name: "Int64" for name, dtype in commands.dtypes.items() if dtype == "int64" and name not in extra}
-        texts = dict.fromkeys(("command", "host_name", "outcome"), "object")
+        whole: dict[Any, Any] = {
+            name: "Int64" for name, dtype in commands.dtypes.items() if dtype == "int64" and name not in extra
+        }
+        texts: dict[Any, Any] = dict.fromkeys(("command", "host_name", "outcome"), "object")
         kinds = {**commands.dtypes.to_dict(), **whole, **texts}
         made = pd.concat([commands, extra.reindex(columns=commands.columns)], ignore_index=True).astype(kinds)
     index = pd.MultiIndex.from_frame(made[KEY])
@@ -160,8 +161,16 @@ def count_offsets(commands: pd.DataFrame, told: pd.DataFrame, quality: Collector
         quality.add("agent's log without a command of the server's log", "note", example="its times cannot be compared")
 
 
-def missing_hosts(commands: pd.DataFrame, records: pd.DataFrame) -> list[str]:
-    """Hosts to which commands were sent and whose log was not given."""
-    given = set(records.loc[records["component"] == AGENT, "server"].dropna().astype("str"))
-    asked = commands.loc[commands["sent"].notna(), "host_name"].dropna().unique()
-    return sorted(str(name) for name in np.unique(asked.astype("str")) if name not in given)
+def count_missing(sent: pd.DataFrame, records: pd.DataFrame, quality: Collector) -> None:
+    """Hosts with an agent of their own whose log was not given, and what it would add."""
+    inside = sent.loc[sent["means"] == "command.execute", "HOST_NAME"].dropna()  # executed by the server itself
+    asked = sent.loc[sent["means"] == "command.send", "HOST_NAME"].dropna()
+    given = records.loc[records["component"] == AGENT, "server"].dropna().astype("str")
+    missing = sorted(set(asked) - set(inside) - set(given))
+    if missing:
+        quality.add(
+            "hosts without their agent's log",
+            "note",
+            len(missing),
+            example=f"{', '.join(missing[:3])}: it would split each command into wire, wait for a thread, execution",
+        )

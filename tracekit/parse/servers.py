@@ -40,12 +40,21 @@ def name_servers(records: pd.DataFrame, events: Events, layouts: Sequence[Layout
             names[source] = hosts.get(source) or prefix.get(source) or os.path.basename(source)
         else:
             names[source] = neighbour(source, names, records, component)
-    of_source = records["source"].astype("str").map(names).astype("object")
+    of_source = by_source(records, names).astype("object")
     server = records["server"].astype("object").where(records["server"].notna(), of_source)
     return records.assign(
         server=server.astype("str").astype("category"),
-        component=records["source"].astype("str").map(component).astype("category"),
+        component=by_source(records, {str(path): name for path, name in component.items()}),
     )
+
+
+def by_source(records: pd.DataFrame, values: Mapping[str, str | None]) -> pd.Series[Any]:
+    """The value of each record's source, as a category."""
+    wanted = [values.get(str(source)) for source in records["source"].cat.categories]
+    names = pd.Index(sorted({value for value in wanted if value is not None}), dtype="str")
+    code = names.get_indexer(pd.Index(wanted, dtype="object"))
+    made = pd.Categorical.from_codes(code[records["source"].cat.codes.to_numpy()], names)
+    return pd.Series(made, index=records.index)
 
 
 def sources_of(layouts: Sequence[Layout]) -> pd.Index[str]:
@@ -141,11 +150,12 @@ def merge_order(records: pd.DataFrame, layouts: Sequence[Layout]) -> npt.NDArray
     if len(layouts) == 1:
         return None
     times = records["ts"].to_numpy().astype("datetime64[us]").astype(np.int64)
-    source = records["source"].astype("str").to_numpy()
+    source = records["source"].cat.codes.to_numpy()
+    number = {str(path): code for code, path in enumerate(records["source"].cat.categories)}
     key = np.empty(len(records), dtype=np.int64)
     reached: list[tuple[str, str, int]] = []  # component and server of a chain, and the time that it has reached
     for layout in layouts:
-        rows = np.flatnonzero(source == layout.source.path)
+        rows = np.flatnonzero(source == number[layout.source.path])
         if not len(rows):
             continue
         mine = (str(records["component"].iloc[rows[0]]), str(records["server"].iloc[rows[0]]))
