@@ -250,7 +250,9 @@ def test_an_operation_is_text_for_a_ticket(typical: tuple[str, PageContext], bad
     assert "| VM START | 12:01:05.731 | 9.72 s |" in ticket.markdown
     hostile = shown(bad[1], "job-66").ticket
     assert hostile is not None
-    assert "<script" not in hostile.markdown.replace("\\<", "")
+    # What is not indented is no code, where Markdown would take a tag for one.
+    said = [line for line in hostile.markdown.splitlines() if not line.startswith("    ")]
+    assert all("<" not in line.replace("\\<", "") for line in said)
 
 
 def test_open_spans_are_drawn_open_to_the_end(typical: tuple[str, PageContext]) -> None:

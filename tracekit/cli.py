@@ -285,7 +285,7 @@ def chosen(paths: tuple[str, ...], given: dict[str, Any], redact: bool = False) 
     from tracekit.trace import read_trace, trace_of
 
     filters = filters_of(given)
-    window = {"dialect": given.get("dialect"), "since": filters.since, "until": filters.until}
+    window: dict[str, Any] = {"dialect": given.get("dialect"), "since": filters.since, "until": filters.until}
     trace = read_trace(list(paths), **window)
     if redact:
         from tracekit.standins import StandIns

@@ -169,7 +169,9 @@
     var source = document.getElementById("overview-figure");
     var packed = document.getElementById("plotly-packed");
     if (!source || !packed || typeof DecompressionStream === "undefined") { return; }
-    unpack(packed.textContent).then(function (code) {
+    Promise.all([unpack(packed.textContent), unpack(source.textContent)]).then(function (texts) {
+      var code = texts[0];
+      var data = texts[1];
       /* The policy names the hash of this very text, so no eval and no blob is needed. */
       document.head.appendChild(make("script", code));
       if (!window.Plotly) { return; }
@@ -177,7 +179,7 @@
       var fixed = document.getElementById("overview-static");
       var options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d"] };
       function draw() {
-        var figure = painted(JSON.parse(source.textContent));
+        var figure = painted(JSON.parse(data));
         return window.Plotly.react(plot, figure.data, figure.layout, options);
       }
       plot.hidden = false;
@@ -203,7 +205,7 @@
     filterable(shown, "thread, level, words of a line", shown.parentNode);
   });
   each("pre.copy", copyable);
-  each(".timeline:not(.flow)", zoomable);
-  each(".timeline:not(.flow)", readable);
+  each(".timeline", zoomable);
+  each(".timeline", readable);
   overview();
 }());

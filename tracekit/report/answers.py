@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
 from tracekit.report import ledger as ledgers
 from tracekit.report.log import Log
 from tracekit.report.model import Answer, Coverage
@@ -125,11 +127,16 @@ def hosts(commands: Sequence[Any]) -> Answer:
     return Answer(question, f"{top} has {part} of the agent time, {len(times[top]):,} of {number:,} commands", said)
 
 
-def stalled(ledger: Sequence[Any]) -> Answer:
-    """9: the moment at which most operations were silent together."""
+def silent(ledger: pd.DataFrame) -> pd.DataFrame:
+    """The intervals of a ledger of SILENCE or more without a line."""
+    long = ledger["end"] - ledger["start"] >= pd.Timedelta(seconds=SILENCE)
+    return ledger[long & (ledger["category"] == "unlogged")]
+
+
+def stalled(intervals: Sequence[Any]) -> Answer:
+    """9: the moment at which most operations were silent together; `intervals` as `silent` finds them."""
     question = "Did many stand still at one instant?"
-    silent = [row for row in ledger if str(row.category) == "unlogged" and ledgers.length(row) >= SILENCE]
-    moments = sorted([(row.start, 1) for row in silent] + [(row.end, -1) for row in silent])
+    moments = sorted([(row.start, 1) for row in intervals] + [(row.end, -1) for row in intervals])
     level = most = 0
     since = until = None
     for moment, step in moments:

@@ -135,7 +135,7 @@ def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> 
         x=percent(begin),
         width=percent(max(reach - begin, 0.0)),
         note=", ".join(notes),
-        lines=log.brief(first.first_record, last.last_record),
+        lines=log.near(first.first_record, last.last_record),
         failed=any(str(row.status) == "error" for row in group),
     )
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from tracekit import frames
 from tracekit.report import answers, figures, ledger, overall, summary, topology, verdict
 from tracekit.report.figures import Point
@@ -39,7 +41,6 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
     """
     log = Log(trace)
     rows = frames.rows(trace.operations)
-    intervals = frames.rows(trace.ledger)
     end_of_log = trace.records["ts"].max() if len(trace.records) else None
     order = verdict.ranked(rows, end_of_log)
     full = order[: max(top, 0)]
@@ -66,7 +67,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
         tiles=summary.tiles(rows),
         answers=tuple(
             replace(answer, answer=log.names.short(answer.answer), note=log.names.short(answer.note))
-            for answer in _answers(rows, worst, worst_parts, covered, intervals, log, href, trace)
+            for answer in _answers(rows, worst, worst_parts, covered, log, href, trace)
         ),
         overview=_overview(rows, hrefs, end_of_log),
         causes=overall.causes(frames.rows(trace.findings), hrefs, log),
@@ -75,7 +76,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
         concurrency=overall.concurrency(rows, end_of_log),
         topology=topology.view(trace, log),
         stats=summary.stats(rows),
-        table=_table(rows, intervals, hrefs),
+        table=_table(rows, trace.ledger, hrefs),
         details=tuple(
             detail(rows[i], splitter.parts(str(rows[i].operation)), log, end_of_log, FULL if n < AT_LENGTH else BRIEF)
             for n, i in enumerate(full)
@@ -85,7 +86,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
 
 
 def _answers(
-    rows: Sequence[Any], worst: Any, parts: Parts, covered: Coverage, intervals: Sequence[Any], log: Log, href: str,
+    rows: Sequence[Any], worst: Any, parts: Parts, covered: Coverage, log: Log, href: str,
     trace: Trace,
 ) -> tuple[Answer, ...]:  # fmt: skip
     return (
@@ -97,7 +98,7 @@ def _answers(
         answers.waited(parts.ledger),
         answers.first_bad(worst, log),
         answers.hosts(frames.rows(trace.commands)),
-        answers.stalled(intervals),
+        answers.stalled(frames.rows(answers.silent(trace.ledger))),
         answers.see_it(worst),
     )
 
@@ -114,7 +115,7 @@ def _verdict(worst: Any, parts: Parts, log: Log, href: str, end_of_log: object) 
     )
 
 
-def _table(rows: Sequence[Any], intervals: Sequence[Any], hrefs: dict[str, str]) -> Table:
+def _table(rows: Sequence[Any], intervals: pd.DataFrame, hrefs: dict[str, str]) -> Table:
     """All operations in the order in which they were submitted, those without a time last."""
     bars = _bars(intervals)
     ordered = sorted(
@@ -128,10 +129,15 @@ def _table(rows: Sequence[Any], intervals: Sequence[Any], hrefs: dict[str, str])
     return Table(tuple(_row(row, bars, hrefs) for row in ordered), note if lost else "")
 
 
-def _bars(intervals: Sequence[Any]) -> dict[str, tuple[Segment, ...]]:
+def _bars(ledger_table: pd.DataFrame) -> dict[str, tuple[Segment, ...]]:
+    """The stacked bar of every operation; added up as columns, because a large log has 100,000 intervals."""
+    kept = ledger_table[ledger_table["category"] != ledger.AFTER]
+    took = (kept["end"] - kept["start"]).dt.total_seconds()
+    sums = took.groupby([kept["operation"], kept["category"].astype("object")], sort=False).sum()
     parts: dict[str, list[tuple[str, float]]] = {}
-    for row in ledger.within(intervals):
-        parts.setdefault(str(row.operation), []).append((str(row.category), ledger.length(row)))
+    names = (sums.index.get_level_values(level) for level in (0, 1))
+    for operation, category, value in zip(*names, sums, strict=True):
+        parts.setdefault(str(operation), []).append((str(category), float(value)))
     return {operation: stacked(items) for operation, items in parts.items()}
 
 

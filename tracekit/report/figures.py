@@ -24,7 +24,7 @@ from tracekit.report.words import between, clock, count, duration
 from tracekit.resources import reports
 
 PLOT_TOP, PLOT_HEIGHT, PLOT_FOOT = 16, 252, 30  # pixels
-MAX_DOTS = 600  # in the static drawing
+MAX_DOTS = 400  # in the static drawing
 MAX_POINTS = 4000  # in the Plotly figure
 LABELLED = 5
 SYMBOLS = {

@@ -15,7 +15,7 @@ from tracekit.report.shapes import Flow, Message, Party, StateChange
 from tracekit.report.words import between, clock, count, duration, known, listed, number, seconds, text, words
 
 HEAD, ROW = 34, 26  # pixels down
-MAX_MESSAGES, MAX_HOSTS, MAX_STATES = 44, 4, 40
+MAX_HOSTS, MAX_STATES = 4, 40
 SLOW = 0.2  # of the wall time; an answer that took so long is marked
 CLIENT, API, QUEUE, JOB, WORK = "client", "API", "job queue", "API job", "work job"
 ROUTER, STORAGE, DATABASE, OTHER = "router", "storage", "database", "other hosts"
@@ -38,8 +38,10 @@ class Arrow:
     rank: int = 0  # of messages at one instant
 
 
-def view(operation: Any, spans: Sequence[Any], ledger: Sequence[Any], commands: Sequence[Any], log: Log) -> Flow | None:
-    """The sequence diagram of one operation; None where fewer than two messages are known."""
+def view(
+    operation: Any, spans: Sequence[Any], ledger: Sequence[Any], commands: Sequence[Any], log: Log, most: int
+) -> Flow | None:
+    """The sequence diagram of one operation, of `most` messages; None where fewer than two are known."""
     hosts = _hosts(commands)
     arrows = [
         *_client(operation, spans),
@@ -50,7 +52,7 @@ def view(operation: Any, spans: Sequence[Any], ledger: Sequence[Any], commands: 
     arrows = sorted((arrow for arrow in arrows if known(arrow.at)), key=lambda arrow: (arrow.at, arrow.rank))
     if len(arrows) < 2:
         return None
-    shown = arrows if len(arrows) <= MAX_MESSAGES else _longest(arrows)
+    shown = arrows if len(arrows) <= most else _longest(arrows, most)
     taking = {name for arrow in shown for name in (arrow.sender, arrow.receiver)}
     parties = [name for name in (*ORDER, *hosts[:MAX_HOSTS], *BEHIND) if name in taking]
     at = {name: (i + 0.5) / len(parties) * 100 for i, name in enumerate(parties)}
@@ -74,7 +76,7 @@ def states(spans: Sequence[Any], log: Log) -> tuple[StateChange, ...]:
         attributes = row.attributes if isinstance(row.attributes, dict) else {}
         before, _, after = text(row.name, 80).partition(" → ")
         said = [f"{key} {text(attributes[key], 60)}" for key in ("volume", "network", "router") if key in attributes]
-        entity = text(attributes.get("vm"), 80) or ", ".join(said)
+        entity = text(attributes.get("vm"), 80) or ", ".join(said) or "not named"
         event = text(attributes.get("event"), 60)
         lines = log.span(row.first_record, row.last_record)
         made.append(StateChange(clock(row.start), entity, before, after, event, lines))
@@ -97,10 +99,10 @@ def _plain(said: str) -> str:
     return re.sub(r"[^\w .,:()\[\]/+≤→…-]", " ", said).replace(";", ",").strip() or "?"
 
 
-def _longest(arrows: Sequence[Arrow]) -> list[Arrow]:
+def _longest(arrows: Sequence[Arrow], most: int) -> list[Arrow]:
     """What is no command, and the commands in the order in which the log has them, as far as there is room."""
     kept = set(sorted(range(len(arrows)), key=lambda i: (arrows[i].css not in ("bad", "slow"), arrows[i].rank == 5, i))[
-        :MAX_MESSAGES
+        :most
     ])  # fmt: skip
     return [arrow for i, arrow in enumerate(arrows) if i in kept]
 

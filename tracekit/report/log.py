@@ -40,6 +40,8 @@ class Log:
         self._sources = trace.sources
         self._paths = [str(path) for path in records["source"].cat.categories]
         self._names = short_names(self._paths)
+        common = records["source"].mode()
+        self._usual = self._names[self._paths.index(str(common.iloc[0]))] if len(common) else ""
         # Columns, not rows: a row of a frame costs more than the line that is read from it.
         self._source = records["source"].cat.codes.to_numpy()
         self._numbers = {name: records[name].to_numpy() for name in ("line", "offset", "length", "message")}
@@ -78,6 +80,11 @@ class Log:
         """As `span`, without the file where there is only one."""
         said = self.span(first, last)
         return said.rsplit(":", 1)[-1] if len(self._names) == 1 else said
+
+    def near(self, first: object, last: object) -> str:
+        """As `brief`, and without the file where it is the one that most lines are in."""
+        said = self.span(first, last)
+        return said.removeprefix(f"{self._usual}:") if self._usual else said
 
     def line(self, record: int, limit: int = TEXT_LIMIT) -> LogLine:
         """One record for the page: its message alone, first line only, cut at `limit` characters."""

@@ -30,10 +30,11 @@ class Limits:
     intervals: int  # of the ledger
     head: int  # first lines
     tail: int  # last lines
+    messages: int  # of the component flow
 
 
-FULL = Limits(nodes=250, intervals=40, head=70, tail=30)
-BRIEF = Limits(nodes=90, intervals=20, head=30, tail=15)
+FULL = Limits(nodes=220, intervals=40, head=70, tail=30, messages=44)
+BRIEF = Limits(nodes=50, intervals=12, head=20, tail=10, messages=24)
 DETAIL_SKIPPED = ("vm",)  # of a stage's attributes: it stands in the name
 
 
@@ -69,7 +70,7 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
     split = ledger.view(parts.ledger, log, limits.intervals)
     steps = path.steps_of(operation, parts.table)
     by_number = {int(row.span): row for row in parts.spans}
-    drawn = flow.view(operation, parts.spans, parts.ledger, parts.commands, log)
+    drawn = flow.view(operation, parts.spans, parts.ledger, parts.commands, log, limits.messages)
     made = Detail(
         anchor=anchor(name),
         operation=text(name, 60),

@@ -24,6 +24,7 @@ ROW, GAP, AXIS = 20, 8, 22  # pixels down: a row, between lanes, the time axis
 BAR = 16
 MAX_ROWS = 12  # of one lane; shorter spans are left out beyond
 TOUCH = 0.3  # per cent that a bar without a label takes at least
+SEEN = 0.05  # per cent; what is narrower in a lane without gaps is half a pixel
 NARROW = 0.3  # per cent; marks of the ledger below it are merged and have no edge
 BAND_SHARE = 0.02  # unlogged intervals from this share on are drawn through all lanes
 
@@ -237,6 +238,8 @@ def _lane(label: str, marks: Sequence[Mark], top: int) -> Lane | None:
     lost = 0
     for mark in sorted(marks, key=lambda m: (m.start, -m.end)):
         place, left, right = ("in" if _fits(mark) else "none", mark.start, mark.end) if connected else _placed(mark)
+        if connected and not mark.title and right - left < SEEN:
+            continue
         row = next((i for i, end in enumerate(ends) if connected or end <= left + 1e-9), len(ends))
         if row >= MAX_ROWS:
             lost += 1

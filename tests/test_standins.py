@@ -1,0 +1,85 @@
+"""Logs that are given away: stand-ins in place of names, and still the same operations."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tracekit.cli import cli
+from tracekit.read.files import Source
+from tracekit.standins import StandIns, blocks, names_of
+from tracekit.trace import Trace, read_trace, trace_of
+
+
+@pytest.fixture(scope="module")
+def trace(healthy_path: Path) -> Trace:
+    return read_trace([str(healthy_path)])
+
+
+@pytest.fixture(scope="module")
+def healthy_path() -> Path:
+    return Path(__file__).resolve().parent.parent / "sample_logs/4.23-kvm/a-healthy/management-server.log"
+
+
+def test_a_log_with_stand_ins_tells_the_same(trace: Trace) -> None:
+    made = StandIns.of(trace)
+    clean = trace_of(made.sources(trace.sources))
+    for column in ("operation", "command", "submitted", "completed", "wall", "status"):
+        assert clean.operations[column].equals(trace.operations[column]), column
+    assert len(clean.spans) == len(trace.spans)
+    assert clean.records["event"].notna().sum() == trace.records["event"].notna().sum()
+
+
+def test_nothing_of_the_original_is_left(trace: Trace) -> None:
+    made = StandIns.of(trace)
+    text = "".join(made.replaced(block) for source in trace.sources for block in blocks(source))
+    assert {kind for kind, _ in made.made.values()} >= {"host", "VM", "address", "uuid", "mac"}
+    for original in set(made.made) - {stand_in for _, stand_in in made.made.values()}:
+        assert re.search(rf"(?<![A-Za-z0-9.]){re.escape(original)}(?![A-Za-z0-9])", text) is None, original
+
+
+def test_stand_ins_are_stable_and_of_the_same_kind() -> None:
+    made = StandIns({"kvm1": "host", "kvm1.cloud.local": "host", "alice": "user"})
+    text = "kvm1.cloud.local kvm1 alice 192.168.1.7 8.8.4.4 127.0.0.1 169.254.3.4 02:01:00:cc:00:05 fe80::1 a@b.org"
+    said = made.replaced(text)
+    assert said == (
+        "h001.example.org h001 u0001 10.0.0.1 198.18.0.1 127.0.0.1 169.254.0.1 02:00:00:00:00:01 fd00::1 "
+        "mail1@example.org"
+    )
+    assert made.replaced(text) == said
+    assert "16:55:26,899" in made.replaced("2026-11-22 16:55:26,899 DEBUG 4.23.0.0 255.255.255.0")
+
+
+def test_the_first_digits_of_a_uuid_follow_it() -> None:
+    made = StandIns({})
+    made.learn("uuid dc77c50a-89e5-4632-aac0-a5a9f727e9e6")
+    assert made.replaced("(logid:dc77c50a) (logid:ffffffff)") == "(logid:00000001) (logid:ffffffff)"
+
+
+def test_names_that_cloudstack_makes_stay(trace: Trace) -> None:
+    assert not {"admin", "i-2-3-VM"} & set(names_of(trace))
+
+
+def test_blocks_are_cut_before_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracekit.standins.BLOCK", 12)
+    source = Source("x", b"1 abc\n def\n2 ghi\n", packed=False)
+    assert "".join(blocks(source)) == "1 abc\n def\n2 ghi\n"
+    assert all(block[0].isdigit() for block in list(blocks(source))[1:])
+
+
+def test_the_commands_redact_and_diff(healthy_path: Path, tmp_path: Path) -> None:
+    clean, private, page = tmp_path / "clean.log", tmp_path / "map.tsv", tmp_path / "diff.html"
+    ran = CliRunner().invoke(cli, ["redact", str(healthy_path), "-o", str(clean), "--map", str(private)])
+    assert ran.exit_code == 0, ran.output
+    assert "kvm1.cloud.local" not in clean.read_text()
+    assert "\tkvm1.cloud.local\t" in private.read_text()
+    two = ["--operation", "job-21", "job-18"]
+    ran = CliRunner().invoke(cli, ["diff", str(healthy_path), str(clean), "-o", str(page), *two])
+    assert ran.exit_code == 0, ran.output
+    assert " instead of " in ran.output
+    html = page.read_text()
+    assert 'id="before-job-21"' in html
+    assert 'id="after-job-18"' in html
