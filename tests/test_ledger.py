@@ -27,6 +27,7 @@ from tracekit.quality import Collector
 from tracekit.read.files import open_sources
 from tracekit.resources import grammars
 from tracekit.schema import CATEGORIES
+from tracekit.trace import read_trace
 
 SECOND = 1_000_000
 TABLE = {f"G{number}" for number in range(1, 39)}
@@ -126,7 +127,8 @@ def test_the_holder_of_a_lock_is_who_held_it_longest_of_the_wait() -> None:
 
 @given(
     st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30), st.sampled_from(CATEGORIES)), max_size=12),
-    st.integers(5, 20), st.integers(1, 40),
+    st.integers(5, 20),
+    st.integers(1, 40),
 )
 def test_every_instant_has_one_owner(made: list[tuple[int, int, str]], start: int, wall: int) -> None:
     claims = [Claim(at, at + long, RANK[what], what, f"{what} {at}", None, None, None) for at, long, what in made]
@@ -170,12 +172,31 @@ def test_hardly_anything_is_unlogged_in_a_healthy_deploy(healthy: Path) -> None:
 
 def test_quality_says_what_is_unlogged() -> None:
     at = pd.to_datetime(["2026-01-01T00:00:00", "2026-01-01T00:00:01", "2026-01-01T00:00:03"])
-    ledger = pd.DataFrame({
-        "operation": "job-1", "start": at[:2], "end": at[1:],
-        "category": ["unlogged", "agent"], "owner": ["A.a \u2192 B.b", "h"],
-    })
+    ledger = pd.DataFrame(
+        {
+            "operation": "job-1",
+            "start": at[:2],
+            "end": at[1:],
+            "category": ["unlogged", "agent"],
+            "owner": ["A.a \u2192 B.b", "h"],
+        }
+    )
     quality = Collector()
     count_unlogged(ledger, quality)
-    row, = quality.rows()
+    (row,) = quality.rows()
     assert (row.counter, row.count) == ("unlogged intervals", 1)
     assert row.example == "33.3% of the time; longest 1.000 s in job-1: A.a \u2192 B.b"
+
+
+def test_at_level_info_a_silence_is_unlogged_and_nothing_else(samples: Path, tmp_path: Path) -> None:
+    """What was measured between two statements holds where everything between them would have been printed."""
+    whole = (samples / "4.18" / "a-healthy" / "management-server.log").read_bytes().splitlines(keepends=True)
+    log = tmp_path / "management-server.log"
+    log.write_bytes(b"".join(line for line in whole if line[24:28] in (b"INFO", b"WARN")))
+    trace = read_trace([str(log)])
+    done = trace.operations[trace.operations["wall"].notna()]
+    assert set(done["operation"]) == {"job-16", "job-19", "job-21"}
+    ledger = trace.ledger[trace.ledger["category"] != "client"]
+    long = ledger[ledger["end"] - ledger["start"] > pd.Timedelta(milliseconds=10)]
+    assert set(long["category"]) == {"unlogged"}
+    assert (ledger["end"] - ledger["start"]).sum() == done["wall"].sum()

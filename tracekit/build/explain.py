@@ -30,13 +30,18 @@ class Explainer:
         names = {rule: frozenset(filter(None, (rule, m.means, m.where))) for rule, m in meanings.items()}
         return cls(model.gaps, silences, names, {rule: m.where for rule, m in meanings.items()})
 
-    def explain(self, first: str | None, second: str | None, length: int) -> tuple[str, str, Gap | None]:
+    def explain(
+        self, first: str | None, second: str | None, length: int, measured: bool = True
+    ) -> tuple[str, str, Gap | None]:
         """Category and owner of an interval of `length` microseconds; the gap where its category comes from one.
+
+        What is known of pairs was `measured` at level DEBUG: where a thread prints less, two of its lines are
+        neighbours that never were, and a long interval between them is unlogged.
 
         The tracer decides between database, lock and execution. A gap without such a measure explains short
         intervals only: nobody knows what a long one was.
         """
-        gaps, usual = self.known(first, second)
+        gaps, usual = self.known(first, second) if measured else ((), None)
         gap = next((gap for gap in gaps if length >= gap.least), None)
         if gap is not None and gap.firm:
             return gap.category, gap.owner, gap

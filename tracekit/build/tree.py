@@ -29,6 +29,7 @@ class Lines:
     event: list[str | None]
     method: list[str | None]  # Class.method of the statement
     of_run: Mapping[int, npt.NDArray[np.int64]]
+    detailed: frozenset[int]  # runs that print at DEBUG: only there does silence between two lines say anything
 
     @classmethod
     def of(cls, records: pd.DataFrame, meanings: Mapping[str, Meaning]) -> Lines:
@@ -38,7 +39,8 @@ class Lines:
         ts = records["ts"].to_numpy().astype("datetime64[us]")
         indices: Any = records.groupby("run").indices
         methods = [method.get(name) if name else None for name in event]
-        return cls(ts, ts.astype(np.int64).tolist(), event, methods, indices)
+        detailed = frozenset(records.loc[records["level"].isin(["DEBUG", "TRACE"]), "run"].tolist())
+        return cls(ts, ts.astype(np.int64).tolist(), event, methods, indices, detailed)
 
 
 @dataclass
