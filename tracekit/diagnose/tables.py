@@ -232,12 +232,12 @@ class Tables:
             made[str(name)] = (times[at], at)
         return made
 
-    def around(self, operation: str | None, start: pd.Timestamp, end: pd.Timestamp) -> tuple[int, ...]:
+    def around(self, operation: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None) -> tuple[int, ...]:
         """Lines of an operation that bound a stretch of its time: the last before it and the first behind it."""
         times, at = self.lines.get(
             operation or "", (np.array([], dtype="datetime64[us]"), np.array([], dtype=np.int64))
         )
-        if not len(at):
+        if not len(at) or start is None or end is None:
             return ()
         before = max(int(np.searchsorted(times, start.to_datetime64(), "right")) - 1, 0)
         behind = min(int(np.searchsorted(times, end.to_datetime64())), len(at) - 1)
