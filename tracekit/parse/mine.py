@@ -190,7 +190,7 @@ def ahead(parts: list[tuple[str, bool]]) -> str:
         seen += 0 if hole else len(text)
         if seen >= NAME_WORDS and not hole:
             return made
-    return made if parts[-1][1] else rf"{made}(?:\s|$)"
+    return made if parts[-1][1] else rf"{made}(?:\n|\Z)"
 
 
 def literal(text: str) -> str:
