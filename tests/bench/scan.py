@@ -1,0 +1,19 @@
+"""`python -m tests.bench.scan LOG`: records and events of one log, nothing behind them; prints what it counted."""
+
+from __future__ import annotations
+
+import sys
+
+from tracekit.parse import parse
+from tracekit.quality import Collector
+from tracekit.read.files import open_sources
+
+
+def main(path: str) -> None:
+    """Print records, those that a rule knows, bytes of all records."""
+    records = parse(open_sources([path]), Collector()).records
+    sys.stdout.write(f"{len(records)} {int(records['event'].notna().sum())} {int(records['length'].sum())}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
