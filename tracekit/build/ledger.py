@@ -133,9 +133,9 @@ def count_unlogged(ledger: pd.DataFrame, quality: Collector) -> None:
     mine = length[ledger["category"] == "unlogged"]
     if len(mine):
         share = mine.sum() / length.sum()
-        longest = ledger.loc[mine.idxmax()]
-        text = f"{share:.1%} of the time; longest {mine.max().total_seconds():.3f} s in {longest['operation']}: "
-        quality.add("unlogged intervals", "note", len(mine), example=text + str(longest["owner"]))
+        longest = rows(ledger.loc[mine.index])[int(mine.to_numpy().argmax())]
+        text = f"{share:.1%} of the time; longest {mine.max().total_seconds():.3f} s in {longest.operation}: "
+        quality.add("unlogged intervals", "note", len(mine), example=text + str(longest.owner))
 
 
 def table_of(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
