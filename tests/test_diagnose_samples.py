@@ -38,7 +38,20 @@ def fired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[tu
 def found_in(path: Path, text: str) -> set[tuple[str, str]]:
     """Rules that a log fires."""
     path.write_text(text, encoding="utf-8")
-    findings = read_trace([str(path)]).findings
+    trace = read_trace([str(path)])
+    meanings = trace.events.messages.meanings
+    findings = tracekit.diagnose.diagnose(
+        trace.records,
+        trace.spans,
+        trace.operations,
+        trace.jobs,
+        trace.commands,
+        trace.ledger,
+        trace.events,
+        meanings,
+        tuple(RULES.values()),
+        trace.sources,
+    )
     rows = findings[findings["verdict"] == "found"]
     return set(zip(rows["rule"], rows["severity"], strict=True))
 
