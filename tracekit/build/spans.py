@@ -142,6 +142,6 @@ def self_times(parents: list[int], start: npt.NDArray[Any], end: npt.NDArray[Any
             covered[parent] += high - low
             reached[parent] = high
     # Where the clock was set back a span ends before it begins: no time of its own.
-    made = np.maximum(stop - begin - covered, 0).astype("timedelta64[us]")
+    made: npt.NDArray[Any] = np.maximum(stop - begin - covered, 0).astype("timedelta64[us]")
     made[missing] = np.timedelta64("NaT")
     return made
