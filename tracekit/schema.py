@@ -156,8 +156,12 @@ FINDINGS: Mapping[str, str] = {
     "title": TEXT,
     "evidence": OBJECT,  # list of record numbers
     "advice": TEXT,
+    "certainty": NAME,
+    "holder": TEXT,  # who held what was waited for: a job, a command, a thread, a host
 }
 SEVERITIES = ("error", "warning", "note")
+# A literal was read; a gap between two lines whose code is known; neither.
+CERTAINTIES = ("certain", "likely", "possible")
 
 QUALITY: Mapping[str, str] = {
     "counter": TEXT,
@@ -194,6 +198,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "ends": SPAN_ENDS,
     "category": CATEGORIES,
     "severity": SEVERITIES,
+    "certainty": CERTAINTIES,
     "verdict": ("found", "clear", "not enough data"),
 }
 

@@ -79,6 +79,7 @@ def trace_of(
         built.ledger,
         parsed.events,
         parsed.messages.meanings,
+        sources=parsed.sources,
     )
     return Trace(
         parsed.sources,

@@ -75,7 +75,8 @@ def table_of(
     made = pd.DataFrame(index=pd.Index(named.unique(), name="operation"))
     made["run"] = side["run"].reindex(made.index).astype("Int64")
     made["job"] = pd.Series([number(name) for name in made.index], index=made.index, dtype="Int64")
-    top = jobs.set_index("job").reindex(made["job"]).set_index(made.index)
+    # A nullable index: evenly spaced numbers become a range otherwise, in which no null can be looked for.
+    top = jobs.set_index(pd.Index(jobs["job"], dtype="Int64")).reindex(made["job"]).set_index(made.index)
     first = runs.assign(operation=of_run).groupby("operation")["start"].min()
     made["submitted"] = side["start_ts"].reindex(made.index).fillna(first)
     made["returned"] = side["end_ts"].reindex(made.index)
