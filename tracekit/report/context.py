@@ -24,7 +24,7 @@ MASKED = (
     "Values of passwords, API and secret keys, signatures, session keys and tokens are masked as ***. "
     "Names and addresses are not masked."
 )
-AT_LENGTH = 6  # operations, the worst ones, that are shown with all limits wide
+AT_LENGTH = 4  # operations, the worst ones, that are shown with all limits wide
 EMPTY = "No operation was found: the log has no API request and no job."
 
 
@@ -157,7 +157,7 @@ def _row(row: Any, bars: dict[str, tuple[Segment, ...]], hrefs: dict[str, str]) 
         wall=said[3] or "unknown",
         sort=(
             stamp(row.submitted) if known(row.submitted) else "",
-            *("" if value is None else f"{value:.6f}" for value in times),
+            *("" if value is None else f"{value:.6f}".rstrip("0").rstrip(".") for value in times),
         ),  # type: ignore[arg-type]
         segments=bars.get(str(row.operation), ()),
         status=str(row.status),

@@ -10,12 +10,15 @@ from typing import Any
 
 from tracekit.report import verdict
 from tracekit.report.log import Log
+from tracekit.report.names import middle
 from tracekit.report.scale import percent
 from tracekit.report.shapes import Flow, Message, Party, StateChange
 from tracekit.report.words import between, clock, count, duration, known, listed, number, seconds, text, words
 
 HEAD, ROW = 34, 26  # pixels down
+NOMINAL, CHARACTER, SHORTEST = 1200.0, 7.2, 9  # pixels across, of one letter of a head; letters of one at least
 MAX_HOSTS, MAX_STATES = 4, 40
+SEEN = 0.01  # of the wall time; what the database took less for is in the ledger alone
 SLOW = 0.2  # of the wall time; an answer that took so long is marked
 CLIENT, API, QUEUE, JOB, WORK = "client", "API", "job queue", "API job", "work job"
 ROUTER, STORAGE, DATABASE, OTHER = "router", "storage", "database", "other hosts"
@@ -36,6 +39,8 @@ class Arrow:
     css: str = "call"
     title: str = ""
     rank: int = 0  # of messages at one instant
+    pair: int = 0  # number of a command, shared by its answer; 0: always shown
+    took: float = 0.0  # seconds of the command
 
 
 def view(
@@ -47,7 +52,7 @@ def view(
         *_client(operation, spans),
         *_jobs(operation, spans),
         *_commands(commands, spans, hosts, seconds(operation.wall) or 0.0, log),
-        *_database(ledger, spans),
+        *_database(ledger, spans, seconds(operation.wall) or 0.0),
     ]
     arrows = sorted((arrow for arrow in arrows if known(arrow.at)), key=lambda arrow: (arrow.at, arrow.rank))
     if len(arrows) < 2:
@@ -58,10 +63,11 @@ def view(
     at = {name: (i + 0.5) / len(parties) * 100 for i, name in enumerate(parties)}
     # What a host passes on stands in the line of the command.
     lines = list(accumulate((int(bool(arrow.label)) for arrow in shown[1:]), initial=0))
+    characters = max(int(NOMINAL / len(parties) / CHARACTER) - 1, SHORTEST)
     lost = len(arrows) - len(shown)
     return Flow(
         height=HEAD + ROW * max(lines) + 38,
-        parties=tuple(Party(percent(at[name]), log.names.short(name), name) for name in parties),
+        parties=tuple(Party(percent(at[name]), middle(log.names.short(name), characters), name) for name in parties),
         messages=tuple(_message(arrow, at, HEAD + ROW * line + 20) for arrow, line in zip(shown, lines, strict=True)),
         left_out=f"{count(lost, 'message')} left out, those of the shortest commands" if lost else "",
         mermaid=mermaid(shown, parties, log),
@@ -100,11 +106,25 @@ def _plain(said: str) -> str:
 
 
 def _longest(arrows: Sequence[Arrow], most: int) -> list[Arrow]:
-    """What is no command, and the commands in the order in which the log has them, as far as there is room."""
-    kept = set(sorted(range(len(arrows)), key=lambda i: (arrows[i].css not in ("bad", "slow"), arrows[i].rank == 5, i))[
-        :most
-    ])  # fmt: skip
-    return [arrow for i, arrow in enumerate(arrows) if i in kept]
+    """What is no command, and as many commands as there is room for: failed ones first, then the longest.
+
+    A command stands with its answer or not at all.
+    """
+    pairs: dict[int, list[Arrow]] = {}
+    for arrow in arrows:
+        pairs.setdefault(arrow.pair, []).append(arrow)
+    room = most - len(pairs.get(0, ()))
+    kept = {0}
+    ranked = sorted(
+        (number for number in pairs if number),
+        key=lambda number: (all(arrow.css != "bad" for arrow in pairs[number]), -pairs[number][0].took, number),
+    )
+    for pair in ranked:
+        room -= len(pairs[pair])
+        if room < 0:
+            break
+        kept.add(pair)
+    return [arrow for arrow in arrows if arrow.pair in kept]
 
 
 def _hosts(commands: Sequence[Any]) -> list[str]:
@@ -161,21 +181,22 @@ def _commands(
     failed = {row.span for row in spans if str(row.status) == "error"}
     sender = WORK if any(str(row.kind) == "work" for row in spans) else JOB
     sent = sorted((row for row in commands if known(row.sent)), key=lambda row: (row.sent, row.seq))
-    for (host_name, name), members in groupby(sent, key=lambda row: (row.host_name, row.command)):
+    runs = groupby(sent, key=lambda row: (row.host_name, row.command))
+    for pair, ((host_name, name), members) in enumerate(runs, start=1):
         group = list(members)
+        took = sum(verdict.answer_time(row) or 0.0 for row in group)
         host = text(host_name, 120) if known(host_name) else OTHER
         host = host if host in hosts[:MAX_HOSTS] else OTHER
         said = listed(name, 1) + (f" [{len(group)}x]" if len(group) > 1 else "")
-        yield Arrow(group[0].sent, sender, host, said, title=text(name, 400))
+        yield Arrow(group[0].sent, sender, host, said, title=text(name, 400), pair=pair, took=took)
         behind = _behind(text(name, 400))
         if behind:
-            yield Arrow(group[0].sent, host, behind, "", rank=1)
+            yield Arrow(group[0].sent, host, behind, "", rank=1, pair=pair, took=took)
         answered = group[-1].answered if known(group[-1].answered) else group[-1].received
         bad = any(known(row.span) and int(row.span) in failed for row in group)
-        took = sum(verdict.answer_time(row) or 0.0 for row in group)
         css = "bad" if bad else "slow" if wall and took >= SLOW * wall else "answer"
         details = log.names.short(text(group[-1].details, 60)) if bad else ""
-        yield Arrow(answered, host, sender, f"{details or 'answer'} after {duration(took)}", css, rank=5)
+        yield Arrow(answered, host, sender, f"{details or 'answer'} after {duration(took)}", css, "", 5, pair, took)
 
 
 def _behind(names: str) -> str:
@@ -186,11 +207,13 @@ def _behind(names: str) -> str:
     return ROUTER if classes & words().router else STORAGE if classes & words().storage else ""
 
 
-def _database(ledger: Sequence[Any], spans: Sequence[Any]) -> Iterable[Arrow]:
+def _database(ledger: Sequence[Any], spans: Sequence[Any], wall: float) -> Iterable[Arrow]:
+    """Waits for a lock, and what the database took a share of the wall time for that can be seen."""
     sender = WORK if any(str(row.kind) == "work" for row in spans) else API
     for row in ledger:
-        if str(row.category) in ("database", "lock"):
-            said = f"{text(row.owner, 40)}: {duration(between(row.start, row.end))}"
+        took = between(row.start, row.end) or 0.0
+        if str(row.category) == "lock" or (str(row.category) == "database" and took >= SEEN * wall):
+            said = f"{text(row.owner, 40)}: {duration(took)}"
             yield Arrow(row.start, sender, DATABASE, said, "slow" if str(row.category) == "lock" else "call")
 
 

@@ -61,6 +61,6 @@ def without_domain(host: str) -> str:
     return first if len(rest) > 1 and not first.isdigit() else host
 
 
-def middle(name: str) -> str:
-    """`name`, its middle left out where it is longer than a sentence bears."""
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - KEPT - 1]}…{name[-KEPT:]}"
+def middle(name: str, longest: int = LONGEST) -> str:
+    """`name`, its middle left out where it is longer than a sentence or a drawing bears."""
+    return name if len(name) <= longest else f"{name[: longest - KEPT - 1]}…{name[-KEPT:]}"

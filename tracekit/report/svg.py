@@ -24,7 +24,7 @@ ROW, GAP, AXIS = 20, 8, 22  # pixels down: a row, between lanes, the time axis
 BAR = 16
 MAX_ROWS = 12  # of one lane; shorter spans are left out beyond
 TOUCH = 0.3  # per cent that a bar without a label takes at least
-SEEN = 0.05  # per cent; what is narrower in a lane without gaps is half a pixel
+SEEN = 0.12  # per cent; narrower marks of the ledger are less than two pixels, and stand together
 NARROW = 0.3  # per cent; marks of the ledger below it are merged and have no edge
 BAND_SHARE = 0.02  # unlogged intervals from this share on are drawn through all lanes
 
@@ -141,18 +141,15 @@ def _phases(operation: Any, axis: Axis) -> Iterable[Mark]:
 
 
 def _intervals(ledger: Sequence[Any], axis: Axis) -> list[list[Any]]:
-    """The intervals of a ledger; neighbours of one category that are too narrow to be told apart together."""
+    """The intervals of a ledger; neighbours that are too narrow to be told apart together.
+
+    Those of one category in any number, others until they are as wide as can be seen.
+    """
     groups: list[list[Any]] = []
     narrow_before = False
     for row in ledger:
         narrow = axis.at(row.end) - axis.at(row.start) < NARROW
-        if (
-            groups
-            and narrow
-            and narrow_before
-            and groups[-1][-1].category == row.category
-            and groups[-1][-1].end == row.start
-        ):
+        if groups and narrow and narrow_before and _joins(groups[-1], row, axis):
             groups[-1].append(row)
         else:
             groups.append([row])
@@ -160,16 +157,31 @@ def _intervals(ledger: Sequence[Any], axis: Axis) -> list[list[Any]]:
     return groups
 
 
+def _joins(group: Sequence[Any], row: Any, axis: Axis) -> bool:
+    alike = all(str(one.category) == str(row.category) for one in (group[0], group[-1]))
+    small = axis.at(group[-1].end) - axis.at(group[0].start) < SEEN
+    return bool(group[-1].end == row.start) and (alike or small)
+
+
+def _mostly(group: Sequence[Any]) -> str:
+    """The category that most of a group's time belongs to."""
+    sums: dict[str, float] = {}
+    for row in group:
+        sums[str(row.category)] = sums.get(str(row.category), 0.0) + (between(row.start, row.end) or 0.0)
+    return max(sums, key=lambda name: (sums[name], name))
+
+
 def _ledger_mark(group: Sequence[Any], log: Log, axis: Axis) -> Mark:
     first, last = group[0], group[-1]
     start, end = axis.at(first.start), axis.at(last.end)
-    css = f"c-{first.category}"
+    category = _mostly(group)
+    css = f"c-{category}"
     if end - start < NARROW:  # three pixels: nothing to point at, and the table has it
         return Mark(css, start, end, "", "", edge=False)
     owner = text(first.owner, 80) if len(group) == 1 else count(len(group), "short interval")
     window = f"{clock(first.start)} – {clock(last.end)} ({duration(between(first.start, last.end))})"
     lines = log.brief(first.first_record, last.last_record)
-    title = " · ".join(part for part in (f"{first.category}: {owner}", window, lines) if part)
+    title = " · ".join(part for part in (f"{category}: {owner}", window, lines) if part)
     return Mark(css, start, end, log.names.short(owner), title)
 
 
@@ -238,8 +250,6 @@ def _lane(label: str, marks: Sequence[Mark], top: int) -> Lane | None:
     lost = 0
     for mark in sorted(marks, key=lambda m: (m.start, -m.end)):
         place, left, right = ("in" if _fits(mark) else "none", mark.start, mark.end) if connected else _placed(mark)
-        if connected and not mark.title and right - left < SEEN:
-            continue
         row = next((i for i, end in enumerate(ends) if connected or end <= left + 1e-9), len(ends))
         if row >= MAX_ROWS:
             lost += 1

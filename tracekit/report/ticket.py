@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tracekit.report.model import Detail
 
-MAX_LINES = 12
+MAX_LINES, MAX_FINDINGS, MAX_EVIDENCE = 12, 4, 3
 
 
 def markdown(detail: Detail) -> str:
@@ -30,9 +30,9 @@ def markdown(detail: Detail) -> str:
     if detail.path:
         steps = [(step.name, step.host, step.time, step.saves) for step in detail.path.steps[:MAX_LINES]]
         parts.append(_table(("Critical path", "Host", "Time", "Saved without it"), steps))
-    for finding in detail.findings:
+    for finding in detail.findings[:MAX_FINDINGS]:
         said = f"**{finding.severity}: {_cell(finding.title)}**" + (f" ({finding.cost})" if finding.cost else "")
-        lines = [f"    {line.where} {line.time} {line.level} {line.text}" for line in finding.evidence]
+        lines = [f"    {line.where} {line.time} {line.level} {line.text}" for line in finding.evidence[:MAX_EVIDENCE]]
         parts.append("\n\n".join([said, *map(_cell, finding.advice), "\n".join(lines)]).rstrip())
     return "\n\n".join(parts) + "\n"
 
