@@ -1,0 +1,122 @@
+"""A trace out of the cache is the trace that was put there; nothing stale or damaged is taken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tracekit import kept
+from tracekit.read.files import open_sources
+from tracekit.trace import Trace, trace_of
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache that keeps every log."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(kept, "LEAST", 0)
+    return tmp_path / "cache" / "tracekit"
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """One entry for each time that logs were really read."""
+    made: list[Any] = []
+
+    def counting(*sources: Any, **options: Any) -> Trace:
+        made.append(sources)
+        return trace_of(*sources, **options)
+
+    monkeypatch.setattr(kept, "trace_of", counting)
+    return made
+
+
+def read(*paths: Path, **options: Any) -> Trace:
+    return kept.kept_trace(open_sources([str(path) for path in paths]), **options)
+
+
+def same(one: Trace, two: Trace) -> None:
+    for field in fields(Trace):
+        a, b = getattr(one, field.name), getattr(two, field.name)
+        if isinstance(a, pd.DataFrame):
+            pd.testing.assert_frame_equal(a, b, check_categorical=True)
+    assert one.events.rows == two.events.rows
+    assert one.events.fields == two.events.fields
+    assert one.meta == two.meta
+    assert [source.path for source in one.sources] == [source.path for source in two.sources]
+
+
+def test_the_second_trace_is_the_first(folder: Path, reads: list[Any], samples: Path) -> None:
+    for path in sorted(samples.rglob("management-server.log*")):
+        same(read(path), read(path))
+    assert len(reads) == len(list(folder.glob("trace-*.bin"))) > 2
+
+
+def test_options_have_traces_of_their_own(folder: Path, reads: list[Any], healthy: Path) -> None:
+    same(read(healthy, dialect="log4j2"), read(healthy, dialect="log4j2"))
+    read(healthy)
+    assert len(reads) == 2
+
+
+def grown(log: Path) -> None:
+    log.write_bytes(log.read_bytes() * 2)
+
+
+def touched(log: Path) -> None:
+    os.utime(log, ns=(1, 1))
+
+
+def rewritten(log: Path) -> None:
+    state = log.stat()
+    log.write_bytes(log.read_bytes()[:-1] + b" ")
+    os.utime(log, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [grown, touched, rewritten])
+def test_a_log_that_changed_is_read_again(
+    folder: Path, reads: list[Any], healthy: Path, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    log = tmp_path / "management-server.log"
+    log.write_bytes(healthy.read_bytes())
+    read(log)
+    change(log)
+    read(log)
+    assert len(reads) == 2
+
+
+def test_other_code_reads_again(folder: Path, reads: list[Any], healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read(healthy)
+    monkeypatch.setattr(kept, "reader_digest", lambda: "another")
+    read(healthy)
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"N"])
+def test_a_damaged_file_is_not_taken(folder: Path, reads: list[Any], healthy: Path, damage: bytes) -> None:
+    first = read(healthy)
+    (path,) = folder.glob("trace-*.bin")
+    path.write_bytes(damage)
+    same(first, read(healthy))
+    assert len(reads) == 2
+
+
+def test_half_a_file_is_not_taken(folder: Path, reads: list[Any], healthy: Path) -> None:
+    read(healthy)
+    (path,) = folder.glob("trace-*.bin")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    read(healthy)
+    assert len(reads) == 2
+
+
+def test_a_folder_that_cannot_be_written_to_costs_nothing(
+    tmp_path: Path, folder: Path, healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert len(read(healthy).operations)
