@@ -39,7 +39,7 @@ def once(load: Callable[..., Any]) -> Callable[..., Any]:
 def grammars_once() -> Iterator[None]:
     """Grammars are loaded at the first reading only, and no findings are looked for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trace, "diagnose", lambda *_: frame(FINDINGS, {}))
+        patch.setattr(trace, "diagnose", lambda *_, **__: frame(FINDINGS, {}))
         for module, name in LOADERS:
             patch.setattr(module, name, once(getattr(module, name)))
         yield
