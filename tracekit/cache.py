@@ -23,6 +23,7 @@ def keep(path: Path, write: Callable[[Path], object]) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(draft)
+        draft.chmod(0o600)  # what logs say is for their owner
         draft.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

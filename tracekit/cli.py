@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 
 LARGE = 10.0  # MB of a page from which on one is warned
 CONTEXT = {"help_option_names": ["-h", "--help"]}
+NO_CACHE = "tracekit.no_cache"
 force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
 paths_argument = click.argument("paths", nargs=-1, required=True, metavar="LOG...")
 strict_option = click.option(
     "--strict", is_flag=True, help="Exit code 1 when a cause was found or a line was not understood."
+)
+cache_option = click.option(
+    "--no-cache",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, _, given: context.meta.__setitem__(NO_CACHE, given),
+    help="Read the logs even where the cache has what they say.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
 FILTERS = (
@@ -63,6 +71,7 @@ def cli() -> None:
 @filter_options
 @strict_option
 @force_option
+@cache_option
 def report(
     paths: tuple[str, ...], output: str | None, top: int, redact: bool, strict: bool, force: bool, **filters: Any
 ) -> None:
@@ -96,6 +105,7 @@ def report(
 @click.option("--top", type=int, help="Only the slowest so many.")
 @strict_option
 @json_option
+@cache_option
 def operations(paths: tuple[str, ...], top: int | None, strict: bool, as_json: bool, **filters: Any) -> None:
     r"""List every operation: what, for whom, when, how long, where the time went, how it ended.
 
@@ -117,6 +127,7 @@ def operations(paths: tuple[str, ...], top: int | None, strict: bool, as_json: b
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, metavar="LOG... JOB")
 @click.option("--critical", is_flag=True, help="Only the steps that held the operation up, in order.")
+@cache_option
 def tree(paths: tuple[str, ...], critical: bool) -> None:
     r"""Show the call tree of one operation: total and own seconds, begin, `[5x]` for repeats, `<` for ends not logged.
 
@@ -132,6 +143,7 @@ def tree(paths: tuple[str, ...], critical: bool) -> None:
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, metavar="LOG... JOB")
+@cache_option
 def lines(paths: tuple[str, ...]) -> None:
     r"""Print every line of one operation, whichever thread or file wrote it, behind its line number.
 
@@ -151,6 +163,7 @@ def lines(paths: tuple[str, ...]) -> None:
 @click.option("--to", "kind", type=click.Choice(["csv"]), required=True, help="Form of the files.")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write them.")
 @force_option
+@cache_option
 def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
     r"""Write every table to a file of its own, so that other tools can read them.
 
@@ -159,9 +172,8 @@ def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
       tracekit export management-server.log --to csv -o tables
     """
     from tracekit.export.csv import export_csv
-    from tracekit.trace import read_trace
 
-    written = export_csv(read_trace(list(paths)), Path(output), force)
+    written = export_csv(read(paths), Path(output), force)
     click.echo("\n".join(str(path) for path in written))
 
 
@@ -170,6 +182,7 @@ def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where to write it; a folder for several logs.")
 @click.option("--map", "private_map", metavar="FILE", help="Write what stands for what, for your eyes only.")
 @force_option
+@cache_option
 def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: bool) -> None:
     r"""Write a log that can be given away: no secrets, stand-ins for addresses, hosts, accounts, users, VMs, UUIDs.
 
@@ -178,9 +191,8 @@ def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: 
       tracekit redact management-server.log -o clean.log
     """
     from tracekit.standins import StandIns
-    from tracekit.trace import read_trace
 
-    trace = read_trace(list(paths))
+    trace = read(paths)
     made = StandIns.of(trace)
     files = list(trace.sources)
     targets = clean_names([made.replaced(source.path) for source in files], Path(output))
@@ -282,16 +294,26 @@ def chosen(paths: tuple[str, ...], given: dict[str, Any], redact: bool = False) 
     """The trace of `paths` with the operations that the filters leave; with `redact` that of the log with stand-ins."""
     from dataclasses import replace
 
-    from tracekit.trace import read_trace, trace_of
+    from tracekit.trace import trace_of
 
     filters = filters_of(given)
     window: dict[str, Any] = {"dialect": given.get("dialect"), "since": filters.since, "until": filters.until}
-    trace = read_trace(list(paths), **window)
+    trace = read(paths, **window)
     if redact:
         from tracekit.standins import StandIns
 
         trace = trace_of(StandIns.of(trace).sources(trace.sources), **window)
     return replace(trace, operations=filters.apply(trace.operations).reset_index(drop=True))
+
+
+def read(paths: Sequence[str], **options: Any) -> Trace:
+    """The trace of `paths`: of a large log from the cache when it was read before, unless --no-cache was given."""
+    from tracekit.kept import kept_trace
+    from tracekit.read.files import open_sources
+    from tracekit.trace import trace_of
+
+    reader = trace_of if click.get_current_context().meta.get(NO_CACHE) else kept_trace
+    return reader(open_sources(list(paths)), **options)
 
 
 def filters_of(given: dict[str, Any]) -> Filters:
@@ -312,11 +334,10 @@ def filters_of(given: dict[str, Any]) -> Filters:
 def with_operation(arguments: tuple[str, ...]) -> tuple[Trace, str]:
     """The trace of all arguments but the last, and the operation that the last one means."""
     from tracekit.report.terminal import operation_of
-    from tracekit.trace import read_trace
 
     if len(arguments) < 2:
         raise UsageError("name the log and the operation: management-server.log job-43")
-    trace = read_trace(list(arguments[:-1]))
+    trace = read(arguments[:-1])
     return trace, operation_of(trace, arguments[-1])
 
 
