@@ -63,7 +63,8 @@ def kept_trace(sources: Sources, **options: Any) -> Trace:
 def key_of(sources: Sources, options: Mapping[str, Any]) -> str:
     """Tells logs, options and reader from others."""
     made = hashlib.sha256(reader_digest().encode())
-    made.update(repr(sorted(options.items())).encode())
+    given = {name: value for name, value in options.items() if value is not None}
+    made.update(repr(sorted(given.items())).encode())
     made.update(sources.quality.frame().to_json().encode())
     for source in sources:
         made.update(repr((source.path, len(source), source.packed, source.listed, source.begin)).encode())
