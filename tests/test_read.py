@@ -293,7 +293,7 @@ def test_no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         open_sources(["-"])
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0)])
 def test_an_empty_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "empty.log"
     path.write_bytes(content)
