@@ -70,9 +70,13 @@ def stacks(frames: Frames) -> list[str]:
 
 
 def times_of(frames: Frames, name: str) -> list[tuple[int, int, int, int]]:
-    return [row for frame, row in zip(
-        frames.name, zip(frames.first, frames.last, frames.start, frames.end, strict=True), strict=True
-    ) if frame == name]
+    return [
+        row
+        for frame, row in zip(
+            frames.name, zip(frames.first, frames.last, frames.start, frames.end, strict=True), strict=True
+        )
+        if frame == name
+    ]
 
 
 def test_frames_between_two_logged_methods_are_opened_too(graph: CallGraph) -> None:
@@ -120,7 +124,9 @@ def test_a_method_without_frame_that_says_begin_and_end_is_a_frame_each_time(gra
 
 def test_a_log_that_begins_in_the_middle_of_a_run(graph: CallGraph) -> None:
     assert stacks(of(graph, "nic_address started done")) == [
-        "runJob orchestrateStart prepare allocateNic assign", "runJob orchestrateStart", "runJob",
+        "runJob orchestrateStart prepare allocateNic assign",
+        "runJob orchestrateStart",
+        "runJob",
     ]
 
 
@@ -143,11 +149,14 @@ def test_roles_of_the_message_rules_are_stronger_than_the_measured_ones(tmp_path
     assert [row[:2] for row in times_of(frames, "Model.isServiceEnabled")] == [(3, 4)]
 
 
-@pytest.mark.parametrize(("row", "says"), [
-    ("step\tmany\twork\t-\trun\twork\t0\t-", "calls.tsv:2: invalid literal"),
-    ("frame\t1", "calls.tsv:2: neither"),
-    ("step\t1\twork\t-\tother\twork\t0\t-", "names other"),
-])
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("step\tmany\twork\t-\trun\twork\t0\t-", "calls.tsv:2: invalid literal"),
+        ("frame\t1", "calls.tsv:2: neither"),
+        ("step\t1\twork\t-\tother\twork\t0\t-", "names other"),
+    ],
+)
 def test_a_row_that_cannot_be_meant_so(tmp_path: Path, row: str, says: str) -> None:
     (tmp_path / "calls.tsv").write_text(f"line\t9\trun\tDispatcher.runJob\tbegin\n{row}\n", encoding="utf-8")
     with pytest.raises(GrammarError, match=says):

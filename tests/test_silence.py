@@ -71,7 +71,10 @@ def test_rules_before_methods_before_what_follows() -> None:
 def test_a_thread_is_in_its_innermost_span() -> None:
     outer, inner, late = (0.0, -100.0, "outer"), (20.0, -40.0, "inner"), (90.0, -120.0, "late")
     assert list(cut([outer, inner, late])) == [
-        Piece(0.0, 20.0, "outer"), Piece(20.0, 40.0, "inner"), Piece(40.0, 90.0, "outer"), Piece(90.0, 100.0, "late"),
+        Piece(0.0, 20.0, "outer"),
+        Piece(20.0, 40.0, "inner"),
+        Piece(40.0, 90.0, "outer"),
+        Piece(90.0, 100.0, "late"),
     ]
 
 
@@ -98,8 +101,14 @@ def write(folder: Path, spans: list[Row]) -> None:
     """A tracer's file; milliseconds."""
     rows = [
         {
-            "ev": "E", "span": span, "parent": parent, "name": name, "start_ns": start * 10**6, "end_ns": end * 10**6,
-            "db_n": 1, "db_ns": sql * 10**6,
+            "ev": "E",
+            "span": span,
+            "parent": parent,
+            "name": name,
+            "start_ns": start * 10**6,
+            "end_ns": end * 10**6,
+            "db_n": 1,
+            "db_ns": sql * 10**6,
             "attrs": {"thread.name": "t", "code.function": name},
         }
         for span, parent, name, start, end, sql in spans

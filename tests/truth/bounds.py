@@ -49,8 +49,9 @@ def bound_rows(edges: Iterable[Edge]) -> Iterator[str]:
         if edge.from_own + edge.from_other > WIDE:
             groups[edge.edge, edge.frame].append(edge)
     for (kind, frame), members in sorted(groups.items()):
-        yield from (f"{kind}\t{count}\t{frame}\t{word}\t{side}\t{offset}"
-                    for word, count, (side, offset) in narrowed(members))
+        yield from (
+            f"{kind}\t{count}\t{frame}\t{word}\t{side}\t{offset}" for word, count, (side, offset) in narrowed(members)
+        )
 
 
 def narrowed(members: Sequence[Edge]) -> Iterator[tuple[str, int, Choice]]:

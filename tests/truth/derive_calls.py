@@ -75,12 +75,28 @@ class Counts:
         for span, line in first.items():
             start, end = run.spans[span]
             if line:
-                self.edges.append(Edge("start", run.names[span], run.events[line], run.methods[line],
-                                       run.times[line] - start, start - run.times[line - 1]))
+                self.edges.append(
+                    Edge(
+                        "start",
+                        run.names[span],
+                        run.events[line],
+                        run.methods[line],
+                        run.times[line] - start,
+                        start - run.times[line - 1],
+                    )
+                )
             line = last[span]
             if line < final:
-                self.edges.append(Edge("end", run.names[span], run.events[line], run.methods[line],
-                                       end - run.times[line], run.times[line + 1] - end))
+                self.edges.append(
+                    Edge(
+                        "end",
+                        run.names[span],
+                        run.events[line],
+                        run.methods[line],
+                        end - run.times[line],
+                        run.times[line + 1] - end,
+                    )
+                )
 
     def role(self, event: str) -> str:
         """begin, end, both or point: by the tracer's frames, for other methods by their uninterrupted lines."""

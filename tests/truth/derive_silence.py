@@ -68,9 +68,18 @@ class Measured:
         ordered = sorted(self.lengths)
         often = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
         weight = self.weight or 1.0
-        parts = (*key, len(ordered), f"{median(ordered) / 1000:.0f}", f"{often / 1000:.0f}", f"{self.sql / weight:.2f}",
-                 f"{self.lock / weight:.2f}", f"{median(self.statements):.0f}", most(self.tables, TABLES),
-                 most(self.methods, METHODS), ",".join(sorted(self.releases)))
+        parts = (
+            *key,
+            len(ordered),
+            f"{median(ordered) / 1000:.0f}",
+            f"{often / 1000:.0f}",
+            f"{self.sql / weight:.2f}",
+            f"{self.lock / weight:.2f}",
+            f"{median(self.statements):.0f}",
+            most(self.tables, TABLES),
+            most(self.methods, METHODS),
+            ",".join(sorted(self.releases)),
+        )
         return "\t".join(map(str, parts))
 
 
@@ -83,8 +92,11 @@ def most(counted: Counter[str], number: int) -> str:
 def folders(logs: Path, only: Sequence[str]) -> list[Path]:
     """Folders below `logs` with a tracer's spans and the server's log."""
     found = sorted({path.parent for path in logs.rglob(SPANS + "*")})
-    return [folder for folder in found if list(folder.glob(LOG + "*"))
-            and (not only or any(part in str(folder) for part in only))]
+    return [
+        folder
+        for folder in found
+        if list(folder.glob(LOG + "*")) and (not only or any(part in str(folder) for part in only))
+    ]
 
 
 def measure(folder: Path, into: dict[Key, Measured]) -> None:

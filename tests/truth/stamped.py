@@ -203,8 +203,13 @@ def load_spans(folder: Path) -> dict[str, Span]:
             if "end_ns" not in row and row["span"] in spans:
                 continue
             method = "code.function" in row["attrs"] and " " not in row["name"]
-            spans[row["span"]] = Span(row["name"] if method else None, row.get("parent"), row["start_ns"] // 1000,
-                                      row.get("end_ns", row["start_ns"]) // 1000, row["attrs"].get("thread.name", ""))
+            spans[row["span"]] = Span(
+                row["name"] if method else None,
+                row.get("parent"),
+                row["start_ns"] // 1000,
+                row.get("end_ns", row["start_ns"]) // 1000,
+                row["attrs"].get("thread.name", ""),
+            )
     return spans
 
 
@@ -226,8 +231,17 @@ def load_lines(folder: Path) -> list[Line]:
             if stamped and numbers and record:
                 stamp, logger, thread, context, message = record.groups()
                 context = CONTEXT.search(context)
-                lines.append(Line(numbers.pop(), stamped.group(1), microseconds(stamp), logger, thread,
-                                  context.group() if context else "", message))
+                lines.append(
+                    Line(
+                        numbers.pop(),
+                        stamped.group(1),
+                        microseconds(stamp),
+                        logger,
+                        thread,
+                        context.group() if context else "",
+                        message,
+                    )
+                )
     return sorted(lines)
 
 

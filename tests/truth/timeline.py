@@ -70,8 +70,9 @@ class Timeline:
             is_sql = "db.system" in row["attrs"]
             if end <= 0 or not (is_sql or "code.function" in row["attrs"]):
                 continue  # only begun, or of the HTTP server
-            self.frames[row["span"]] = Frame(row["name"], row.get("parent"), start, end, row.get("db_ns", 0) / 1000,
-                                             row.get("db_n", 0), is_sql)
+            self.frames[row["span"]] = Frame(
+                row["name"], row.get("parent"), start, end, row.get("db_ns", 0) / 1000, row.get("db_n", 0), is_sql
+            )
             by_thread[thread].append((start, -end, row["span"]))
         self._each_statement = any(frame.is_sql for frame in self.frames.values())
         for thread, spans in by_thread.items():
