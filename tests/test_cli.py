@@ -35,7 +35,7 @@ def test_report_writes_a_page_and_ten_lines(
     monkeypatch.chdir(tmp_path)
     code, out, _ = run(capsys, "report", log)
     assert code == 0
-    assert "i-4-3-VM (web01) took 9.51 s" in out
+    assert "Deploy of web01 (i-4-3-VM) took 9.51 s" in out
     assert len(out.splitlines()) <= 14
     page = (tmp_path / "management-server.log.tracekit.html").read_text()
     assert 'id="job-16"' in page
@@ -119,10 +119,18 @@ def test_missing_file_and_folder_without_logs(tmp_path: Path, capsys: pytest.Cap
     assert run(capsys, "report", str(tmp_path))[0] == 4
 
 
-def test_explain_and_check(capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "explain", "Schedule queued job-17")
     assert code == 0
     assert "AsyncJobManagerImpl.executeQueueItem" in out
+
+
+def test_check_says_by_its_exit_code_that_something_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tracekit.parse.explain.check", lambda: iter(["job_add: no sample"]))
+    assert run(capsys, "check")[:2] == (1, "job_add: no sample\n1 problems\n")
+    monkeypatch.setattr("tracekit.parse.explain.check", lambda: iter([]))
     assert run(capsys, "check")[0] == 0
 
 
@@ -135,7 +143,7 @@ def test_help_is_fast_because_it_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("command", sorted(cli.commands))
 def test_every_command_has_an_example(command: str) -> None:
     if command != "check":
-        assert "Example:" in CliRunner().invoke(cli, [command, "--help"]).output
+        assert "Example" in CliRunner().invoke(cli, [command, "--help"]).output
 
 
 def test_strict_says_by_its_exit_code_that_something_was_found(

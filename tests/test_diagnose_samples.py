@@ -10,6 +10,7 @@ import pytest
 
 import tracekit.diagnose
 import tracekit.parse
+from generator.reading import grammars_once
 from rule_samples import log_of
 from tracekit.diagnose.rules import load_rules
 from tracekit.parse.grammar import load_messages
@@ -29,7 +30,7 @@ def fired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[tu
         for name, meaning in messages.meanings.items()
     }
     folder = tmp_path_factory.mktemp("samples")
-    with pytest.MonkeyPatch.context() as patch:
+    with grammars_once(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracekit.parse, "load_messages", lambda _: messages)
         patch.setattr(tracekit.diagnose, "load_rules", cache(lambda _: tuple(RULES.values())))
         yield {name: found_in(folder / f"{name}.log", log_of(rule.sample, words)) for name, rule in RULES.items()}

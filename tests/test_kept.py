@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tracekit import kept
+from tracekit.cache import cache_folder
 from tracekit.read.files import open_sources
 from tracekit.trace import Trace, trace_of
 
@@ -19,6 +21,12 @@ from tracekit.trace import Trace, trace_of
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache that keeps every log."""
+    # With the patterns that were derived already: deriving them for each test would take most of its time.
+    usual = cache_folder()
+    made = tmp_path / "cache" / "tracekit"
+    made.mkdir(parents=True)
+    for path in usual.glob("*.json") if usual.is_dir() else ():
+        shutil.copy(path, made)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(kept, "LEAST", 0)
     return tmp_path / "cache" / "tracekit"

@@ -20,6 +20,8 @@ LOADERS = (
     (parse, "derived_rules"),
     (build, "load_model"),
     (build, "load_calls"),
+    (build, "load_silences"),
+    (trace, "load_renderings"),
 )
 
 

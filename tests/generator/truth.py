@@ -112,7 +112,8 @@ class JobTruth:
 
     @property
     def completed(self) -> int | None:
-        return first(self.lines("update", "complete", "cancel"))
+        ended = first(self.lines("update", "complete", "cancel"))
+        return first(self.lines("remove")) if ended is None else ended
 
     @property
     def status(self) -> str:

@@ -50,7 +50,6 @@ class Tree:
     rows: SpanRows
     of_record: npt.NDArray[np.int64]  # -1: in none
     of_run: dict[int, int] = field(default_factory=dict)
-    methods: list[frozenset[str]] = field(default_factory=list)
 
 
 def build_tree(
@@ -176,13 +175,19 @@ def add_calls(tree: Tree, lines: Lines, run: Any, span: int, operation: str | No
         [lines.micros[i] for i in numbers],
         run.run_kind,
     )
+    start, end = np.array(frames.start, dtype=np.int64), np.array(frames.end, dtype=np.int64)
+    # Where the clock was set back a call's lines may lie behind the end that its job or request prints.
+    known = tree.rows.columns["end"][span]
+    if not pd.isna(known):
+        end = np.minimum(end, np.datetime64(known, "us").astype(np.int64))
+        start = np.minimum(start, end)
     base = tree.rows.add_calls(
         frames.name,
         operation,
         np.array(frames.parent, dtype=np.int64),
         span,
-        np.array(frames.start, dtype=np.int64).astype("datetime64[us]"),
-        np.array(frames.end, dtype=np.int64).astype("datetime64[us]"),
+        start.astype("datetime64[us]"),
+        end.astype("datetime64[us]"),
         frames.ends,
         run.thread,
         at[np.array(frames.first, dtype=np.int64)],
