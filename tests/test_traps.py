@@ -377,9 +377,6 @@ def test_threads_and_sequence_numbers_begin_anew_with_a_server() -> None:
 
 
 # 16
-@pytest.mark.xfail(
-    raises=AssertionError, reason="a torn line hides the first line of the next server on it, and with it the restart"
-)
 def test_a_server_that_is_killed_in_the_middle_of_a_line() -> None:
     here = world()
     deploy(here, 1000, Deploy(took=9000))

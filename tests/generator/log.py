@@ -127,6 +127,7 @@ def restart(world: World, at: int, down: int = 20_000) -> int:
     world.ticks.clear()
     main = world.thread("main", at + down // 2, [], "", None)
     world.say(main, "server")
+    world.say(main, "daemon")
     main.now = at + down
     left = [job for job in world.truth.jobs.values() if job.known and job.completed is None]
     for job in left:

@@ -11,15 +11,20 @@ import pandas as pd
 
 from tracekit.parse.scan import Events
 
+ONE_START = 50  # records within which statements of a server's start belong to the same one
+
 
 def add_lives(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """`records` with `life`: a number for each stretch of a program's running, from one of its starts to the next.
 
     Several servers, and the other programs whose logs were given, have lives of their own.
     """
-    begins = pd.Series(0, index=records.index)
-    begins.loc[events.meaning("server.start")["record"]] = 1
     who = records.groupby(["server", "component"], sort=False, observed=True, dropna=False).ngroup()
+    starts = events.meaning("server.start")["record"]
+    # A start prints several such statements, of which a torn line may hide the first.
+    again = starts.groupby(who.loc[starts].to_numpy()).diff() < ONE_START
+    begins = pd.Series(0, index=records.index)
+    begins.loc[starts[~again]] = 1
     turn = begins.groupby(who).cumsum()
     life = pd.DataFrame({"who": who, "turn": turn}).groupby(["who", "turn"], sort=False).ngroup()
     return records.assign(life=life)
