@@ -39,3 +39,8 @@ def rows_by(table: pd.DataFrame, column: str) -> dict[Any, list[Any]]:
 def row_type(names: tuple[str, ...]) -> Any:
     """The class of rows with these columns."""
     return namedtuple("Row", names, rename=True)
+
+
+def micros(time: pd.Timestamp) -> int:
+    """Microseconds since the epoch of a naive time."""
+    return int(time.to_datetime64().astype("datetime64[us]").astype("int64"))

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from tracekit.build.explain import Explainer
 from tracekit.build.locks import Locks
 from tracekit.build.still import Life, Server
 from tracekit.build.tree import Lines, Tree
+from tracekit.frames import micros
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
@@ -47,11 +47,6 @@ class Context:
     holders: Mapping[Any, Rows]  # VM -> its work jobs
     commands: Mapping[tuple[int, int, int], str]  # (life, host, sequence number) -> command and job
     waits: Mapping[str, Sequence[int]]  # operation -> spans of waits for another operation's work job
-
-
-def micros(time: pd.Timestamp) -> int:
-    """Microseconds since the epoch of a naive time."""
-    return int(time.to_datetime64().astype("datetime64[us]").astype(np.int64))
 
 
 def pair_claims(runs: Rows, context: Context) -> Iterator[Claim]:

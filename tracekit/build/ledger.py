@@ -20,7 +20,6 @@ from tracekit.build.claims import (
     Claim,
     Context,
     command_claims,
-    micros,
     pair_claims,
     queue_claims,
     restart_claims,
@@ -30,7 +29,7 @@ from tracekit.build.explain import Explainer
 from tracekit.build.locks import Locks
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import rows, rows_by
+from tracekit.frames import micros, rows, rows_by
 from tracekit.parse.scan import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import look_up, rows
+from tracekit.frames import look_up, micros, rows
 from tracekit.quality import Collector
 
 WOKEN = 150_000  # microseconds after the work job's end within which a waiter goes on
@@ -84,8 +84,3 @@ def add_waits(tree: Tree, waits: list[Wait], jobs: pd.DataFrame, lines: Lines) -
             last=wait.last,
             holder=wait.holder,
         )
-
-
-def micros(time: pd.Timestamp) -> int:
-    """Microseconds since the epoch of a naive time."""
-    return int(time.to_datetime64().astype("datetime64[us]").astype("int64"))
