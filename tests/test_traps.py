@@ -388,20 +388,6 @@ def test_a_server_that_is_killed_in_the_middle_of_a_line() -> None:
     assert compare.rebuilt_commands(trace) == compare.printed_commands(log.truth)
 
 
-# 3, 16
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="jobs are told apart by their number alone: the second server's are mixed into the first's",
-)
-def test_a_job_number_that_comes_again_is_another_operation() -> None:
-    log = printed_with(lambda here: deploy(here, 1000, Deploy()))
-    other = World(LAYOUTS["log4j2"], random.Random(6))
-    deploy(other, 86_400_000, Deploy())
-    server = lines("Server configuration file found: /etc/x", head="INFO  [o.a.c.ServerDaemon] (main:[]) (logid:) ")
-    trace = read(log + server.replace(b"16:00:00", b"20:00:00") + printed(other).data)
-    assert trace.operations["operation"].tolist() == ["job-100", "job-100#2"]
-
-
 # 17
 def test_other_files_of_the_server_change_nothing_about_its_jobs(real: Callable[[str], Trace], samples: Path) -> None:
     apilog = (

@@ -35,7 +35,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="For machines
 FILTERS = (
     click.option("--since", metavar="TIME", help="Operations submitted at or after this time of the log."),
     click.option("--until", metavar="TIME", help="Operations submitted at or before it."),
-    click.option("--job", metavar="JOB", help="The operation of this job: job-43 or 43."),
+    click.option("--job", metavar="JOB", help="The operation of this job: job-43, 43, or job-43#2."),
     click.option("--vm", metavar="NAME", help="Part of the VM's name, or its uuid."),
     click.option("--command", metavar="NAME", help="Part of the API command's name."),
     click.option("--failed", is_flag=True, help="Failed and cancelled ones."),
@@ -318,12 +318,12 @@ def read(paths: Sequence[str], **options: Any) -> Trace:
 
 def filters_of(given: dict[str, Any]) -> Filters:
     """Filters from the values of the command line. Raises UsageError for one that cannot be read."""
-    from tracekit.options import Filters, duration, job_number, moment
+    from tracekit.options import Filters, duration, job_name, moment
 
     return Filters(
         since=moment(given["since"]) if given["since"] else None,
         until=moment(given["until"]) if given["until"] else None,
-        job=job_number(given["job"]) if given["job"] else None,
+        job=job_name(given["job"]) if given["job"] else None,
         vm=given["vm"],
         command=given["command"],
         failed=given["failed"],

@@ -10,6 +10,7 @@ import pandas as pd
 from tracekit.errors import UsageError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
+_JOB = re.compile(r"job-\d+(@.+)?(#\d+)?")
 _UNITS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -19,7 +20,7 @@ class Filters:
 
     since: pd.Timestamp | None = None
     until: pd.Timestamp | None = None
-    job: int | None = None
+    job: str | None = None  # of one operation, or of all that have this number
     vm: str | None = None
     command: str | None = None
     failed: bool = False
@@ -33,7 +34,8 @@ class Filters:
         if self.until is not None:
             kept &= operations["submitted"] <= self.until
         if self.job is not None:
-            kept &= (operations["job"] == self.job).fillna(False).astype(bool)
+            number = operations["job"].astype("str") == self.job.removeprefix("job-")
+            kept &= (operations["operation"] == self.job) | number.fillna(False)
         if self.vm is not None:
             named = operations["entity"].fillna("").str.contains(self.vm, case=False, regex=False)
             kept &= named | (operations["entity_uuid"] == self.vm)
@@ -65,9 +67,9 @@ def moment(text: str) -> pd.Timestamp:
     return made
 
 
-def job_number(text: str) -> int:
-    """`job-43` or `43`. Raises UsageError for anything else."""
-    digits = text.removeprefix("job-")
-    if not digits.isdigit():
-        raise UsageError(f"{text!r} is no job: job-43 or 43")
-    return int(digits)
+def job_name(text: str) -> str:
+    """`job-43` of `job-43` or `43`; `job-43#2` and `job-43@server` as they are. Raises UsageError for anything else."""
+    name = text if text.startswith("job-") else f"job-{text}"
+    if not _JOB.fullmatch(name):
+        raise UsageError(f"{text!r} is no job: job-43, 43, or job-43#2 where its number comes again")
+    return name

@@ -11,6 +11,7 @@ import pandas as pd
 from tracekit.build.apilog import logged_operations, logged_requests, with_callers, with_uuids
 from tracekit.build.calls import load_calls
 from tracekit.build.context import add_lives, add_runs
+from tracekit.build.doubts import Doubts
 from tracekit.build.explain import Explainer
 from tracekit.build.hosts import (
     assign_host_lines,
@@ -24,8 +25,15 @@ from tracekit.build.jobs import build_jobs, job_events
 from tracekit.build.ledger import build_ledger, count_unlogged
 from tracekit.build.model import load_model
 from tracekit.build.names import describe_operations, errors_of, with_entities
+from tracekit.build.numbering import databases
 from tracekit.build.operations import assign_records, describe_runs, draft_operations
-from tracekit.build.pairing import build_commands, command_events, commands_table, name_commands
+from tracekit.build.pairing import (
+    build_commands,
+    command_events,
+    commands_table,
+    doubt_commands,
+    name_commands,
+)
 from tracekit.build.requests import build_requests
 from tracekit.build.silence import load_silences
 from tracekit.build.stages import add_stages
@@ -55,11 +63,14 @@ class Built:
 
 def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     """Join what belongs together, whichever thread and server printed it, and give every millisecond an owner."""
-    groups = installations(parsed.records)
+    apart = installations(parsed.records)
+    if apart is not None:
+        count = int(apart.nunique())
+        quality.add("installations that do not belong together", "warning", count, example="each is shown for itself")
+    groups = databases(parsed.records, parsed.events, apart, quality)
     if groups is None:
         return build_one(parsed, sources, quality)
     chosen = [np.flatnonzero(groups.to_numpy() == group) for group in groups.unique()]
-    quality.add("installations that do not belong together", "warning", len(chosen), example="each is shown for itself")
     parts = [build_one(part(parsed, numbers), sources, quality) for numbers in chosen]
     return Built(**united([vars(built) for built in parts], chosen))
 
@@ -76,10 +87,11 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     requests = build_requests(records, parsed.events, sources, model)
     logged = logged_requests(records, parsed.events, requests)
     jobs = with_uuids(jobs, logged, happened)
-    runs = describe_runs(records)
-    drafts = draft_operations(runs, requests, jobs, happened, model, quality)
+    runs, doubts = describe_runs(records), Doubts(quality)
+    drafts = draft_operations(runs, requests, jobs, happened, model, doubts, quality)
     records["operation"] = assign_records(records, drafts, commands, [happened, sent])
     commands["operation"] = look_up(commands["run"], drafts.of_run)
+    doubt_commands(commands, doubts)
     commands["command"] = name_commands(commands, sent, records, sources)
     told = host_events(records, parsed.events)
     commands = with_host_times(commands, told, records, sources)
@@ -96,15 +108,14 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     graph = load_calls(grammars(), {name: meaning.role for name, meaning in meanings.items() if meaning.role})
     tree = build_tree(lines, runs, drafts, requests, jobs, commands, tree_events(records, parsed.events, sent), graph)
     add_host_side(tree, commands, at_command)
-    add_waits(tree, find_waits(runs, jobs, happened, lines, quality), jobs, lines)
+    add_waits(tree, find_waits(runs, jobs, happened, lines, doubts), jobs, lines)
     explainer = Explainer.of(model, meanings, load_silences(grammars()))
     add_stages(tree, lines, runs, commands, parsed.events, explainer.names, model)
     ledger = build_ledger(drafts.table, runs, jobs, commands, tree, lines, explainer, records, parsed.events)
     count_unlogged(ledger, quality)
     jobs = errors_of(jobs, parsed.events, records, sources)
-    operations = describe_operations(
-        with_callers(with_entities(drafts.table, jobs, runs, parsed.events, records), logged), tree, ledger, jobs
-    )
+    named = with_callers(with_entities(drafts.table, jobs, runs, parsed.events, records), logged)
+    operations = describe_operations(named, tree, ledger, jobs, doubts)
     records["span"] = pd.Series(tree.of_record, dtype="Int64").where(tree.of_record >= 0)
     spans = tree.rows.table()
     where = servers_of(records, spans)

@@ -20,7 +20,7 @@ def logged_requests(records: pd.DataFrame, events: Events, requests: pd.DataFram
     """Lines of apilog with record, run of their request, UUID, USER, ACCOUNT; without those of no request."""
     rows = events.meaning("request.logged")[["record", "UUID", "USER", "ACCOUNT"]]
     said = records.loc[rows["record"], KEY].set_index(rows.index)
-    runs = requests.reset_index()[[*KEY, "run"]].dropna().drop_duplicates(KEY)
+    runs = requests.reset_index()[[*KEY, "run"]].dropna().drop_duplicates(KEY, keep=False)
     made = rows.join(said.astype({"thread": "str"})).merge(runs.astype({"thread": "str"}), on=KEY, how="inner")
     return made.drop_duplicates("run")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.build.doubts import Doubts
 from tracekit.build.tree import Tree
 from tracekit.frames import look_up
 from tracekit.parse.scan import Events
@@ -61,7 +62,9 @@ def account_names(
     return look_up(table["run"], by_run).fillna(number.where(about["ACCOUNT"].notna()))
 
 
-def describe_operations(table: pd.DataFrame, tree: Tree, ledger: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
+def describe_operations(
+    table: pd.DataFrame, tree: Tree, ledger: pd.DataFrame, jobs: pd.DataFrame, doubts: Doubts
+) -> pd.DataFrame:
     """The operations table: times and shares that follow from the parts."""
     made = table.reset_index()
     made["request"] = pd.Series([tree.of_run.get(run) if pd.notna(run) else None for run in made["run"]], dtype="Int64")
@@ -75,6 +78,7 @@ def describe_operations(table: pd.DataFrame, tree: Tree, ledger: pd.DataFrame, j
     made["run"] = made["completed"] - made["started"]
     errors = jobs.set_index("job")["error"]
     made["error"] = look_up(made["job"], errors)
+    made["doubts"] = doubts.column(made["operation"])
     made = made.sort_values(["submitted", "operation"], kind="stable")
     for name in ("wall", "sync", "queue", "run"):
         made[name] = made[name].astype("timedelta64[us]")

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tracekit.build.doubts import Doubts
 from tracekit.build.model import Model
 from tracekit.frames import look_up
 from tracekit.quality import Collector
 
+SHORT = 8  # digits of a uuid that a logid has
 LAST_READ = np.timedelta64(2, "ms")  # before its end a poll reads the job's row for the last time
 
 
@@ -31,6 +33,7 @@ def draft_operations(
     jobs: pd.DataFrame,
     happened: pd.DataFrame,
     model: Model,
+    doubts: Doubts,
     quality: Collector,
 ) -> Drafts:
     """Join each request to the job it submitted, each job to its origin, each poll to the job it asks about."""
@@ -39,15 +42,7 @@ def draft_operations(
     submits = happened[happened["means"] == "job.submit"].drop_duplicates("run").set_index("run")["JOB"]
     asked = requests[requests["polled"].isna()].copy()
     asked["job"] = submits.reindex(asked.index).astype("Int64")
-    asked["operation"] = [
-        f"job-{job}" if pd.notna(job) else f"req-{ctx}" for job, ctx in zip(asked["job"], asked["ctx"], strict=True)
-    ]
-    twice = asked["operation"].duplicated()
-    if twice.any():
-        quality.add(
-            "requests of one operation", "warning", int(twice.sum()), example=asked.loc[twice, "operation"].iloc[0]
-        )
-    asked = asked[~twice]
+    asked["operation"] = request_names(asked)
     of_job = "job-" + root.astype("Int64").astype("str")
     pseudo = runs["origin"].dropna().unique()
     of_job = pd.concat([of_job, pd.Series([f"job-{job}" for job in pseudo], index=pseudo, dtype="str")])
@@ -55,9 +50,28 @@ def draft_operations(
     of_run = look_up(runs["origin"].fillna(runs["job"]), of_job)
     of_run = of_run.where(of_run.notna(), asked["operation"].reindex(of_run.index))
     table = table_of(asked, jobs, of_run, of_job, runs, model)
-    polls = polls_of(requests, table, jobs, quality)
+    polls = polls_of(requests, table, jobs, doubts, quality)
+    doubt_origins(runs, of_job, doubts)
     of_run = of_run.where(of_run.notna(), polls["operation"].reindex(of_run.index))
     return Drafts(with_polls(table, polls), of_run, of_job)
+
+
+def request_names(asked: pd.DataFrame) -> pd.Series[Any]:
+    """The operation of each request: of the job that it submitted, else its own, numbered where its `ctx-` repeats."""
+    own = "req-" + asked["ctx"].astype("object").astype("str")
+    names = ("job-" + asked["job"].astype("object").astype("str")).where(asked["job"].notna(), own)
+    times = names.groupby(names).cumcount() + 1
+    return names.where(times == 1, names + "#" + times.astype("str"))
+
+
+def doubt_origins(runs: pd.DataFrame, of_job: pd.Series[Any], doubts: Doubts) -> None:
+    """Work jobs whose contexts name more than one job that they work for."""
+    pairs = runs.loc[runs["origin"].notna(), ["job", "origin"]].drop_duplicates()
+    for job, part in pairs[pairs["job"].duplicated(keep=False)].groupby("job"):
+        names = " and ".join(f"job-{origin}" for origin in part["origin"])
+        doubts.add(
+            "work jobs of two operations", look_up(part["origin"], of_job), f"job-{job} says that it works for {names}"
+        )
 
 
 def table_of(
@@ -101,20 +115,23 @@ def number(operation: str) -> int | None:
     return int(operation.removeprefix("job-")) if operation.startswith("job-") else None
 
 
-def polls_of(requests: pd.DataFrame, table: pd.DataFrame, jobs: pd.DataFrame, quality: Collector) -> pd.DataFrame:
+def polls_of(
+    requests: pd.DataFrame, table: pd.DataFrame, jobs: pd.DataFrame, doubts: Doubts, quality: Collector
+) -> pd.DataFrame:
     """Requests that ask how a job is doing, with the operation they ask about; null where the log has no such job."""
     polls = requests[requests["polled"].notna()]
-    # Of some jobs only the first eight digits are known, which another job may share: never where all are.
-    asked = {
-        uuid: f"job-{job}"
-        for job, uuid in zip(jobs["job"], jobs["uuid"], strict=True)
-        if isinstance(uuid, str) and f"job-{job}" in table.index
-    }
-    polls = polls.assign(
-        operation=pd.Series(
-            [asked.get(str(uuid), asked.get(str(uuid)[:8])) for uuid in polls["polled"]], index=polls.index, dtype="str"
-        )
-    )
+    asked: dict[str, list[str]] = {}
+    for job, uuid in zip(jobs["job"], jobs["uuid"], strict=True):
+        if isinstance(uuid, str) and f"job-{job}" in table.index:
+            asked.setdefault(uuid, []).append(f"job-{job}")
+    found: list[str | None] = []
+    for uuid in map(str, polls["polled"]):
+        # Of some jobs only the first eight digits are known, which another job may share.
+        names = asked.get(uuid) or asked.get(uuid[:SHORT], [])
+        found.append(names[0] if len(names) == 1 else None)
+        if len(names) > 1:
+            doubts.add("polls that two jobs fit", names, f"a poll for {uuid[:SHORT]} fits {' and '.join(names)}")
+    polls = polls.assign(operation=pd.Series(found, index=polls.index, dtype="str"))
     lost = polls["operation"].isna()
     if lost.any():
         quality.add(
@@ -159,7 +176,9 @@ def assign_records(
     made = look_up(records["run"], drafts.of_run).astype("object")
     commands = commands.assign(operation=look_up(commands["run"], drafts.of_run))
     of_seq = (
-        commands.dropna(subset=["operation"]).drop_duplicates(["life", "SEQ"]).set_index(["life", "SEQ"])["operation"]
+        commands[~commands.duplicated(["life", "SEQ"], keep=False)]
+        .dropna(subset=["operation"])
+        .set_index(["life", "SEQ"])["operation"]
     )
     for rows in happened:
         if "SEQ" in rows and rows["SEQ"].notna().any():

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.build.doubts import Doubts
+from tracekit.frames import rows
 from tracekit.parse.scan import Events
 from tracekit.read.files import Sources
 from tracekit.schema import COMMANDS, check, frame
@@ -35,7 +37,7 @@ def command_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
 
 
 def build_commands(happened: pd.DataFrame) -> pd.DataFrame:
-    """The commands table with two helper columns: `life` and `sender`, the record that sent or scheduled it.
+    """The commands table with helper columns: `life`, `sender`, the record that sent or scheduled it, and `shared`.
 
     `scheduled` is null for a command that did not wait for its turn in the host's sequence.
     """
@@ -67,14 +69,17 @@ def build_commands(happened: pd.DataFrame) -> pd.DataFrame:
 
 def by_sequence(made: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     """Add what statements say that know the sequence number alone: sent after waiting, given up, late answer."""
-    rows = happened[happened["means"].isin(OF_SEQUENCE)].drop_duplicates(["means", "life", "SEQ"])
-    at = {word: part.set_index(["life", "SEQ"]) for word, part in rows.groupby("means")}
+    said = happened[happened["means"].isin(OF_SEQUENCE)].drop_duplicates(["means", "life", "SEQ"])
+    at = {word: part.set_index(["life", "SEQ"]) for word, part in said.groupby("means")}
     index = pd.MultiIndex.from_frame(made[["life", "SEQ"]])
+    # Of two hosts that count alike nothing tells which one is meant.
+    twice = made.duplicated(["life", "SEQ"], keep=False)
+    made["shared"] = twice & index.isin(pd.MultiIndex.from_frame(said[["life", "SEQ"]]))
 
     def when(word: str, column: str = "ts") -> pd.Series[Any]:
         known = at.get(word)
-        values = rows[column].iloc[:0].reindex(made.index) if known is None else known[column].reindex(index)
-        found: pd.Series[Any] = pd.Series(values.array, index=made.index)
+        values = said[column].iloc[:0].reindex(made.index) if known is None else known[column].reindex(index)
+        found: pd.Series[Any] = pd.Series(values.array, index=made.index).mask(twice)
         return found if column == "ts" else found.astype("Int64")
 
     waited = made["scheduled"].notna()
@@ -87,6 +92,17 @@ def by_sequence(made: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     made.loc[when("command.unsent").notna(), "outcome"] = "not sent"
     made["closer"] = when("command.timeout", "record").fillna(when("command.unsent", "record"))
     return made.sort_values(["sender", "receiver"], kind="stable").reset_index(drop=True)
+
+
+def doubt_commands(commands: pd.DataFrame, doubts: Doubts) -> None:
+    """Commands of which statements tell that know the sequence number alone, which another host's command has, too."""
+    for command in rows(commands[commands["shared"].fillna(False).astype(bool)]):
+        doubts.add(
+            "sequence numbers of two hosts",
+            [command.operation],
+            f"Seq {command.HOST}-{command.SEQ} has the number of another host's command: "
+            "which one waited or was given up is not known",
+        )
 
 
 def name_commands(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tracekit.parse.scan import Events
 
 NUMBERS = npt.NDArray[np.int64]
 SHORT = 8  # digits of a logid
+UNNAMED = "other server"
 # Columns that hold a number of another table, by table: what they number.
 REFERENCES: Mapping[str, Mapping[str, str]] = {
     "records": {"span": "span", "run": "run"},
@@ -90,11 +92,12 @@ def part(parsed: Parsed, chosen: NUMBERS) -> Parsed:
 def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[NUMBERS]) -> dict[str, pd.DataFrame]:
     """The tables of all installations as one of each: numbers counted on, operations of one name told apart."""
     made: dict[str, list[pd.DataFrame]] = {name: [] for name in REFERENCES}
-    taken: set[str] = set()
+    taken: dict[str, str] = {}
     start = {"span": 0, "run": 0}
     for tables, records in zip(parts, chosen, strict=True):
         names = renamed(tables["operations"], taken)
-        taken |= set(names)
+        servers = tables["operations"]["server"].astype("object").fillna(UNNAMED).astype("str")
+        taken |= dict(zip(names.values(), servers, strict=True))
         for name, columns in REFERENCES.items():
             table = tables[name].copy()
             for column, kind in columns.items():
@@ -104,7 +107,7 @@ def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[NUMBERS
                 table[column] = (
                     pd.Series(moved, index=table.index[known]).reindex(table.index).astype(table[column].dtype)
                 )
-            new = look_up(table["operation"], names)
+            new = table["operation"].map(names)
             table["operation"] = new.where(new.notna(), table["operation"]).astype(table["operation"].dtype)
             made[name].append(table.set_index(records) if name == "records" else table)
         start["span"] += len(tables["spans"])
@@ -114,17 +117,24 @@ def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[NUMBERS
     return {name: table.reset_index(drop=True) for name, table in whole.items()}
 
 
-def renamed(operations: pd.DataFrame, taken: set[str]) -> pd.Series[Any]:
-    """Names of operations, those that another installation has, too, with the server's behind them."""
-    server = operations["server"].astype("object").fillna("other server").astype("str")
-    old = operations["operation"]
-    return (old + ("@" + server).where(old.isin(taken), "")).set_axis(pd.Index(old)).astype("str")
+def renamed(operations: pd.DataFrame, taken: Mapping[str, str]) -> dict[str, str]:
+    """Names of operations by their old ones: told apart by server, on the same server counted: `job-43#2`.
+
+    `taken` are the names that other parts have, with the server of each.
+    """
+    made: dict[str, str] = {}
+    servers = operations["server"].astype("object").fillna(UNNAMED).astype("str")
+    for old, server in zip(operations["operation"], servers, strict=True):
+        name = old if taken.get(old, server) == server else f"{old}@{server}"
+        free = (f"{name}#{number}" for number in count(2))
+        made[old] = next(free_name for free_name in chain([name], free) if free_name not in taken)
+    return made
 
 
 def concatenated(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Tables under one another, categories united."""
     for column in tables[0].select_dtypes("category").columns:
-        names = pd.api.types.union_categoricals([table[column] for table in tables], ignore_order=True).categories
+        names = list(dict.fromkeys(name for table in tables for name in table[column].cat.categories))
         for table in tables:
             table[column] = table[column].cat.set_categories(names)
     return pd.concat(tables)

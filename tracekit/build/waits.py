@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tracekit.build.doubts import Doubts
 from tracekit.build.tree import Lines, Tree
 from tracekit.frames import look_up, micros, rows
-from tracekit.quality import Collector
 
 WOKEN = 150_000  # microseconds after the work job's end within which a waiter goes on
 SHORTEST = 20_000  # of a wait
@@ -30,7 +30,7 @@ class Wait(NamedTuple):
 
 
 def find_waits(
-    runs: pd.DataFrame, jobs: pd.DataFrame, happened: pd.DataFrame, lines: Lines, quality: Collector
+    runs: pd.DataFrame, jobs: pd.DataFrame, happened: pd.DataFrame, lines: Lines, doubts: Doubts
 ) -> list[Wait]:
     """Waits of API jobs, each with the one work job that fits; where two fit, none is taken and it is counted."""
     about = happened[happened["INSTANCE_TYPE"] == "VirtualMachine"].drop_duplicates("JOB").set_index("JOB")["INSTANCE"]
@@ -42,11 +42,11 @@ def find_waits(
     for run in rows(api[api["vm"].isin(list(of_vm))]):
         others = [job for job in of_vm[int(run.vm)] if job.origin != run.job]
         if others:
-            made += waits_of(run, others, lines, quality)
+            made += waits_of(run, others, lines, doubts)
     return made
 
 
-def waits_of(run: Any, others: list[Any], lines: Lines, quality: Collector) -> list[Wait]:
+def waits_of(run: Any, others: list[Any], lines: Lines, doubts: Doubts) -> list[Wait]:
     """Gaps of one run that begin while a foreign work job of its VM is pending and end when it does."""
     made = []
     for first, second in pairwise(lines.of_run[run.Index].tolist()):
@@ -61,7 +61,9 @@ def waits_of(run: Any, others: list[Any], lines: Lines, quality: Collector) -> l
         if len(fitting) == 1:
             made.append(Wait(int(run.job), int(fitting[0].job), first, second))
         elif fitting:
-            quality.add("waits with two possible holders", "note", example=f"job-{run.job}")
+            held = " or ".join(f"job-{job.job}" for job in fitting)
+            length = (end - start) / 1_000_000
+            doubts.add("waits with two possible holders", [run.operation], f"{length:.3f} s may have waited for {held}")
     return made
 
 

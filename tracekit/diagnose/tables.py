@@ -140,7 +140,7 @@ class Tables:
             start=self.jobs["submitted"], end=self.jobs["completed"], first=None, last=None, span=None
         )
         waits = rows.loc[rows["vm"].notna() & rows["queued"].notna(), ["job", "vm", "queued", "scheduled"]]
-        both = waits.merge(
+        both = waits.reset_index(names="row").merge(
             rows.loc[rows["started"].notna(), ["vm", "job", "started", "completed"]], on="vm", suffixes=("", "_ahead")
         )
         ahead = both[
@@ -148,8 +148,8 @@ class Tables:
             & (both["started"] < both["scheduled"])
             & (both["completed"].isna() | (both["completed"] > both["queued"]))
         ]
-        last = ahead.sort_values("started").drop_duplicates("job", keep="last").set_index("job")["job_ahead"]
-        return rows.assign(behind=last.reindex(rows["job"]).astype("Int64").array)
+        last = ahead.sort_values("started").drop_duplicates("row", keep="last").set_index("row")["job_ahead"]
+        return rows.assign(behind=last.reindex(rows.index).astype("Int64"))
 
     @cached_property
     def view_operations(self) -> pd.DataFrame:
@@ -217,8 +217,9 @@ class Tables:
         made = made.assign(**said, start=said["ts"], end=said["ts"], first=at, last=at)
         if "JOB" not in made:
             return made
-        # What another thread says of a job belongs to the job's operation.
-        of_job = look_up(made["JOB"], self.jobs.set_index("job")["operation"])
+        # What another thread says of a job belongs to the job's operation, unless two jobs have that number.
+        known = self.jobs.drop_duplicates("job", keep=False).set_index("job")["operation"]
+        of_job = look_up(made["JOB"], known)
         return made.assign(operation=made["operation"].fillna(of_job))
 
     @cached_property
