@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 import report_factory as factory
-from tracekit import report
+from tracekit import frames, report
 from tracekit.report import context, page, svg, text, words
 from tracekit.report.model import Detail, PageContext
+from tracekit.report.verdict import ranked
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_what_is_not_known_is_said_to_be_unknown(typical: tuple[str, PageContext
 
 
 def test_failed_and_slow_operations_come_in_turn(typical: tuple[str, PageContext]) -> None:
-    assert [detail.operation for detail in typical[1].details][:4] == ["job-51", "job-53", "job-60", "req-00000007"]
+    assert [detail.operation for detail in typical[1].details][:4] == ["job-51", "job-53", "req-00000007", "job-49"]
 
 
 def test_a_page_without_operations_says_so() -> None:
@@ -438,3 +439,15 @@ def test_contexts_are_frozen_and_hold_no_frames(typical: tuple[str, PageContext]
     walk(typical[1])
     with pytest.raises(dataclasses.FrozenInstanceError):
         typical[1].title = "x"  # type: ignore[misc]
+
+
+def test_what_is_under_way_when_the_log_ends_is_slow_only_by_its_time() -> None:
+    table = factory.typical().operations
+    rows = frames.rows(table)
+    end = max(row.submitted for row in rows) + pd.Timedelta(3, "s")
+    unfinished = [row for row in rows if row.status == "unfinished"]
+    assert [pd.isna(row.wall) for row in unfinished] == [True]
+    order = [rows[place] for place in ranked(rows, end)]
+    longest = max((row for row in rows if pd.notna(row.wall)), key=lambda row: row.wall)
+    assert order[0].status == "failed"
+    assert order[1].operation == longest.operation

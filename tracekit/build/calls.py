@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tracekit.build.callgraph import FADED, NOTHING, CallGraph, Place, Statement, load_calls
 
@@ -49,7 +49,12 @@ def rebuild(
     `methods` is None where no rule knows the line, `root` the kind of the run: request, job or work.
     """
     statements = [graph.statement(event, method) for event, method in zip(events, methods, strict=True)]
-    frames = stacked(graph, statements, methods, trail(graph, statements, root))
+    # Runs that say the same, as polls and lists do, have the same frames: only the times differ.
+    key = (root, *[statement.number for statement in statements])
+    shape = graph.shapes.get(key)
+    if shape is None:
+        shape = graph.shapes[key] = stacked(graph, statements, methods, trail(graph, statements, root))
+    frames = replace(shape, start=[], end=[], ends=[])
     set_times(graph, frames, statements, times)
     return frames
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tracekit.frames import rows
+from tracekit.frames import micros, rows
 
 # The later in this order carries the operation while both are there.
 CARRIERS: Mapping[str, int] = {"request": 0, "job": 1, "queue": 2, "work": 3}
@@ -112,11 +112,11 @@ def joined(steps: Sequence[Step]) -> list[Step]:
 
 def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, pd.Timedelta]:
     """For each span on the path the time that the operation would save without it and all that lies below it."""
-    parent = dict(zip(spans["span"], spans["parent"], strict=True))
-    made: dict[int, pd.Timedelta] = {}
+    parent = dict(zip(spans["span"].tolist(), spans["parent"].astype("Int64").fillna(-1).tolist(), strict=True))
+    saved: dict[int, int] = {}  # microseconds
     for step in steps:
-        at: Any = step.span
-        while pd.notna(at):
-            made[int(at)] = made.get(int(at), pd.Timedelta(0)) + step.duration
-            at = parent.get(int(at))
-    return made
+        length, at = micros(step.end) - micros(step.start), step.span
+        while at >= 0:
+            saved[at] = saved.get(at, 0) + length
+            at = parent.get(at, -1)
+    return {span: pd.Timedelta(length, "us") for span, length in saved.items()}

@@ -106,7 +106,9 @@ def short_uuids(records: pd.DataFrame, happened: pd.DataFrame) -> pd.Series[Any]
     lying = happened.loc[happened["means"] == "job.add", "record"]
     rows = records[records["job"].notna() & records["origin"].isna() & records["logid"].notna()]
     rows = rows.drop(lying, errors="ignore")
-    common = rows.groupby("job")["logid"].agg(lambda ids: ids.value_counts().index[0])
+    counts = rows.groupby(["job", "logid"], sort=False, observed=True).size().reset_index(name="lines")
+    common = counts.sort_values("lines", ascending=False, kind="stable").drop_duplicates("job")
+    common = common.set_index("job")["logid"].sort_index()
     return common.where(common.str.len() == 8)
 
 

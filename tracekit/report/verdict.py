@@ -10,7 +10,8 @@ from tracekit.report.causes import causes
 from tracekit.report.log import Log
 from tracekit.report.words import between, duration, known, listed, seconds, text, words
 
-BAD = ("failed", "cancelled", "unfinished")
+FAILED = ("failed", "cancelled")
+BAD = (*FAILED, "unfinished")
 CLAUSES = 3  # said at most
 MOST = 0.6  # of the wall time; causes that cost less leave something to tell
 SAME = 0.03  # two times that differ by less are one
@@ -31,13 +32,14 @@ class _Part:
 def ranked(operations: Sequence[Any], end_of_log: object) -> list[int]:
     """Places in `operations`, worst first: failed and slow ones in turn, each from the longest down.
 
-    What failed as a job comes before what was refused at once; what never ended counts from its beginning to the end
-    of the log.
+    What failed as a job comes before what was refused at once. What has not ended counts from its beginning to the end
+    of the log, and as slow only: most logs end while something is under way.
     """
     took = [elapsed(row, end_of_log) for row in operations]
     slow = sorted(range(len(operations)), key=lambda i: (-took[i], i))
     bad = sorted(
-        (i for i in slow if str(operations[i].status) in BAD), key=lambda i: (not known(operations[i].job), -took[i], i)
+        (i for i in slow if str(operations[i].status) in FAILED),
+        key=lambda i: (not known(operations[i].job), -took[i], i),
     )
     order: dict[int, None] = {}
     for turn in range(len(operations)):
