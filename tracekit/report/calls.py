@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.report import hostside
 from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
 from tracekit.report.scale import percent
@@ -125,6 +126,8 @@ def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> 
     before = "≤ " if any(str(row.ends) == "before" for row in group) else ""
     if any(str(row.status) == "orphan" for row in group):
         notes.append("beginning not in the log")
+    if len(group) == 1 and hostside.note(first):
+        notes.append(hostside.note(first))
     own = [seconds(row.self_time) for row in group]
     return Node(
         name=span_name(first, 120),

@@ -12,9 +12,10 @@ from tracekit import frames
 from tracekit.report import answers, figures, ledger, overall, summary, topology, verdict
 from tracekit.report.figures import Point
 from tracekit.report.log import Log
-from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Segment, Table, Verdict
+from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Table, Verdict
 from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail
 from tracekit.report.scale import stacked
+from tracekit.report.shapes import Segment
 from tracekit.report.words import clock, count, duration, known, seconds, stamp, text, words
 
 if TYPE_CHECKING:

@@ -16,21 +16,13 @@ from tracekit.report.shapes import (
     CriticalPath,
     Flow,
     HeatMap,
+    HostSide,
+    Segment,
     StateChange,
     Ticket,
     Topology,
 )  # fmt: skip
 from tracekit.report.words import Category
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One piece of a stacked bar."""
-
-    css: str  # c-<category>
-    x: str
-    width: str
-    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,7 +172,7 @@ class Command:
     sent: str
     waited: str  # from scheduled to sent
     time: str  # from sent to the answer
-    on_host: str
+    on_host: HostSide | None
     result: str
     failed: bool
 
@@ -191,6 +183,8 @@ class Commands:
 
     rows: tuple[Command, ...]
     left_out: str
+    total: HostSide | None = None  # of all of which an agent's log tells
+    missing: tuple[str, ...] = ()  # what agents' logs would add
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tracekit.report.model import Segment, Tick
+from tracekit.report.model import Tick
+from tracekit.report.shapes import Segment
 from tracekit.report.words import between, duration, words
 
 

@@ -13,9 +13,11 @@ from typing import Any
 import pandas as pd
 
 from tracekit.build.critical import Step
+from tracekit.report import hostside
 from tracekit.report.log import Log
-from tracekit.report.model import Bar, Lane, Segment, Tick, Timeline
+from tracekit.report.model import Bar, Lane, Tick, Timeline
 from tracekit.report.scale import Axis, percent, ticks
+from tracekit.report.shapes import Segment
 from tracekit.report.words import between, clock, count, duration, known, text
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
@@ -197,7 +199,9 @@ def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
     else:
         sign = "≤ " if str(row.ends) == "before" else ""
         window, took = f"{clock(row.start)} – {sign}{clock(row.end)}", f" ({sign}{duration(seconds_of(row))})"
-    title = _with_lines(f"{'failed: ' if failed else ''}{name} · {window}{took}", row, log)
+    told = hostside.note(row)
+    said = f"{'failed: ' if failed else ''}{name} · {window}{took}" + (f" · {told}" if told else "")
+    title = _with_lines(said, row, log)
     return Mark(
         KIND_CSS.get(str(row.kind), f"k-{row.kind}"),
         axis.at(row.start),
