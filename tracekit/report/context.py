@@ -16,7 +16,7 @@ from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, 
 from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail
 from tracekit.report.scale import stacked
 from tracekit.report.shapes import Segment
-from tracekit.report.words import clock, count, duration, known, seconds, stamp, text, words
+from tracekit.report.words import clock, count, duration, known, seconds, text, words
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
@@ -156,10 +156,6 @@ def _row(row: Any, bars: dict[str, tuple[Segment, ...]], hrefs: dict[str, str]) 
         queue=said[1],
         run=said[2],
         wall=said[3] or "unknown",
-        sort=(
-            stamp(row.submitted) if known(row.submitted) else "",
-            *("" if value is None else f"{value:.6f}".rstrip("0").rstrip(".") for value in times),
-        ),  # type: ignore[arg-type]
         segments=bars.get(str(row.operation), ()),
         status=str(row.status),
         error=text(row.error, 160),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tracekit.report.glossary import Entities, Unknown
 from tracekit.report.shapes import (
     Causes,
     CommandTime,
@@ -36,6 +37,7 @@ class Bar:
     height: int
     label: str
     place: str  # in, after, before, none: where the label stands
+    label_x: str  # of a label outside its bar
     title: str
     open_end: bool = False
     failed: bool = False
@@ -208,6 +210,7 @@ class Lines:
     gap: str
     tail: tuple[LogLine, ...]
     total: str
+    file: str  # that a line number alone is of
 
 
 @dataclass(frozen=True)
@@ -271,7 +274,6 @@ class Row:
     queue: str
     run: str
     wall: str
-    sort: tuple[str, str, str, str, str]  # submitted, sync, queue, run, wall as numbers
     segments: tuple[Segment, ...]
     status: str
     error: str
@@ -366,6 +368,8 @@ class Coverage:
     files_left_out: str
     facts: tuple[Fact, ...]
     quality: tuple[QualityRow, ...]
+    unknown: Unknown | None = None
+    entities: Entities | None = None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def stacked(intervals: Iterable[tuple[str, float]]) -> tuple[Segment, ...]:
         if value <= 0 or total <= 0:
             continue
         width = value / total * 100
-        segments.append(Segment(f"c-{entry.key}", percent(x), percent(width), f"{entry.label} {duration(value)}"))
+        segments.append(Segment(f"c-{entry.key}", f"{x:.2f}", f"{width:.2f}", f"{entry.label} {duration(value)}"))
         x += width
     return tuple(segments)
 

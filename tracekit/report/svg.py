@@ -184,7 +184,7 @@ def _ledger_mark(group: Sequence[Any], log: Log, axis: Axis) -> Mark:
     window = f"{clock(first.start)} – {clock(last.end)} ({duration(between(first.start, last.end))})"
     lines = log.brief(first.first_record, last.last_record)
     title = " · ".join(part for part in (f"{category}: {owner}", window, lines) if part)
-    return Mark(css, start, end, log.names.short(owner), title)
+    return Mark(css, start, end, log.names.short(owner), log.names.short(title))
 
 
 def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
@@ -261,10 +261,11 @@ def _lane(label: str, marks: Sequence[Mark], top: int) -> Lane | None:
         if row == len(ends):
             ends.append(0.0)
         ends[row] = right
+        beside = percent(mark.start if place == "before" else mark.end)
         bars.append(
             Bar(
                 mark.css, percent(mark.start), percent(mark.end - mark.start), top + row * ROW, BAR, mark.label,
-                place, mark.title, mark.open_end, mark.failed, mark.edge,
+                place, beside, mark.title, mark.open_end, mark.failed, mark.edge,
             )
         )  # fmt: skip
     note = f"{lost} not drawn: more than {MAX_ROWS} at once" if lost else ""
