@@ -15,7 +15,7 @@ import pytest
 
 import report_factory as factory
 from tracekit import report
-from tracekit.report import context, glossary, page, svg, text, words
+from tracekit.report import context, glossary, page, svg, terminal, text, words
 from tracekit.report.model import Detail, PageContext
 
 
@@ -438,6 +438,25 @@ def test_contexts_are_frozen_and_hold_no_frames(typical: tuple[str, PageContext]
     walk(typical[1])
     with pytest.raises(dataclasses.FrozenInstanceError):
         typical[1].title = "x"  # type: ignore[misc]
+
+
+def test_a_join_that_had_several_candidates_is_marked() -> None:
+    maker = factory.Maker()
+    factory.deploy(maker)
+    factory.requests(maker, 1)
+    maker.rows["operations"][0]["doubts"] = "a wait fits two holders: job-12, job-14; <b>a line fits two runs"
+    trace = maker.trace()
+    html, made = _made(trace)
+    assert shown(made, "job-43").doubts == ("a wait fits two holders: job-12, job-14", "<b>a line fits two runs")
+    assert [bool(row.doubts) for row in made.table.rows] == [True, False]
+    assert html.count("? ambiguous</span>") == 1
+    assert "More than one join was possible:</b> a wait fits two holders: job-12, job-14; &lt;b&gt;a line fits" in html
+    assert terminal.tree_text(trace, "job-43").splitlines()[:2] == [
+        "? a wait fits two holders: job-12, job-14",
+        "? <b>a line fits two runs",
+    ]
+    table = terminal.operations_table(trace, trace.operations).splitlines()
+    assert [line.endswith("? succeeded") for line in table] == [False, True, False]
 
 
 # --- what stands at the end -------------------------------------------------------------------------------------

@@ -91,6 +91,7 @@ OPERATIONS: Mapping[str, str] = {
     "run": SPAN_OF_TIME,
     "status": NAME,
     "error": TEXT,
+    "doubts": TEXT,  # joins of it for which there were several candidates, sentences joined by "; "
     "server": NAME,
 }
 STATUS = ("succeeded", "failed", "cancelled", "unfinished", "unknown")

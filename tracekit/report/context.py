@@ -13,7 +13,7 @@ from tracekit.report import answers, figures, ledger, overall, summary, topology
 from tracekit.report.figures import Point
 from tracekit.report.log import Log
 from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Table, Verdict
-from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail
+from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail, doubts
 from tracekit.report.scale import stacked
 from tracekit.report.shapes import Segment
 from tracekit.report.words import clock, count, duration, known, seconds, text, words
@@ -159,6 +159,7 @@ def _row(row: Any, bars: dict[str, tuple[Segment, ...]], hrefs: dict[str, str]) 
         segments=bars.get(str(row.operation), ()),
         status=str(row.status),
         error=text(row.error, 160),
+        doubts="; ".join(doubts(row)),
     )
 
 

@@ -258,6 +258,7 @@ class Detail:
     flow: Flow | None = None
     states: tuple[StateChange, ...] = ()
     ticket: Ticket | None = None
+    doubts: tuple[str, ...] = ()  # joins for which there were several candidates
 
 
 @dataclass(frozen=True)
@@ -277,6 +278,7 @@ class Row:
     segments: tuple[Segment, ...]
     status: str
     error: str
+    doubts: str = ""  # joins for which there were several candidates
 
 
 @dataclass(frozen=True)

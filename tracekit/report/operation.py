@@ -95,8 +95,14 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         path=path.view(steps, parts.table, by_number, log),
         flow=drawn,
         states=flow.states(parts.spans, log),
+        doubts=doubts(operation),
     )
     return replace(made, ticket=Ticket(ticket.markdown(made), drawn.mermaid if drawn else ""))
+
+
+def doubts(operation: Any) -> tuple[str, ...]:
+    """The sentences of `doubts`, one for each join that had several candidates."""
+    return tuple(text(operation.doubts, 2000).split("; ")) if known(operation.doubts) else ()
 
 
 def anchor(operation: str) -> str:
