@@ -16,7 +16,7 @@ from tracekit.read.files import Source, Sources
 
 DAY = pd.Timestamp("2026-08-01 12:00:37.000")
 PATH = "logs/management-server.log"
-HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}\u202e\x00\x1b[31mred\' onload="x"'
+HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7013}}\u202e\x00\x1b[31mred\' onload="x"'
 
 
 def at(seconds: float) -> pd.Timestamp:
@@ -32,7 +32,11 @@ class Maker:
     line: int = 1
     rows: dict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: {
-            name: [] for name in ("records", "spans", "operations", "jobs", "commands", "ledger", "findings", "quality")
+            name: []
+            for name in (
+                *("records", "spans", "operations", "jobs", "commands", "ledger", "findings", "quality"),
+                *("entities", "unknown"),
+            )
         }
     )
 
@@ -360,6 +364,10 @@ def hostile(maker: Maker, begin: float = 45.0) -> None:
             "advice": HOSTILE,
         }
     )
+    maker.rows["entities"].append({"kind": "vm", "id": 66, "uuid": HOSTILE, "name": HOSTILE, "count": 1})
+    maker.rows["unknown"].append(
+        {"template": HOSTILE, "count": 1, "level": "WARN", "logger": HOSTILE, "example": HOSTILE, "where": HOSTILE}
+    )
     maker.rows["quality"].append(
         {"counter": HOSTILE, "severity": "warning", "count": 3, "example": HOSTILE, "where": HOSTILE}
     )
@@ -375,6 +383,17 @@ def typical() -> SimpleNamespace:
     requests(maker)
     failed(maker)
     unfinished(maker)
+    maker.rows["entities"] += [
+        {"kind": "host", "id": 1, "uuid": "2cc7a860-3782-4710-b05f-7b8c1aac4294", "name": "kvm1", "count": 12},
+        {"kind": "vm", "id": 3, "uuid": None, "name": "i-2-3-VM", "count": 4},
+        {"kind": "vm", "id": 4, "uuid": None, "name": None, "count": 1},
+    ]
+    maker.rows["unknown"].append(
+        {
+            "template": "Bridge <*> is gone", "count": 7, "level": "WARN", "logger": "Bridges",
+            "example": "Bridge cloudbr0 is gone", "where": f"{PATH}:77",
+        }
+    )  # fmt: skip
     maker.rows["quality"].append(
         {"counter": "time goes back", "severity": "note", "count": 4, "example": "by 12 ms", "where": f"{PATH}:120"}
     )

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from generator.reading import grammars_once
+from tracekit.report.context import from_trace
+from tracekit.report.page import render
 from tracekit.schema import COMMANDS, LEDGER, RECORDS, check, check_spans
 from tracekit.trace import Trace, read_trace
 
@@ -118,6 +120,72 @@ def test_the_hosts_time_is_split_on_one_clock(alone: Trace, host: str, healthy: 
         assert shares["host_wait_ms"] == 5
         assert shares["wire_ms"] == 7
         assert shares["execution_ms"] == pytest.approx((command.answered - command.sent) / pd.Timedelta(1, "ms") - 12)
+
+
+# What an agent at DEBUG writes of a command for a router, in the order of VirtualRoutingResource's statements.
+ROUTER = (
+    "{locked} DEBUG [kvm.resource.LibvirtComputingResource] (AgentRequest-Handler-{thread}:[]) (logid:{logid}) "
+    "Preparing the router\n"
+    "{configured} DEBUG [resource.virtualnetwork.VirtualRoutingResource] (AgentRequest-Handler-{thread}:[]) "
+    "(logid:{logid}) Transforming com.cloud.agent.api.routing.DhcpEntryCommand to ConfigItems\n"
+    "{configured} DEBUG [resource.virtualnetwork.VirtualRoutingResource] (AgentRequest-Handler-{thread}:[]) "
+    "(logid:{logid}) Processing ScriptConfigItem, executing update_config.py vm_dhcp_entry.json took 21ms\n"
+)
+
+
+def test_the_wait_for_a_routers_lock_ends_with_the_first_line_behind_it(
+    alone: Trace, healthy: Path, tmp_path: Path
+) -> None:
+    command = next(alone.commands[alone.commands["command"] == "DhcpEntryCommand"].dropna(subset=["span"]).itertuples())
+    begun = command.sent + pd.Timedelta(4, "ms")
+    values = {
+        "received": stamp(command.sent + pd.Timedelta(1, "ms")), "begun": stamp(begun), "thread": 2,
+        "locked": stamp(begun + pd.Timedelta(17, "ms")), "configured": stamp(begun + pd.Timedelta(20, "ms")),
+        "answered": stamp(command.answered), "logid": "01020304", "host": command.host, "seq": command.seq,
+    }  # fmt: skip
+    head, work = REQUEST.rsplit("{begun}", 1)
+    assert "on its way" in work
+    path = tmp_path / "agent.log"
+    path.write_text("".join(part.format(**values) for part in (head, ROUTER, ANSWER)))
+    trace = read_trace([str(healthy), str(path)])
+    shares = trace.spans.at[command.span, "attributes"]
+    assert (shares["wire_ms"], shares["host_wait_ms"], shares["router_lock_ms"], shares["in_router_ms"]) == (
+        1,
+        3,
+        17,
+        21,
+    )
+    parts = sum(shares[name] for name in ("wire_ms", "host_wait_ms", "router_lock_ms", "execution_ms"))
+    assert parts == (command.answered - command.sent) / pd.Timedelta(1, "ms")
+
+
+@pytest.mark.parametrize(("given", "debug", "why"), [(False, True, "not given"), (True, False, "no requests")])
+def test_it_is_said_why_a_command_is_not_split(
+    given: bool, debug: bool, why: str, alone: Trace, host: str, healthy: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "agent.log"
+    path.write_text(agent_log(alone, host, pd.Timedelta(0), debug=debug))
+    trace = read_trace([str(healthy), *([str(path)] if given else [])])
+    mine = trace.commands[(trace.commands["host_name"] == host) & trace.commands["span"].notna()]
+    assert {trace.spans.at[span, "attributes"].get("unsplit") for span in mine["span"]} == {why}
+    detail = next(detail for detail in from_trace(trace).details if detail.commands.rows)
+    wanted = "/agent.log of " if why == "not given" else "was written at INFO"
+    (sentence,) = [sentence for sentence in detail.commands.missing if wanted in sentence]
+    assert host in sentence
+    assert "DEBUG" in sentence
+    assert detail.commands.total is None
+
+
+def test_the_page_shows_the_split_of_each_command(alone: Trace, host: str, healthy: Path, tmp_path: Path) -> None:
+    path = tmp_path / "agent.log"
+    path.write_text(agent_log(alone, host, pd.Timedelta(0)))
+    made = from_trace(read_trace([str(healthy), str(path)]))
+    rows = [row for detail in made.details for row in detail.commands.rows if row.on_host]
+    assert len(rows) > 3
+    assert {row.on_host.times[:3] for row in rows if row.on_host} == {("7 ms", "5 ms", "")}
+    html = render(made)
+    assert "on the host: wire 7 ms, agent&#39;s queue 5 ms, execution" in html
+    assert '<th scope="col" class="n">Router\'s lock</th>' in html
 
 
 def test_the_hosts_lines_belong_to_the_operation_until_the_answer(

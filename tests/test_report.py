@@ -15,7 +15,7 @@ import pytest
 
 import report_factory as factory
 from tracekit import frames, report
-from tracekit.report import context, page, svg, text, words
+from tracekit.report import context, glossary, page, svg, terminal, text, words
 from tracekit.report.model import Detail, PageContext
 from tracekit.report.verdict import ranked
 
@@ -366,8 +366,8 @@ def test_a_hostile_log_adds_no_element(bad: tuple[str, PageContext]) -> None:
     assert tags.count("script") == 3  # figure, packed plotly.js, our own
     assert "<img" not in html
     assert "<script>alert" not in html
-    assert "{{7*7}}" in html
-    assert ">49<" not in html
+    assert "{{7*7013}}" in html
+    assert "49091" not in html
 
 
 def test_a_hostile_log_says_its_controls_aloud(bad: tuple[str, PageContext]) -> None:
@@ -451,3 +451,50 @@ def test_what_is_under_way_when_the_log_ends_is_slow_only_by_its_time() -> None:
     longest = max((row for row in rows if pd.notna(row.wall)), key=lambda row: row.wall)
     assert order[0].status == "failed"
     assert order[1].operation == longest.operation
+
+
+def test_a_join_that_had_several_candidates_is_marked() -> None:
+    maker = factory.Maker()
+    factory.deploy(maker)
+    factory.requests(maker, 1)
+    maker.rows["operations"][0]["doubts"] = "a wait fits two holders: job-12, job-14; <b>a line fits two runs"
+    trace = maker.trace()
+    html, made = _made(trace)
+    assert shown(made, "job-43").doubts == ("a wait fits two holders: job-12, job-14", "<b>a line fits two runs")
+    assert [bool(row.doubts) for row in made.table.rows] == [True, False]
+    assert html.count("? ambiguous</span>") == 1
+    assert "More than one join was possible:</b> a wait fits two holders: job-12, job-14; &lt;b&gt;a line fits" in html
+    assert terminal.tree_text(trace, "job-43").splitlines()[:2] == [
+        "? a wait fits two holders: job-12, job-14",
+        "? <b>a line fits two runs",
+    ]
+    table = terminal.operations_table(trace, trace.operations).splitlines()
+    assert [line.endswith("? succeeded") for line in table] == [False, True, False]
+
+
+# --- what stands at the end -------------------------------------------------------------------------------------
+
+
+def test_messages_that_no_rule_reads_are_listed_with_the_command_that_drafts_rules(
+    typical: tuple[str, PageContext],
+) -> None:
+    html, made = typical
+    view = made.coverage.unknown
+    assert view is not None
+    assert view.summary == "7 messages in 1 template"
+    assert [(row.template, row.count, row.level) for row in view.rows] == [("Bridge <*> is gone", "7", "WARN")]
+    assert "Bridge &lt;*&gt; is gone" in html
+    assert "tracekit check --unknown LOG" in html
+
+
+def test_of_entities_those_that_lines_name_most_are_listed_and_the_rest_is_counted() -> None:
+    maker = factory.Maker()
+    maker.rows["entities"] += [
+        {"kind": "vm", "id": i, "name": f"i-2-{i}-VM", "count": i} for i in range(1, glossary.MAX_ENTITIES + 6)
+    ] + [{"kind": "volume", "id": 1, "count": 3}]
+    view = glossary.entities(maker.trace().entities)
+    assert view is not None
+    assert [row.id for row in view.rows] == [str(i) for i in range(6, glossary.MAX_ENTITIES + 6)]
+    assert view.left_out.startswith(
+        "5 entities that fewer lines name left out; 1 number without a uuid or a name left out; tracekit export"
+    )

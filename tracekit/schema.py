@@ -91,7 +91,7 @@ OPERATIONS: Mapping[str, str] = {
     "run": SPAN_OF_TIME,
     "status": NAME,
     "error": TEXT,
-    "doubts": TEXT,  # joins that had two possible ends, in sentences; null where there was none
+    "doubts": TEXT,  # joins that had two possible ends, sentences joined by "; "; null where there was none
     "server": NAME,
 }
 STATUS = ("succeeded", "failed", "cancelled", "unfinished", "unknown")

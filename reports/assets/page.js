@@ -14,31 +14,41 @@
     Array.prototype.forEach.call(document.querySelectorAll(selector), work);
   }
 
-  /* Table of operations: sort by a column, filter by words. */
+  /* A duration as the page writes it, in seconds: 252 ms, 5.98 s, 12 min 03 s, 1 h 02 min. */
+  var UNITS = { h: 3600, min: 60, s: 1, ms: 1e-3, "µs": 1e-6 };
+
+  function seconds(text) {
+    var sum = 0;
+    text.replace(/,/g, "").replace(/([0-9.]+) (h|min|s|ms|µs)/g, function (whole, value, unit) { sum += value * UNITS[unit]; });
+    return text.charAt(0) === "−" ? -sum : sum;
+  }
+
+  /* Tables: sort by a column, filter by words. */
   function sortable(table) {
     var body = table.tBodies[0];
     var heads = Array.prototype.slice.call(table.tHead.rows[0].cells);
-    function key(row, column) {
-      var cell = row.cells[column];
-      var given = cell.getAttribute("data-s");
-      return given === null ? cell.textContent.trim() : given;
+    Array.prototype.forEach.call(body.rows, function (row, place) { row.place = place; });
+    function key(row, column, order) {
+      var text = row.cells[column].textContent.trim();
+      if (text === "" || text === "unknown") { return ""; }
+      return order === "given" ? row.place : order === "time" ? seconds(text) : order === "number" ? Number(text.replace(/,/g, "")) : text;
     }
     function sort(column) {
       var head = heads[column];
       var down = head.getAttribute("aria-sort") === "descending";
-      var numeric = head.classList.contains("n");
-      var rows = Array.prototype.map.call(body.rows, function (row) { return [key(row, column), row]; });
+      var order = head.getAttribute("data-order");
+      var rows = Array.prototype.map.call(body.rows, function (row) { return [key(row, column, order), row]; });
       rows.sort(function (a, b) {
         if (a[0] === "" || b[0] === "") { return (a[0] === "") - (b[0] === ""); }
-        var order = numeric ? Number(a[0]) - Number(b[0]) : a[0].localeCompare(b[0], "en", { numeric: true });
-        return down ? order : -order;
+        var difference = order ? a[0] - b[0] : a[0].localeCompare(b[0], "en", { numeric: true });
+        return (down ? difference : -difference) || a[1].place - b[1].place;
       });
       heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
       head.setAttribute("aria-sort", down ? "ascending" : "descending");
       rows.forEach(function (pair) { body.appendChild(pair[1]); });
     }
     heads.forEach(function (head, column) {
-      if (head.textContent === "Where the time went") { return; }
+      if (head.getAttribute("data-order") === "none") { return; }
       var button = make("button", head.textContent, { type: "button" });
       button.addEventListener("click", function () { sort(column); });
       head.textContent = "";
@@ -200,9 +210,9 @@
 
   var table = document.getElementById("ops");
   if (table) { filterable(table, "job, command, VM, account, status, error", table.parentNode); sortable(table); }
-  each(".log-lines", function (lines) {
-    var shown = lines.querySelector("table");
-    filterable(shown, "thread, level, words of a line", shown.parentNode);
+  each(".filtered", function (part) {
+    var shown = part.querySelector("table");
+    filterable(shown, part.getAttribute("data-hint"), shown.parentNode);
   });
   each("pre.copy", copyable);
   each(".timeline", zoomable);

@@ -19,7 +19,9 @@ from tracekit.build.hosts import (
     count_offsets,
     host_events,
     host_shares,
+    unsplit,
     with_host_times,
+    with_router_times,
 )
 from tracekit.build.jobs import build_jobs, job_events
 from tracekit.build.ledger import build_ledger, count_unlogged
@@ -98,6 +100,8 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     count_offsets(commands, told, quality)
     count_missing(sent, records, quality)
     on_host, at_command = assign_host_lines(records, told, commands, drafts.table)
+    commands = with_router_times(commands, told, records, parsed.events, at_command)
+    commands["unsplit"] = unsplit(commands, told, sent, records)
     beside = on_host.fillna(logged_operations(records, logged, drafts.of_run))
     records["operation"] = records["operation"].where(records["operation"].notna(), beside)
     jobs["operation"] = look_up(jobs["job"], drafts.of_job)

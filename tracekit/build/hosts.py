@@ -18,6 +18,7 @@ from tracekit.read.files import Sources
 
 KEY = ["HOST", "SEQ"]
 REQUEST, BEGIN, ANSWER = "host.request", "host.command", "host.answer"
+ROUTER, ITEM = "host.router", "host.item"
 AGENT = "agent"
 LATE = pd.Timedelta(60, "s")  # what a handler's thread prints this long after the job's end is of other work
 APART = pd.Timedelta(1, "s")  # clocks that differ by more are worth a warning
@@ -106,6 +107,48 @@ def busy_with(mine: pd.DataFrame, told: pd.DataFrame, commands: pd.DataFrame) ->
     return busy.astype("Int64")
 
 
+def with_router_times(
+    commands: pd.DataFrame, told: pd.DataFrame, records: pd.DataFrame, events: Events, at_command: pd.Series[Any]
+) -> pd.DataFrame:
+    """`commands` with router_lock, what each waited at most for the lock of its router, and in_router_ms, what the
+    router's scripts took. `at_command`: row of `commands` by record.
+
+    The agent says nothing before it has the lock: the first line after a command's beginning is behind it.
+    """
+    made = events.meaning(ROUTER, ITEM).set_index("record")
+    configured = made.index[made["means"] == ROUTER]
+    mine = records.loc[records["component"] == AGENT, ["source", "thread", "ts"]]
+    means = told.set_index("record")["means"].reindex(mine.index)
+    thread = [mine["source"], mine["thread"]]
+    turn = means.notna().groupby(thread, observed=True).cumsum()
+    known = pd.Series(mine.index.isin(configured), index=mine.index).groupby([*thread, turn], observed=True)
+    waited = mine["ts"].groupby(thread, observed=True).shift(-1) - mine["ts"]
+    waited = waited[(means == BEGIN) & known.transform("any")]
+    lock = waited.groupby(at_command.reindex(waited.index)).sum()
+    items = made.loc[made["means"] == ITEM, "MILLIS"]
+    work = items.groupby(at_command.reindex(items.index)).sum()
+    return commands.assign(router_lock=lock.reindex(commands.index), in_router_ms=work.reindex(commands.index))
+
+
+def unsplit(commands: pd.DataFrame, told: pd.DataFrame, sent: pd.DataFrame, records: pd.DataFrame) -> pd.Series[Any]:
+    """Why the time of a command at a host with an agent of its own cannot be split: "not given", the agent's log;
+    "no requests" in it, as at INFO; "not covered", this command. Null where it can, and where there is no such agent.
+    """
+    name = commands["host_name"].astype("object")
+    given = set(records.loc[records["component"] == AGENT, "server"].dropna().astype("str"))
+    why = pd.Series("not covered", index=commands.index, dtype="object")
+    why[~name.isin(set(told["server"].dropna().astype("str")))] = "no requests"
+    why[~name.isin(given)] = "not given"
+    return why.where(name.isin(agents(sent)) & commands["host_answered"].isna(), None)
+
+
+def agents(sent: pd.DataFrame) -> set[str]:
+    """Hosts that commands are sent to, those left out that the server itself plays."""
+    inside = sent.loc[sent["means"] == "command.execute", "HOST_NAME"].dropna()
+    asked = sent.loc[sent["means"] == "command.send", "HOST_NAME"].dropna()
+    return set(asked) - set(inside)
+
+
 def by_logid(lines: pd.DataFrame, drafts: pd.DataFrame) -> pd.Series[Any]:
     """Operation whose job's uuid begins with the logid of each line, where the line lies in its time."""
     table = drafts.dropna(subset=["uuid"]).assign(short=lambda t: t["uuid"].str[:8], operation=lambda t: t.index)
@@ -115,19 +158,25 @@ def by_logid(lines: pd.DataFrame, drafts: pd.DataFrame) -> pd.Series[Any]:
     return look_up(lines["logid"], table["operation"]).astype("object").where(inside, None)
 
 
-def host_shares(command: Any) -> dict[str, float]:
-    """Milliseconds that a command spent on the wire, waiting for a thread of the agent, and in execution.
+def host_shares(command: Any) -> dict[str, float | str]:
+    """Milliseconds that a command spent on the wire, waiting for a thread of the agent, waiting for the lock of its
+    router at most, and in execution, in_router_ms of it by the router's scripts.
 
-    Each is a difference on one clock. Empty where the host's log does not tell.
+    Each is a difference on one clock. Where the host's log does not tell, `unsplit` says why.
     """
     if pd.isna(command.host_received) or pd.isna(command.host_answered):
-        return {}
+        return {"unsplit": command.unsplit} if pd.notna(command.unsplit) else {}
     at_host = command.host_answered - command.host_received
     begun = command.host_begun if pd.notna(command.host_begun) else command.host_received
-    made = {
+    lock = command.router_lock if pd.notna(command.router_lock) else pd.Timedelta(0)
+    made: dict[str, float | str] = {
         "host_wait_ms": in_ms(begun - command.host_received),
-        "execution_ms": in_ms(command.host_answered - begun),
+        "execution_ms": in_ms(command.host_answered - begun - lock),
     }
+    if pd.notna(command.router_lock):
+        made["router_lock_ms"] = in_ms(lock)
+    if pd.notna(command.in_router_ms):
+        made["in_router_ms"] = float(command.in_router_ms)
     if pd.notna(command.sent) and pd.notna(command.answered):
         made["wire_ms"] = in_ms(command.answered - command.sent - at_host)
     return made
@@ -163,10 +212,8 @@ def count_offsets(commands: pd.DataFrame, told: pd.DataFrame, quality: Collector
 
 def count_missing(sent: pd.DataFrame, records: pd.DataFrame, quality: Collector) -> None:
     """Hosts with an agent of their own whose log was not given, and what it would add."""
-    inside = sent.loc[sent["means"] == "command.execute", "HOST_NAME"].dropna()  # executed by the server itself
-    asked = sent.loc[sent["means"] == "command.send", "HOST_NAME"].dropna()
     given = records.loc[records["component"] == AGENT, "server"].dropna().astype("str")
-    missing = sorted(set(asked) - set(inside) - set(given))
+    missing = sorted(agents(sent) - set(given))
     if missing:
         quality.add(
             "hosts without their agent's log",

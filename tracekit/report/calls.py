@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.report import hostside
 from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
-from tracekit.report.scale import percent
 from tracekit.report.svg import span_name
 from tracekit.report.words import between, count, duration, known, seconds
 
@@ -125,6 +125,8 @@ def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> 
     before = "≤ " if any(str(row.ends) == "before" for row in group) else ""
     if any(str(row.status) == "orphan" for row in group):
         notes.append("beginning not in the log")
+    if len(group) == 1 and hostside.note(first):
+        notes.append(hostside.note(first))
     own = [seconds(row.self_time) for row in group]
     return Node(
         name=span_name(first, 120),
@@ -132,8 +134,8 @@ def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> 
         kind="" if str(first.kind) == "call" else str(first.kind),
         time="open" if is_open else before + duration(sum(times)),
         own="" if any(value is None for value in own) else duration(sum(value or 0.0 for value in own)),
-        x=percent(begin),
-        width=percent(max(reach - begin, 0.0)),
+        x=f"{begin:.1f}",
+        width=f"{max(reach - begin, 0.0):.1f}",
         note=", ".join(notes),
         lines=log.near(first.first_record, last.last_record),
         failed=any(str(row.status) == "error" for row in group),

@@ -12,10 +12,11 @@ from tracekit import frames
 from tracekit.report import answers, figures, ledger, overall, summary, topology, verdict
 from tracekit.report.figures import Point
 from tracekit.report.log import Log
-from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Segment, Table, Verdict
-from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail
+from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Table, Verdict
+from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail, doubts
 from tracekit.report.scale import stacked
-from tracekit.report.words import clock, count, duration, known, seconds, stamp, text, words
+from tracekit.report.shapes import Segment
+from tracekit.report.words import clock, count, duration, known, seconds, text, words
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
@@ -155,13 +156,10 @@ def _row(row: Any, bars: dict[str, tuple[Segment, ...]], hrefs: dict[str, str]) 
         queue=said[1],
         run=said[2],
         wall=said[3] or "unknown",
-        sort=(
-            stamp(row.submitted) if known(row.submitted) else "",
-            *("" if value is None else f"{value:.6f}".rstrip("0").rstrip(".") for value in times),
-        ),  # type: ignore[arg-type]
         segments=bars.get(str(row.operation), ()),
         status=str(row.status),
         error=text(row.error, 160),
+        doubts="; ".join(doubts(row)),
     )
 
 

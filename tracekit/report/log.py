@@ -86,8 +86,11 @@ class Log:
         said = self.span(first, last)
         return said.removeprefix(f"{self._usual}:") if self._usual else said
 
-    def line(self, record: int, limit: int = TEXT_LIMIT) -> LogLine:
-        """One record for the page: its message alone, first line only, cut at `limit` characters."""
+    def line(self, record: int, limit: int = TEXT_LIMIT, *, brief: bool = False) -> LogLine:
+        """One record for the page: its message alone, first line only, cut at `limit` characters.
+
+        `brief` says its place as `near` does.
+        """
         offset, length, message = (int(self._numbers[name][record]) for name in ("offset", "length", "message"))
         whole = self._sources.text(_Place(self._paths[self._source[record]], offset, length))
         first, *more = whole[message:].splitlines() or [""]
@@ -96,7 +99,7 @@ class Log:
         if more:
             notes.append(f"+{count(len(more), 'line')}")
         return LogLine(
-            where=self.where(record),
+            where=self.near(record, record) if brief else self.where(record),
             time=clock(self._time.iat[record]),
             level=text(self._level[record]),
             thread=text(self._thread[record], 48),
@@ -110,9 +113,9 @@ class Log:
         rows = self.rows(operation)
         total = count(len(rows), "record")
         if len(rows) <= head + tail + 5:  # a gap of a handful saves nothing
-            return Lines(self._all(rows), "", (), total)
+            return Lines(self._all(rows), "", (), total, self._usual)
         gap = count(len(rows) - head - tail, "record") + " left out here"
-        return Lines(self._all(rows[:head]), gap, self._all(rows[-tail:]), total)
+        return Lines(self._all(rows[:head]), gap, self._all(rows[-tail:]), total, self._usual)
 
     def first_bad(self, operation: str) -> int | None:
         """The first record of an operation at WARN or above, in the log's order."""
@@ -122,7 +125,7 @@ class Log:
         return None
 
     def _all(self, rows: Iterable[np.intp]) -> tuple[LogLine, ...]:
-        return tuple(self.line(int(row)) for row in rows)
+        return tuple(self.line(int(row), brief=True) for row in rows)
 
 
 def short_names(paths: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tracekit.report.glossary import Entities, Unknown
 from tracekit.report.shapes import (
     Causes,
     CommandTime,
@@ -16,21 +17,13 @@ from tracekit.report.shapes import (
     CriticalPath,
     Flow,
     HeatMap,
+    HostSide,
+    Segment,
     StateChange,
     Ticket,
     Topology,
 )  # fmt: skip
 from tracekit.report.words import Category
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One piece of a stacked bar."""
-
-    css: str  # c-<category>
-    x: str
-    width: str
-    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,7 @@ class Bar:
     height: int
     label: str
     place: str  # in, after, before, none: where the label stands
+    label_x: str  # of a label outside its bar
     title: str
     open_end: bool = False
     failed: bool = False
@@ -180,7 +174,7 @@ class Command:
     sent: str
     waited: str  # from scheduled to sent
     time: str  # from sent to the answer
-    on_host: str
+    on_host: HostSide | None
     result: str
     failed: bool
 
@@ -191,6 +185,8 @@ class Commands:
 
     rows: tuple[Command, ...]
     left_out: str
+    total: HostSide | None = None  # of all of which an agent's log tells
+    missing: tuple[str, ...] = ()  # what agents' logs would add
 
 
 @dataclass(frozen=True)
@@ -214,6 +210,7 @@ class Lines:
     gap: str
     tail: tuple[LogLine, ...]
     total: str
+    file: str  # that a line number alone is of
 
 
 @dataclass(frozen=True)
@@ -261,6 +258,7 @@ class Detail:
     flow: Flow | None = None
     states: tuple[StateChange, ...] = ()
     ticket: Ticket | None = None
+    doubts: tuple[str, ...] = ()  # joins for which there were several candidates
 
 
 @dataclass(frozen=True)
@@ -277,10 +275,10 @@ class Row:
     queue: str
     run: str
     wall: str
-    sort: tuple[str, str, str, str, str]  # submitted, sync, queue, run, wall as numbers
     segments: tuple[Segment, ...]
     status: str
     error: str
+    doubts: str = ""  # joins for which there were several candidates
 
 
 @dataclass(frozen=True)
@@ -372,6 +370,8 @@ class Coverage:
     files_left_out: str
     facts: tuple[Fact, ...]
     quality: tuple[QualityRow, ...]
+    unknown: Unknown | None = None
+    entities: Entities | None = None
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from tracekit.frames import rows
-from tracekit.report import calls, flow, ledger, path, svg, ticket, verdict
+from tracekit.report import calls, flow, hostside, ledger, path, svg, ticket, verdict
 from tracekit.report.log import Log
 from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage
 from tracekit.report.shapes import Ticket
@@ -95,8 +95,14 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         path=path.view(steps, parts.table, by_number, log),
         flow=drawn,
         states=flow.states(parts.spans, log),
+        doubts=doubts(operation),
     )
     return replace(made, ticket=Ticket(ticket.markdown(made), drawn.mermaid if drawn else ""))
+
+
+def doubts(operation: Any) -> tuple[str, ...]:
+    """The sentences of `doubts`, one for each join that had several candidates."""
+    return tuple(text(operation.doubts, 2000).split("; ")) if known(operation.doubts) else ()
 
 
 def anchor(operation: str) -> str:
@@ -166,13 +172,19 @@ def _said(key: str, value: object, log: Log) -> str:
 def commands(rows: Sequence[Any], spans: Sequence[Any], log: Log) -> Commands:
     """The agent commands in the order in which they were sent; the shortest are left out beyond MAX_COMMANDS."""
     failed = {row.span for row in spans if str(row.status) == "error"}
+    told = {int(row.span): hostside.attributes_of(row) for row in spans if str(row.kind) == "command"}
     longest = sorted(range(len(rows)), key=lambda i: (-(verdict.answer_time(rows[i]) or 0.0), i))[:MAX_COMMANDS]
-    shown = tuple(_command(rows[i], failed, log) for i in sorted(longest))
+    shown = tuple(_command(rows[i], failed, told, log) for i in sorted(longest))
     lost = len(rows) - len(shown)
-    return Commands(shown, f"{count(lost, 'shorter command')} left out" if lost else "")
+    return Commands(
+        shown,
+        f"{count(lost, 'shorter command')} left out" if lost else "",
+        hostside.total(list(told.values())),
+        hostside.missing(rows, told),
+    )
 
 
-def _command(row: Any, failed: set[int], log: Log) -> Command:
+def _command(row: Any, failed: set[int], told: Mapping[int, Mapping[str, Any]], log: Log) -> Command:
     host = text(row.host_name, 120) or (f"host {number(row.host)}" if known(row.host) else "unknown")
     waited = between(row.scheduled, row.sent)
     said = [text(row.result, 60), text(row.details, 200)]
@@ -184,7 +196,7 @@ def _command(row: Any, failed: set[int], log: Log) -> Command:
         sent=clock(row.sent),
         waited=duration(waited) if waited else "",
         time=duration(verdict.answer_time(row)) if known(row.sent) else "unknown",
-        on_host=duration(between(row.host_received, row.host_answered)) if known(row.host_answered) else "",
+        on_host=hostside.split(told.get(int(row.span), {})) if known(row.span) else None,
         result=": ".join(part for part in said if part) or "no answer logged",
         failed=known(row.span) and int(row.span) in failed,
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tracekit.report.model import Segment, Tick
+from tracekit.report.model import Tick
+from tracekit.report.shapes import Segment
 from tracekit.report.words import between, duration, words
 
 
@@ -55,7 +56,7 @@ def stacked(intervals: Iterable[tuple[str, float]]) -> tuple[Segment, ...]:
         if value <= 0 or total <= 0:
             continue
         width = value / total * 100
-        segments.append(Segment(f"c-{entry.key}", percent(x), percent(width), f"{entry.label} {duration(value)}"))
+        segments.append(Segment(f"c-{entry.key}", f"{x:.2f}", f"{width:.2f}", f"{entry.label} {duration(value)}"))
         x += width
     return tuple(segments)
 

@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Segment:
+    """One piece of a stacked bar."""
+
+    css: str  # c-<category>
+    x: str
+    width: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
 class PathStep:
     """One stretch of the critical path."""
 
@@ -113,6 +123,15 @@ class Topology:
     links: tuple[Link, ...]
     left_out: str
     description: str
+
+
+@dataclass(frozen=True)
+class HostSide:
+    """The time of agent commands on the way, in the agent's queue, before a router's lock, and at work."""
+
+    times: tuple[str, ...]  # "" where it is not told
+    segments: tuple[Segment, ...]
+    said: str
 
 
 @dataclass(frozen=True)

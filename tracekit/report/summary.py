@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tracekit.frames import rows
+from tracekit.report import glossary
 from tracekit.report.log import short_names
 from tracekit.report.model import CommandStat, Coverage, Fact, QualityRow, SourceFile, Tile
 from tracekit.report.verdict import BAD
@@ -91,6 +92,8 @@ def coverage(trace: Trace) -> Coverage:
             Fact("dialect", ", ".join(sorted({_dialect(file) for file in files})) or UNKNOWN),
         ),
         quality=tuple(_counter(row) for row in rows(trace.quality.rename(columns={"count": "times"}))),
+        unknown=glossary.unknown(trace.unknown),
+        entities=glossary.entities(trace.entities),
     )
 
 

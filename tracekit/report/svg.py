@@ -13,9 +13,11 @@ from typing import Any
 import pandas as pd
 
 from tracekit.build.critical import Step
+from tracekit.report import hostside
 from tracekit.report.log import Log
-from tracekit.report.model import Bar, Lane, Segment, Tick, Timeline
+from tracekit.report.model import Bar, Lane, Tick, Timeline
 from tracekit.report.scale import Axis, percent, ticks
+from tracekit.report.shapes import Segment
 from tracekit.report.words import between, clock, count, duration, known, text
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
@@ -182,7 +184,7 @@ def _ledger_mark(group: Sequence[Any], log: Log, axis: Axis) -> Mark:
     window = f"{clock(first.start)} – {clock(last.end)} ({duration(between(first.start, last.end))})"
     lines = log.brief(first.first_record, last.last_record)
     title = " · ".join(part for part in (f"{category}: {owner}", window, lines) if part)
-    return Mark(css, start, end, log.names.short(owner), title)
+    return Mark(css, start, end, log.names.short(owner), log.names.short(title))
 
 
 def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
@@ -197,7 +199,9 @@ def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
     else:
         sign = "≤ " if str(row.ends) == "before" else ""
         window, took = f"{clock(row.start)} – {sign}{clock(row.end)}", f" ({sign}{duration(seconds_of(row))})"
-    title = _with_lines(f"{'failed: ' if failed else ''}{name} · {window}{took}", row, log)
+    told = hostside.note(row)
+    said = f"{'failed: ' if failed else ''}{name} · {window}{took}" + (f" · {told}" if told else "")
+    title = _with_lines(said, row, log)
     return Mark(
         KIND_CSS.get(str(row.kind), f"k-{row.kind}"),
         axis.at(row.start),
@@ -257,10 +261,11 @@ def _lane(label: str, marks: Sequence[Mark], top: int) -> Lane | None:
         if row == len(ends):
             ends.append(0.0)
         ends[row] = right
+        beside = percent(mark.start if place == "before" else mark.end)
         bars.append(
             Bar(
                 mark.css, percent(mark.start), percent(mark.end - mark.start), top + row * ROW, BAR, mark.label,
-                place, mark.title, mark.open_end, mark.failed, mark.edge,
+                place, beside, mark.title, mark.open_end, mark.failed, mark.edge,
             )
         )  # fmt: skip
     note = f"{lost} not drawn: more than {MAX_ROWS} at once" if lost else ""

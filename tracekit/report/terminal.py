@@ -17,11 +17,15 @@ from tracekit.trace import Trace
 
 COLUMNS = ("operation", "command", "entity", "account", "submitted", "wall", "sync", "queue", "most time in", "status")
 MARKS = {"error": "\u2717", "open": "\u2026", "orphan": "?"}
+DOUBT = "? "  # before what hangs on a join for which there were several candidates
 WIDEST = 44  # characters of a column of text
 
 
 def operations_table(trace: Trace, operations: pd.DataFrame) -> str:
-    """One line an operation: what, for whom, when, how long, where the time went, how it ended."""
+    """One line an operation: what, for whom, when, how long, where the time went, how it ended.
+
+    `?` before the status says that a join of it had several candidates; `tree` says which.
+    """
     most = most_time(trace)
     cells: list[tuple[str, ...]] = [COLUMNS]
     cells += [
@@ -35,7 +39,7 @@ def operations_table(trace: Trace, operations: pd.DataFrame) -> str:
             seconds(row.sync),
             seconds(row.queue),
             most.get(row.operation, ""),
-            f"{row.status}{': ' + text(row.error) if isinstance(row.error, str) else ''}",
+            f"{DOUBT if known(row.doubts) else ''}{row.status}{': ' + text(row.error) if known(row.error) else ''}",
         )
         for row in rows(operations)
     ]
@@ -109,7 +113,13 @@ def tree_text(trace: Trace, operation: str) -> str:
         shown_rows.append(tree_row(group, depth, begin))
         inner = [child for row in group for child in children.get(row.span, [])]
         stack.extend((inside, depth + 1) for inside in reversed(folded(inner)))
-    return "\n".join(aligned(shown_rows, right={0, 1, 2}))
+    return "\n".join([*doubts(trace, operation), *aligned(shown_rows, right={0, 1, 2})])
+
+
+def doubts(trace: Trace, operation: str) -> list[str]:
+    """A line for each join of an operation that had several candidates."""
+    said = trace.operations.loc[trace.operations["operation"] == operation, "doubts"].dropna()
+    return [f"{DOUBT}{shown(sentence)}" for whole in said for sentence in str(whole).split("; ")]
 
 
 def critical_text(trace: Trace, operation: str) -> str:

@@ -50,6 +50,7 @@ class Words:
     start: str
     running: str
     system: str  # pattern of the names of routers and system VMs
+    unsplit: Mapping[str, str]  # why a command's time at a host cannot be split, as a sentence
     kept: tuple[str, ...]  # patterns of names that need no stand-in
 
 
@@ -66,6 +67,7 @@ def words() -> Words:
         read["causes"],
         forms,
         **_machines(read["machines"]),
+        unsplit=read["unsplit"],
         kept=tuple(read["redact"]["kept"]),
     )
 

@@ -1,0 +1,112 @@
+"""What the end of the page lists: messages that no rule reads, and the ids, uuids and names of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tracekit.frames import rows
+from tracekit.report.words import count, known, number, text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_TEMPLATES = 40
+MAX_ENTITIES = 400
+HINT = "tracekit check --unknown LOG"
+EXPORT = "tracekit export LOG --to csv -o FOLDER"
+
+
+@dataclass(frozen=True)
+class Template:
+    """Messages that no rule reads and that differ in words only."""
+
+    template: str
+    count: str
+    level: str
+    logger: str
+    where: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """What the grammars do not know."""
+
+    summary: str
+    rows: tuple[Template, ...]
+    left_out: str
+    hint: str  # the command that drafts rules
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One thing that lines name."""
+
+    kind: str
+    id: str
+    uuid: str
+    name: str
+    count: str
+
+
+@dataclass(frozen=True)
+class Entities:
+    """The ids, uuids and names of the input."""
+
+    summary: str
+    rows: tuple[Entity, ...]
+    left_out: str
+
+
+def unknown(table: pd.DataFrame) -> Unknown | None:
+    """The templates of UNKNOWN, those of most messages first; None where every message was read."""
+    if table.empty:
+        return None
+    every = rows(table.rename(columns={"count": "times"}))
+    ranked = sorted(every, key=lambda row: (-row.times, str(row.template)))
+    shown, rest = ranked[:MAX_TEMPLATES], ranked[MAX_TEMPLATES:]
+    lost = f"{count(len(rest), 'rarer template')} of {_messages(rest)} left out; {EXPORT} writes all to unknown.csv"
+    return Unknown(
+        summary=f"{_messages(ranked)} in {count(len(ranked), 'template')}",
+        rows=tuple(_template(row) for row in shown),
+        left_out=lost if rest else "",
+        hint=HINT,
+    )
+
+
+def _messages(templates: Sequence[Any]) -> str:
+    return count(sum(int(row.times) for row in templates), "message")
+
+
+def _template(row: Any) -> Template:
+    where, example = text(row.where, 120), text(row.example, 300)
+    return Template(text(row.template, 300), f"{row.times:,}", text(row.level), text(row.logger, 80), where, example)
+
+
+def entities(table: pd.DataFrame) -> Entities | None:
+    """The rows of ENTITIES that lines name most, in the table's order; None where no line names anything."""
+    if table.empty:
+        return None
+    named = table[table["uuid"].notna() | table["name"].notna()]
+    kept = named.sort_values("count", ascending=False, kind="stable").index[:MAX_ENTITIES]
+    kinds = named["kind"].astype("object").value_counts(sort=False).sort_index()
+    lost = len(named) - len(kept)
+    nameless = len(table) - len(named)
+    notes = [f"{count(lost, 'entity', 'entities')} that fewer lines name left out"] if lost else []
+    notes += [f"{count(nameless, 'number')} without a uuid or a name left out"] if nameless else []
+    return Entities(
+        summary=", ".join(f"{times:,} {kind}" for kind, times in kinds.items()),
+        rows=tuple(
+            Entity(
+                str(row.kind),
+                number(row.id),
+                text(row.uuid, 60),
+                text(row.name, 120) if known(row.name) else "",
+                f"{row.times:,}",
+            )
+            for row in rows(named.loc[sorted(kept)].rename(columns={"count": "times"}))
+        ),
+        left_out=f"{'; '.join(notes)}; {EXPORT} writes all to entities.csv" if notes else "",
+    )
