@@ -14,6 +14,7 @@ from tracekit.report.shapes import (
     CommandTime,
     Concurrency,
     CriticalPath,
+    FleetView,
     Flow,
     HeatMap,
     StateChange,
@@ -418,4 +419,5 @@ class PageContext:
     command_times: tuple[CommandTime, ...] = ()
     heat: HeatMap | None = None
     concurrency: Concurrency | None = None
+    fleet: FleetView | None = None
     topology: Topology | None = None
