@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LARGE = 10.0  # MB of a page from which on one is warned
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 NO_CACHE = "tracekit.no_cache"
+# What --by compares; stands here because click needs it before pandas is loaded.
+BY = ("host", "pool", "router", "template", "account", "hour", "command", "agent-command", "half", "stall")
 force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
 paths_argument = click.argument("paths", nargs=-1, required=True, metavar="LOG...")
 strict_option = click.option(
@@ -102,20 +104,32 @@ def report(
 @cli.command()
 @paths_argument
 @filter_options
-@click.option("--top", type=int, help="Only the slowest so many.")
+@click.option("--top", type=int, help="Only the slowest so many; with --by so many rows.")
+@click.option("--by", type=click.Choice(BY), help="Compare them: groups, agent commands, both halves, stalls.")
 @strict_option
 @json_option
 @cache_option
-def operations(paths: tuple[str, ...], top: int | None, strict: bool, as_json: bool, **filters: Any) -> None:
+def operations(
+    paths: tuple[str, ...], top: int | None, by: str | None, strict: bool, as_json: bool, **filters: Any
+) -> None:
     r"""List every operation: what, for whom, when, how long, where the time went, how it ended.
 
+    With --by they are compared: slow ones by host, pool, ... against what the rest of the same API commands lets
+    expect; times of commands; what changed between the halves of the time; what stood still together.
+
     \b
-    Example:
+    Examples:
       tracekit operations management-server.log --command deploy --slower-than 30s
+      tracekit operations management-server.log --by host
     """
     from tracekit.report import terminal
 
     trace = chosen(paths, filters)
+    if by is not None:
+        click.echo(grouped(trace, by, top, as_json))
+        if strict:
+            end_strict(trace)
+        return
     rows = trace.operations
     if top is not None:
         rows = rows.loc[rows["wall"].sort_values(ascending=False, kind="stable").index[:top].sort_values()]
@@ -277,6 +291,15 @@ def check(unknown: str | None) -> None:
     click.echo(f"{len(found)} problems" if found else "grammars and dialects: every sample is read as it says")
     if found:
         sys.exit(1)
+
+
+def grouped(trace: Trace, by: str, top: int | None, as_json: bool) -> str:
+    """The operations of a trace compared by one question, the first `top` rows."""
+    from tracekit.fleet import fleet
+    from tracekit.report import fleet_text
+
+    rows = fleet_text.rows_by(fleet(trace), by)[:top]
+    return fleet_text.fleet_json(rows) if as_json else fleet_text.fleet_table(rows, by)
 
 
 def drafted(path: str) -> str:

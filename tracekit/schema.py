@@ -21,6 +21,7 @@ NUMBER = "Int64"
 ROW = "int64"
 NAME = "category"
 FLAG = "bool"
+FRACTION = "float64"
 OBJECT = "object"
 
 RECORDS: Mapping[str, str] = {
@@ -192,6 +193,63 @@ ENTITY_KINDS = (
     *("vm", "host", "network", "volume", "pool", "store", "template", "account", "user", "domain", "zone", "pod"),
     *("cluster", "snapshot", "vpc", "job"),
 )
+
+GROUPS: Mapping[str, str] = {
+    "by": TEXT,  # host, pool, router, template, account, hour, command
+    "name": TEXT,
+    "count": ROW,  # operations
+    "failed": ROW,
+    "compared": ROW,  # those whose duration can be compared with others of their API command
+    "slow": ROW,  # of these
+    "expected": FRACTION,  # slow ones that it would have if it were like the rest of the same API commands
+    "rest": ROW,  # compared operations of the other groups
+    "median": SPAN_OF_TIME,  # wall times, without failures that took less than is usual
+    "p95": SPAN_OF_TIME,
+    "worst": SPAN_OF_TIME,
+    "total": SPAN_OF_TIME,
+    "slowest": TEXT,  # the operation that took longest
+    "p": FRACTION,  # that so many are slow by chance; null where there are too few to tell
+    "odd": FLAG,  # whether it stands out
+}
+
+COMMAND_TIMES: Mapping[str, str] = {
+    "command": TEXT,
+    "host": TEXT,  # null: all hosts
+    "count": ROW,  # answered
+    "failed": ROW,
+    "median": SPAN_OF_TIME,
+    "p95": SPAN_OF_TIME,
+    "p99": SPAN_OF_TIME,
+    "worst": SPAN_OF_TIME,
+    "total": SPAN_OF_TIME,
+    "rest": ROW,  # answers of the other hosts to the same command
+    "rest_median": SPAN_OF_TIME,
+    "p": FRACTION,  # that host and rest differ so much by chance; null where there are too few to tell
+    "odd": FLAG,
+}
+
+STALLS: Mapping[str, str] = {
+    "start": TIME,
+    "end": TIME,
+    "duration": SPAN_OF_TIME,
+    "operations": ROW,  # that stood still together, at most
+    "under_way": ROW,  # operations under way at that moment
+    "waited": TEXT,  # for what most of them did
+    "names": OBJECT,  # list of the operations
+    "first_record": NUMBER,  # the two lines that bound it for one of them
+    "last_record": NUMBER,
+}
+
+CHANGES: Mapping[str, str] = {
+    "what": TEXT,  # API command, agent command
+    "command": TEXT,
+    "before": ROW,  # durations that begin in the first half
+    "after": ROW,
+    "before_median": SPAN_OF_TIME,
+    "after_median": SPAN_OF_TIME,
+    "p": FRACTION,  # that the halves differ so much by chance
+    "odd": FLAG,
+}
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "kind": (*dict.fromkeys((*SPAN_KINDS, "api", *ENTITY_KINDS)),),

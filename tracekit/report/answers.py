@@ -6,17 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from tracekit.report import ledger as ledgers
 from tracekit.report.log import Log
 from tracekit.report.model import Answer, Coverage
 from tracekit.report.summary import quantile, spread, walls
 from tracekit.report.verdict import BAD, answer_time
-from tracekit.report.words import between, clock, count, duration, known, listed, seconds, text
+from tracekit.report.words import between, count, duration, known, listed, seconds, text
 
 WAITING = ("queue", "executor", "lock")
-SILENCE = 0.5  # seconds without a line, in several operations at once, from which on it is told
 ENOUGH = 3  # operations of one command, to call one of them slow compared with the rest
 
 
@@ -106,8 +103,8 @@ def first_bad(worst: Any, log: Log) -> Answer:
     return Answer(question, f"{line.level} {line.text}", f"{line.where} at {line.time}")
 
 
-def hosts(commands: Sequence[Any]) -> Answer:
-    """8: the host that most agent time was spent on."""
+def hosts(commands: Sequence[Any], slow: Sequence[str]) -> Answer:
+    """8: the host that most agent time was spent on; `slow` has a sentence for each command that is slow at one."""
     question = "Is one host behind it?"
     times: dict[str, list[float]] = {}
     for row in commands:
@@ -118,6 +115,8 @@ def hosts(commands: Sequence[Any]) -> Answer:
         return Answer(question, "unknown: no answered command names its host")
     top, *others = sorted(times, key=lambda host: (-sum(times[host]), host))
     total = sum(map(sum, times.values()))
+    if slow:
+        return Answer(question, f"yes: {slow[0]}", f"and {count(len(slow) - 1, 'other command')}" if slow[1:] else "")
     if not others:
         return Answer(question, f"only {top} answered commands, {duration(total)} together")
     number = sum(map(len, times.values()))
@@ -127,28 +126,12 @@ def hosts(commands: Sequence[Any]) -> Answer:
     return Answer(question, f"{top} has {part} of the agent time, {len(times[top]):,} of {number:,} commands", said)
 
 
-def silent(ledger: pd.DataFrame) -> pd.DataFrame:
-    """The intervals of a ledger of SILENCE or more without a line."""
-    long = ledger["end"] - ledger["start"] >= pd.Timedelta(seconds=SILENCE)
-    return ledger[long & (ledger["category"] == "unlogged")]
-
-
-def stalled(intervals: Sequence[Any]) -> Answer:
-    """9: the moment at which most operations were silent together; `intervals` as `silent` finds them."""
+def stalled(said: Sequence[str]) -> Answer:
+    """9: the moment at which most operations stood still together; `said` has a sentence for each, the worst first."""
     question = "Did many stand still at one instant?"
-    moments = sorted([(row.start, 1) for row in intervals] + [(row.end, -1) for row in intervals])
-    level = most = 0
-    since = until = None
-    for moment, step in moments:
-        if most and level == most and until is None:
-            until = moment
-        level += step
-        if level > most:
-            most, since, until = level, moment, None
-    if most < 2:
-        return Answer(question, f"no two operations were silent together for {duration(SILENCE)} or more each")
-    took = duration(between(since, until))
-    return Answer(question, f"{most} operations were silent together for {took} at {clock(since)}")
+    if not said:
+        return Answer(question, "no: no moment is logged at which several waited inside the server together")
+    return Answer(question, said[0], f"and {count(len(said) - 1, 'other moment')}" if len(said) > 1 else "")
 
 
 def see_it(worst: Any) -> Answer:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tracekit import frames
-from tracekit.report import answers, figures, ledger, overall, summary, topology, verdict
+from tracekit.fleet import Fleet, fleet
+from tracekit.report import answers, figures, fleet as compared, ledger, overall, summary, topology, verdict
 from tracekit.report.figures import Point
 from tracekit.report.log import Log
 from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Table, Verdict
@@ -63,20 +64,22 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
     worst = rows[order[0]]
     worst_parts = splitter.parts(str(worst.operation))
     href = hrefs.get(str(worst.operation), "")
+    made = fleet(trace)
     return PageContext(
         verdict=_verdict(worst, worst_parts, log, href, end_of_log),
         tiles=summary.tiles(rows),
         answers=tuple(
             replace(answer, answer=log.names.short(answer.answer), note=log.names.short(answer.note))
-            for answer in _answers(rows, worst, worst_parts, covered, log, href, trace)
+            for answer in _answers(rows, worst, worst_parts, covered, log, href, trace, made)
         ),
         overview=_overview(rows, hrefs, end_of_log),
         causes=overall.causes(frames.rows(trace.findings), hrefs, log),
-        command_times=overall.command_times(trace.commands),
-        heat=overall.heat_map(trace.commands, log),
+        command_times=overall.command_times(made.commands),
+        heat=overall.heat_map(made.commands, log),
         concurrency=overall.concurrency(rows, end_of_log),
         topology=topology.view(trace, log),
-        stats=summary.stats(rows),
+        fleet=compared.view(made, hrefs, log),
+        stats=summary.stats(made.groups),
         table=_table(rows, trace.ledger, hrefs),
         details=tuple(
             detail(rows[i], splitter.parts(str(rows[i].operation)), log, end_of_log, FULL if n < AT_LENGTH else BRIEF)
@@ -88,7 +91,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
 
 def _answers(
     rows: Sequence[Any], worst: Any, parts: Parts, covered: Coverage, log: Log, href: str,
-    trace: Trace,
+    trace: Trace, made: Fleet,
 ) -> tuple[Answer, ...]:  # fmt: skip
     return (
         answers.covered(covered),
@@ -98,8 +101,8 @@ def _answers(
         answers.longest_step(parts.ledger, parts.commands, log),
         answers.waited(parts.ledger),
         answers.first_bad(worst, log),
-        answers.hosts(frames.rows(trace.commands)),
-        answers.stalled(frames.rows(answers.silent(trace.ledger))),
+        answers.hosts(frames.rows(trace.commands), compared.slow_hosts(made.commands)),
+        answers.stalled([compared.stood_still(row) for row in frames.rows(made.stalls)]),
         answers.see_it(worst),
     )
 

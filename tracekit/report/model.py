@@ -15,6 +15,7 @@ from tracekit.report.shapes import (
     CommandTime,
     Concurrency,
     CriticalPath,
+    FleetView,
     Flow,
     HeatMap,
     HostSide,
@@ -418,4 +419,5 @@ class PageContext:
     command_times: tuple[CommandTime, ...] = ()
     heat: HeatMap | None = None
     concurrency: Concurrency | None = None
+    fleet: FleetView | None = None
     topology: Topology | None = None

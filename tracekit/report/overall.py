@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tracekit import frames
 from tracekit.report.log import Log
 from tracekit.report.shapes import Cause, Causes, CommandTime, Concurrency, Heat, HeatMap, Step, Unfound
 from tracekit.report.words import between, clock, count, duration, known, listed, seconds, text
 
-MAX_COMMANDS, MAX_HOSTS = 24, 12
+MAX_COMMANDS, MAX_HOSTS, MAX_ROWS = 24, 12, 14
 BINS, STRIP = 160, 48  # stretches of the concurrency strip, its pixels down
 LEVELS = 5
 SEVERITY = {"error": 0, "warning": 1, "note": 2}
@@ -58,62 +59,50 @@ def _cause(rows: Sequence[Any], hrefs: Mapping[str, str], log: Log) -> Cause:
     )
 
 
-def _timed(commands: pd.DataFrame) -> pd.DataFrame:
-    """Answered commands with `name` (a list of commands shortened), `seconds` and `failed`."""
-    end = commands["answered"].fillna(commands["received"])
-    made = pd.DataFrame(
-        {
-            "name": commands["command"].map(lambda value: listed(value) or "unknown").astype("object"),
-            "host": commands["host_name"].astype("object"),
-            "seconds": (end - commands["sent"]).dt.total_seconds(),
-            "failed": commands["result"].astype("object").isin(("false", "failed", "timed out")),
-        }
-    )
-    return made[made["seconds"].notna()]
-
-
 def command_times(commands: pd.DataFrame) -> tuple[CommandTime, ...]:
-    """Per agent command how long it took, those that took most time together first."""
-    timed = _timed(commands)
+    """Per agent command of a table COMMAND_TIMES how long it took, those that took most time together first."""
+    every = commands[commands["host"].isna()].head(MAX_COMMANDS).rename(columns={"count": "count_"})
     made = []
-    for name, group in timed.groupby("name", sort=True):
-        values = group["seconds"].to_numpy()
-        median, p95, p99 = np.quantile(values, (0.5, 0.95, 0.99))
-        failed = int(group["failed"].sum())
-        row = CommandTime(
-            str(name), f"{len(values):,}", f"{failed:,}" if failed else "", duration(float(median)),
-            duration(float(p95)), duration(float(p99)), duration(float(values.max())), duration(float(values.sum())),
-        )  # fmt: skip
-        made.append((-float(values.sum()), str(name), row))
-    return tuple(row for *_, row in sorted(made, key=lambda item: item[:2])[:MAX_COMMANDS])
+    for row in frames.rows(every):
+        times = [duration(_length(value)) for value in (row.median, row.p95, row.p99, row.worst, row.total)]
+        failed = f"{row.failed:,}" if row.failed else ""
+        made.append(CommandTime(listed(row.command), f"{row.count_:,}", failed, *times))
+    return tuple(made)
+
+
+def _length(value: object) -> float:
+    return seconds(value) or 0.0
 
 
 def heat_map(commands: pd.DataFrame, log: Log) -> HeatMap | None:
-    """Median time by host and command, shaded against the other hosts; None for fewer than two hosts."""
-    timed = _timed(commands)
-    timed = timed[timed["host"].notna()]
-    spent = timed.groupby("host")["seconds"].sum().sort_values(ascending=False, kind="stable")
+    """Median time by host and command of a table COMMAND_TIMES; None for fewer than two hosts."""
+    cells = commands[commands["host"].notna()]
+    spent = cells.groupby("host")["total"].sum().sort_values(ascending=False, kind="stable")
     if len(spent) < 2:
         return None
     hosts = [str(host) for host in spent.index[:MAX_HOSTS]]
-    totals = timed.groupby("name")["seconds"].sum().sort_values(ascending=False, kind="stable")
-    cells = timed.groupby(["name", "host"])["seconds"].agg(["median", "size"])
-    medians = {key: (float(row["median"]), int(row["size"])) for key, row in cells.iterrows()}
-    most = max((value for value, _ in medians.values()), default=0.0)
-    rows = tuple(
-        (str(name), tuple(_heat(medians.get((name, host)), most) for host in hosts)) for name in totals.index[:14]
+    of_command: dict[str, dict[str, Any]] = {}
+    for row in frames.rows(cells.rename(columns={"count": "count_"})):
+        of_command.setdefault(str(row.command), {})[str(row.host)] = row
+    most = _length(cells["median"].max())
+    made = tuple(
+        (listed(name), tuple(_heat(row.get(host), most) for host in hosts))
+        for name, row in list(of_command.items())[:MAX_ROWS]
     )
     lost = [f"{count(n, thing)} with less time left out" for n, thing in (
-        (len(spent) - len(hosts), "host"), (len(totals) - len(rows), "command")) if n > 0]  # fmt: skip
-    return HeatMap(tuple((log.names.short(text(host, 120)), text(host, 120)) for host in hosts), rows, "; ".join(lost))
+        (len(spent) - len(hosts), "host"), (len(of_command) - len(made), "command")) if n > 0]  # fmt: skip
+    return HeatMap(tuple((log.names.short(text(host, 120)), text(host, 120)) for host in hosts), made, "; ".join(lost))
 
 
-def _heat(cell: tuple[float, int] | None, most: float) -> Heat:
-    if cell is None:
+def _heat(row: Any, most: float) -> Heat:
+    if row is None:
         return Heat("h0", "", "")
-    value, times = cell
+    value = seconds(row.median)
+    if value is None:
+        return Heat("h0", "failed", f"{count(row.count_, 'command')} failed at once")
     level = 1 + min(int(value / most * LEVELS), LEVELS - 1) if most > 0 else 1
-    return Heat(f"h{level}", duration(value), f"median of {count(times, 'command')}")
+    mark, odd = (" ▲", "; longer than elsewhere by more than chance explains") if row.odd else ("", "")
+    return Heat(f"h{level}", duration(value) + mark, f"median of {count(row.count_, 'command')}{odd}")
 
 
 def concurrency(operations: Sequence[Any], end_of_log: object) -> Concurrency | None:

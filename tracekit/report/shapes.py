@@ -253,3 +253,69 @@ class Parameter:
     name: str
     before: str
     after: str
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """The operations of one host, pool, ... compared with the rest."""
+
+    name: str
+    title: str  # the full name
+    css: str  # odd where it stands out
+    count: str
+    failed: str
+    slow: str  # of how many
+    expected: str
+    median: str
+    p95: str
+    longest: str
+    href: str  # of the slowest operation
+    named: str
+
+
+@dataclass(frozen=True)
+class GroupTable:
+    """All groups of one kind."""
+
+    head: str
+    caption: str
+    rows: tuple[GroupRow, ...]
+    left_out: str
+
+
+@dataclass(frozen=True)
+class Half:
+    """One command in both halves of the time."""
+
+    what: str
+    name: str
+    css: str
+    before: str
+    before_count: str
+    after: str
+    after_count: str
+
+
+@dataclass(frozen=True)
+class Together:
+    """Operations that stood still together."""
+
+    time: str
+    duration: str
+    operations: str
+    waited: str
+    names: str
+    lines: str
+
+
+@dataclass(frozen=True)
+class FleetView:
+    """All operations compared."""
+
+    said: tuple[str, ...]  # what stands out
+    note: str  # what was compared, and what was not
+    groups: tuple[GroupTable, ...]
+    halves: tuple[Half, ...]
+    halves_left_out: str
+    together: tuple[Together, ...]
+    together_left_out: str

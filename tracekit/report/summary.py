@@ -14,6 +14,8 @@ from tracekit.report.verdict import BAD
 from tracekit.report.words import UNKNOWN, between, clock, count, duration, known, seconds, size, stamp, text
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from tracekit.trace import Trace
 
 MAX_FILES = 12
@@ -54,19 +56,16 @@ def tiles(operations: Sequence[Any]) -> tuple[Tile, ...]:
     )
 
 
-def stats(operations: Sequence[Any]) -> tuple[CommandStat, ...]:
-    """Per API command, those that took most time together first."""
-    groups: dict[str, list[Any]] = {}
-    for row in operations:
-        groups.setdefault(str(row.command) if known(row.command) else "unknown command", []).append(row)
-    times = {name: walls(group) for name, group in groups.items()}
-    ordered = sorted(groups, key=lambda name: (-sum(times[name]), name))
-    return tuple(_stat(name, groups[name], times[name]) for name in ordered)
+def stats(groups: DataFrame) -> tuple[CommandStat, ...]:
+    """Per API command of a table GROUPS, those that took most time together first."""
+    commands = groups[groups["by"] == "command"].sort_values("total", ascending=False, kind="stable")
+    return tuple(_stat(row) for row in rows(commands.rename(columns={"count": "count_"})))
 
 
-def _stat(name: str, group: Sequence[Any], times: Sequence[float]) -> CommandStat:
-    failed = sum(str(row.status) in BAD for row in group)
-    return CommandStat(text(name, 60), f"{len(group):,}", f"{failed:,}" if failed else "", *spread(times))
+def _stat(row: Any) -> CommandStat:
+    values = [seconds(value) for value in (row.median, row.p95, row.worst)]
+    spread = [UNKNOWN if value is None else duration(value) for value in values]
+    return CommandStat(text(row.name, 60), f"{row.count_:,}", f"{row.failed:,}" if row.failed else "", *spread)
 
 
 def coverage(trace: Trace) -> Coverage:
