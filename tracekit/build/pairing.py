@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 from tracekit.schema import COMMANDS, check, frame
 
