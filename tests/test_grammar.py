@@ -12,9 +12,10 @@ import pytest
 from tracekit.errors import GrammarError
 from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import detect, load_dialects
+from tracekit.parse.events import Events
 from tracekit.parse.explain import check, explain
 from tracekit.parse.grammar import WRAP, Grammar, load_messages, message_grammar
-from tracekit.parse.scan import Dispatch, Events, scan
+from tracekit.parse.scan import Dispatch, scan
 from tracekit.resources import grammars
 
 LONGEST = 4000  # characters of a message that the reference parser is asked to read
@@ -39,7 +40,8 @@ def distinct_messages(samples: Path, dispatch: Dispatch) -> Iterator[tuple[str, 
         assert dialect is not None
         scanned = scan(data, dialect, dispatch, Events(load_messages(grammars())), 0)
         ends = [*scanned.starts[1:], len(data)]
-        for rule, start, end in zip(scanned.rules, scanned.messages, ends, strict=True):
+        for number, start, end in zip(scanned.rules.tolist(), scanned.messages, ends, strict=True):
+            rule = dispatch.readers[number].rule.name if number >= 0 else None
             message = data[start:end].removesuffix(b"\n")
             shape = (rule, MASKS.sub(b"#", message[:400]))
             if rule is not None and shape not in seen and len(message) < LONGEST:
@@ -53,7 +55,7 @@ def test_every_sample_is_read_as_it_says() -> None:
 
 def test_the_scanner_reads_every_distinct_line_of_the_sample_logs_as_lark_does(samples: Path) -> None:
     messages = load_messages(grammars())
-    dispatch = Dispatch(derived_rules(messages), messages.columns)
+    dispatch = Dispatch(derived_rules(messages))
     by_name = {reader.rule.name: reader.rule for reader in dispatch.readers}
     compared = 0
     for rule, raw in distinct_messages(samples, dispatch):

@@ -54,8 +54,8 @@ def same(one: Trace, two: Trace) -> None:
         a, b = getattr(one, field.name), getattr(two, field.name)
         if isinstance(a, pd.DataFrame):
             pd.testing.assert_frame_equal(a, b, check_categorical=True)
-    assert one.events.rows == two.events.rows
-    assert one.events.fields == two.events.fields
+    assert one.events.equals(two.events)
+    pd.testing.assert_frame_equal(one.events.table(), two.events.table())
     assert one.meta == two.meta
     assert [source.path for source in one.sources] == [source.path for source in two.sources]
 

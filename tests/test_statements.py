@@ -23,12 +23,12 @@ Reader = Callable[[str], str | None]
 def rule_of() -> Reader:
     """The rule that reads a message, as the scanner finds it."""
     messages = load_messages(grammars())
-    dispatch = Dispatch(derived_rules(messages), messages.columns)
+    dispatch = Dispatch(derived_rules(messages))
 
     @cache
     def find(text: str) -> str | None:
         raw = text.encode()
-        found = dispatch.find(raw, 0, len(raw), 0)
+        found = dispatch.find(raw, 0, len(raw))
         return dispatch.readers[found[0]].rule.name if found else None
 
     return find

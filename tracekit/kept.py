@@ -25,8 +25,8 @@ import pandas as pd
 
 from tracekit.cache import cache_folder, keep, prune
 from tracekit.parse import FileRead
+from tracekit.parse.events import Events
 from tracekit.parse.grammar import load_messages
-from tracekit.parse.scan import Events
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
 from tracekit.trace import Meta, Trace, trace_of
@@ -109,16 +109,14 @@ def packed(trace: Trace, sources: Sources) -> bytes:
         mine = opened.get(source.path)
         if mine is None or mine.data is not source.data or mine.begin != source.begin:
             raise UnkeptError(source.path)
-    rows = {
-        rule: (np.array(numbers, dtype=np.int64).tobytes(), values)
-        for rule, (numbers, values) in trace.events.rows.items()
-    }
+    texts = trace.events.texts.data
     tables = {name: frame_bytes(getattr(trace, name)) for name in tables_of(trace)}
     read = [{**asdict(file), "first": stamp(file.first), "last": stamp(file.last)} for file in trace.meta.files]
     return marshal.dumps(
         {
             "sources": [source.path for source in trace.sources],
-            "events": (dict(trace.events.fields), rows),
+            "texts": [source.path for data in texts for source in trace.sources if source.data is data],
+            "events": trace.events.packed(),
             "tables": tables,
             "files": read,
             "version": trace.meta.version,
@@ -131,9 +129,10 @@ def load(path: Path, sources: Sources) -> Trace | None:
     try:
         row = marshal.loads(path.read_bytes())
         opened = {source.path: source for source in sources}
-        events = Events(load_messages(grammars()), row["events"][0])
-        for rule, (numbers, values) in row["events"][1].items():
-            events.rows[rule] = (np.frombuffer(numbers, dtype=np.int64).tolist(), values)
+        events = Events(load_messages(grammars()))
+        for name in row["texts"]:
+            events.texts.add(opened[name].data)
+        events.unpack(row["events"])
         tables = {name: frame_of(columns) for name, columns in row["tables"].items()}
         read = tuple(
             FileRead(**{**file, "first": moment(file["first"]), "last": moment(file["last"])}) for file in row["files"]

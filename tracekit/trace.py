@@ -12,8 +12,8 @@ from tracekit.build import build
 from tracekit.build.entities import build_entities, load_renderings, with_host_names
 from tracekit.diagnose import diagnose
 from tracekit.parse import FileRead, parse
+from tracekit.parse.events import Events
 from tracekit.parse.mine import mine
-from tracekit.parse.scan import Events
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
 from tracekit.resources import grammars

@@ -44,7 +44,7 @@ from tracekit.build.tree import Lines, Tree, build_tree
 from tracekit.build.waits import add_waits, find_waits
 from tracekit.frames import look_up, rows
 from tracekit.parse import Parsed
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
 from tracekit.resources import grammars

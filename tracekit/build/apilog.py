@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tracekit.frames import look_up
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 
 KEY = ["thread", "ctx"]
 WHOLE = 36  # characters of a uuid

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 
 ONE_START = 50  # records within which statements of a server's start belong to the same one
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tracekit.build.pairing import body_of, class_names
 from tracekit.frames import look_up
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
 

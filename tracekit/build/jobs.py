@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 from tracekit.schema import JOBS, check, frame
 
 MEANINGS = (

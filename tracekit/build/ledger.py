@@ -30,7 +30,7 @@ from tracekit.build.locks import Locks
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
 from tracekit.frames import micros, rows, rows_by
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
 

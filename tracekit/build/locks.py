@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.model import Holder
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 
 
 class Held(NamedTuple):

@@ -9,7 +9,7 @@ import pandas as pd
 from tracekit.build.doubts import Doubts
 from tracekit.build.tree import Tree
 from tracekit.frames import look_up
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 from tracekit.schema import OPERATIONS, check, frame
 

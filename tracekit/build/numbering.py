@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.context import add_lives
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 from tracekit.quality import Collector
 
 ONCE = ("job.submit", "job.queue", "job.execute")  # said once of a job

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tracekit.build.doubts import Doubts
 from tracekit.frames import rows
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 from tracekit.schema import COMMANDS, check, frame
 

@@ -11,7 +11,7 @@ import pandas as pd
 from tracekit.build.model import Model, StageRule
 from tracekit.build.tree import Lines, Tree
 from tracekit.frames import rows
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 
 DETAILS = ("DESTINATION", "ATTEMPT")  # columns that a stage's first and last lines may fill
 

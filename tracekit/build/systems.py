@@ -18,7 +18,6 @@ import pandas as pd
 from tracekit.frames import look_up
 from tracekit.parse import Parsed
 from tracekit.parse.dialect import SERVER
-from tracekit.parse.scan import Events
 
 NUMBERS = npt.NDArray[np.int64]
 SHORT = 8  # digits of a logid
@@ -80,12 +79,7 @@ def part(parsed: Parsed, chosen: NUMBERS) -> Parsed:
     """The records of one installation, numbered anew, with their events."""
     places = np.full(len(parsed.records), -1, dtype=np.int64)
     places[chosen] = np.arange(len(chosen))
-    events = Events(parsed.events.messages, dict(parsed.events.fields))
-    for rule, (numbers, values) in parsed.events.rows.items():
-        new = places[np.array(numbers, dtype=np.int64)]
-        kept = np.flatnonzero(new >= 0)
-        if len(kept):
-            events.rows[rule] = (new[kept].tolist(), [values[at] for at in kept])
+    events = parsed.events.renumbered(places)
     return replace(parsed, records=parsed.records.iloc[chosen].reset_index(drop=True), events=events)
 
 

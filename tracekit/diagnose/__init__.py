@@ -13,8 +13,8 @@ from tracekit.diagnose.platform import advice_for, load_marks, platform_of
 from tracekit.diagnose.ranking import ranked
 from tracekit.diagnose.rules import Rule, load_rules
 from tracekit.diagnose.tables import Tables
+from tracekit.parse.events import Events
 from tracekit.parse.grammar import Meaning
-from tracekit.parse.scan import Events
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
 from tracekit.schema import FINDINGS, check, frame

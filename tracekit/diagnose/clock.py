@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 
 LEAST = 4.5  # seconds: the slowest of the periodic threads that write at DEBUG does so every 4 s
 USUAL = 1.5  # times the silence in which the log's time is usually spent

@@ -50,5 +50,5 @@ class Needs:
     def printed(self, wanted: str) -> bool:
         """Whether a statement of this name is in the input."""
         return any(
-            named(name, self.tables.meanings, [wanted]) or fnmatchcase(name, wanted) for name in self.tables.events.rows
+            named(name, self.tables.meanings, [wanted]) or fnmatchcase(name, wanted) for name in self.tables.events
         )

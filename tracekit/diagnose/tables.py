@@ -20,8 +20,8 @@ from tracekit.diagnose.clock import Clock, silences
 from tracekit.diagnose.haystack import Haystack
 from tracekit.diagnose.rules import Select
 from tracekit.frames import look_up
+from tracekit.parse.events import Events
 from tracekit.parse.grammar import Meaning
-from tracekit.parse.scan import Events
 from tracekit.read.files import Sources
 
 RARE = 200  # records of one message rule that are worth a look at their text
@@ -208,7 +208,7 @@ class Tables:
 
     def statements(self, words: Collection[str | None]) -> pd.DataFrame:
         """Events that one of `words` names: a rule of the message grammars, what it means, or its `Class.method`."""
-        rules = [rule for rule in self.events.rows if named(rule, self.meanings, words)]
+        rules = [rule for rule in self.events if named(rule, self.meanings, words)]
         if not rules:
             return NOTHING
         made = self.events.table(rules)

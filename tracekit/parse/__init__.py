@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tracekit.errors import NotOurLogError
 from tracekit.parse.chain import Layout, laid_out
+from tracekit.parse.coded import Coded
 from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import SERVER, load_dialects, named
+from tracekit.parse.events import Events
 from tracekit.parse.grammar import Messages, load_messages
 from tracekit.parse.parallel import scan_parallel
-from tracekit.parse.scan import Dispatch, Events, Scanned
+from tracekit.parse.scan import Dispatch, Scanned
 from tracekit.parse.servers import merge_order, name_servers, reordered
 from tracekit.parse.stamps import YEAR
 from tracekit.parse.window import window
 from tracekit.quality import Collector
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
+
+COLUMNS = ("LEVEL", "LOGGER", "THREAD", "CTX", "ORIGIN", "JOB", "LOGID", "SERVER")  # that headers fill, TS left out
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,9 @@ def parse(
     """
     messages = load_messages(grammars())
     dialects = load_dialects(grammars())
-    dispatch = Dispatch(derived_rules(messages), messages.columns)
+    dispatch = Dispatch(derived_rules(messages))
     events = Events(messages)
+    rules = [reader.rule.name.encode() for reader in dispatch.readers]
     others = [known for known in dialects if known.mixes]
     layouts = laid_out(sources, dialects, named(dialects, dialect) if dialect else None, quality)
     parts: list[pd.DataFrame] = []
@@ -82,7 +87,7 @@ def parse(
         if not len(scanned.starts):
             quality.add("file without records of that time", "note", example=layout.source.path)
             continue
-        parts.append(frame_of(layout.source, scanned))
+        parts.append(frame_of(layout.source, scanned, rules))
         read.append(layout)
         count_quality(layout, scanned, parts[-1], quality)
     if not parts:
@@ -97,11 +102,13 @@ def parse(
     )
 
 
-def frame_of(source: Source, scanned: Scanned) -> pd.DataFrame:
-    """Records of one source, without the columns that the build step adds."""
+def frame_of(source: Source, scanned: Scanned, rules: Sequence[bytes]) -> pd.DataFrame:
+    """Records of one source, without the columns that the build step adds; `rules` are the rules' names by number."""
     ends = np.append(scanned.starts[1:], scanned.end)
     lines = scanned.first_line + np.concatenate([[0], np.cumsum(scanned.lines)[:-1]])
-    columns, length = scanned.heads.columns, len(ends)
+    length = len(ends)
+    read = Coded(rules, scanned.rules)
+    column = {name: scanned.heads.columns.get(name) or Coded.absent(length) for name in COLUMNS}
     return pd.DataFrame(
         {
             "source": pd.Categorical.from_codes(np.zeros(length, np.int8), pd.Index([source.path], dtype="str")),
@@ -111,41 +118,17 @@ def frame_of(source: Source, scanned: Scanned) -> pd.DataFrame:
             "length": ends - scanned.starts,
             "message": scanned.messages - scanned.starts,
             "ts": scanned.heads.ts,
-            "level": category(columns.get("LEVEL"), length),
-            "logger": category(columns.get("LOGGER"), length),
-            "thread": category(columns.get("THREAD"), length),
-            "ctx": text(columns.get("CTX"), length),
-            "origin": number(columns.get("ORIGIN"), length),
-            "job": number(columns.get("JOB"), length),
-            "logid": text(columns.get("LOGID"), length),
-            "server": category(columns.get("SERVER"), length),
-            "event": pd.Series(scanned.rules, dtype="object").astype(pd.CategoricalDtype(distinct(scanned.rules))),
+            "level": column["LEVEL"].category(),
+            "logger": column["LOGGER"].category(),
+            "thread": column["THREAD"].category(),
+            "ctx": column["CTX"].texts(),
+            "origin": column["ORIGIN"].numbers(),
+            "job": column["JOB"].numbers(),
+            "logid": column["LOGID"].texts(),
+            "server": column["SERVER"].category(),
+            "event": read.used().category(),
         }
     )
-
-
-def category(values: list[bytes | None] | None, length: int) -> pd.Series[Any]:
-    """Distinct texts decoded once, null where absent."""
-    made = pd.Series([None] * length if values is None else values, dtype="object").astype("category")
-    names = [value.decode("utf-8", "replace") for value in made.cat.categories]
-    return made.cat.rename_categories(pd.Index(names, dtype="str"))
-
-
-def distinct(names: list[str | None]) -> pd.Index[str]:
-    """The names that occur, in order."""
-    return pd.Index(sorted({name for name in names if name is not None}), dtype="str")
-
-
-def text(values: list[bytes | None] | None, length: int) -> pd.Series[Any]:
-    """Texts, null where absent."""
-    plain = [None] * length if values is None else [None if v is None else v.decode("utf-8", "replace") for v in values]
-    return pd.Series(plain, dtype="str")
-
-
-def number(values: list[bytes | None] | None, length: int) -> pd.Series[Any]:
-    """Whole numbers, null where absent."""
-    plain = [None] * length if values is None else [None if v is None else int(v) for v in values]
-    return pd.Series(plain, dtype="Int64")
 
 
 def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:

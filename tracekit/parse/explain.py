@@ -26,7 +26,7 @@ def explain(line: str) -> list[tuple[str, str]]:
 
 def explain_message(message: str, messages: Messages) -> list[tuple[str, str]]:
     """Rule, Class.method, releases, meaning and columns of a message."""
-    dispatch = Dispatch(derived_rules(messages), messages.columns)
+    dispatch = Dispatch(derived_rules(messages))
     for number in dispatch.candidates(message.encode()):
         rule = dispatch.readers[number].rule.name
         fields = messages.grammar_of(rule).parse(WRAP + rule, message)
@@ -40,7 +40,7 @@ def explain_message(message: str, messages: Messages) -> list[tuple[str, str]]:
 def check() -> Iterator[str]:
     """Everything that is wrong in the grammars, one line each: samples that their rule does not read as stated."""
     messages = load_messages(grammars())
-    dispatch = Dispatch(derived_rules(messages), messages.columns)
+    dispatch = Dispatch(derived_rules(messages))
     for rule, meaning in messages.meanings.items():
         if not meaning.samples:
             yield f"{rule}: no sample"
@@ -56,7 +56,7 @@ def check_sample(rule: str, sample: Mapping[str, Any], messages: Messages, dispa
     """The scanner takes the sample for `rule`, and reads the stated fields as Lark does."""
     line, stated = sample["line"], dict(sample["fields"])
     raw = line.encode()
-    taken = dispatch.find(raw, 0, len(raw), 0)
+    taken = dispatch.find(raw, 0, len(raw))
     name = dispatch.readers[taken[0]].rule.name if taken else None
     if name != rule:
         yield f"{rule}: its sample is read by {name}: {line[:100]}"

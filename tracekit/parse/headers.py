@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tracekit.parse.coded import Coded, Coder, concatenated
 from tracekit.parse.dialect import Dialect
+from tracekit.parse.stamps import Clock
 
 Places = npt.NDArray[np.int64]
-Column = list[bytes | None]
+AT_ONCE = 1 << 14  # headers whose texts are in memory at the same time
 CHANGED = 0.2  # of the lines inside a record begin with another layout's header: they are no quotation
 NEWLINE = 10
 
@@ -30,7 +33,7 @@ class Stretch:
     starts: Places
     bodies: Places  # where the messages begin
     ts: npt.NDArray[np.datetime64]
-    columns: dict[str, Column]
+    columns: dict[str, Coded]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Heads:
     starts: Places
     bodies: Places
     ts: npt.NDArray[np.datetime64]
-    columns: dict[str, Column]
+    columns: dict[str, Coded]
     dialects: dict[str, int]  # records by id of their dialect
 
 
@@ -59,26 +62,33 @@ def read_heads(data: Any, dialect: Dialect, others: Sequence[Dialect], low: int,
 
 def stretch(data: Any, dialect: Dialect, low: int, high: int) -> Stretch:
     """Headers of one dialect in data[low:high]."""
-    starts: list[int] = []
-    bodies: list[int] = []
-    heads: list[tuple[bytes | None, ...]] = []
-    for found in dialect.header.finditer(data, low, high):
-        starts.append(found.start())
-        bodies.append(found.end())
-        heads.append(found.groups())
-    columns = header_columns(dialect.fields, heads)
-    times = dialect.times(columns.pop("TS", [None] * len(starts)))
-    return Stretch(dialect, np.array(starts, dtype=np.int64), np.array(bodies, dtype=np.int64), times, columns)
+    found = dialect.header.finditer(data, low, high)
+    places: list[Places] = []
+    clock = Clock(dialect.timestamps)
+    coders: dict[str, Coder] = {}
+    codes: dict[str, list[npt.NDArray[np.int32]]] = {}
+    while chunk := list(islice(found, AT_ONCE)):
+        places.append(np.array([match.span() for match in chunk], dtype=np.int64))
+        columns = header_columns(dialect.fields, [match.groups() for match in chunk])
+        clock.add(columns.pop("TS", [None] * len(chunk)))
+        for name, values in columns.items():
+            codes.setdefault(name, []).append(coders.setdefault(name, Coder()).codes(values))
+    whole = np.concatenate([np.empty((0, 2), dtype=np.int64), *places])
+    made = {name: Coded(coders[name].values_of(), np.concatenate(parts)) for name, parts in codes.items()}
+    return Stretch(dialect, whole[:, 0].copy(), whole[:, 1].copy(), clock.times(), made)
 
 
-def header_columns(fields: Sequence[str], heads: Sequence[tuple[bytes | None, ...]]) -> dict[str, Column]:
+def header_columns(
+    fields: Sequence[str], heads: Sequence[tuple[bytes | None, ...]]
+) -> dict[str, Sequence[bytes | None]]:
     """Groups of the header pattern by column; of several groups of one column the one that took part."""
-    made: dict[str, Column] = {}
+    made: dict[str, Sequence[bytes | None]] = {}
     for name, values in zip(fields, zip(*heads, strict=True), strict=False):
-        if name in made:
+        missing = values.count(None)
+        if name not in made or made[name].count(None) == len(heads):
+            made[name] = values
+        elif missing < len(heads):
             made[name] = [a if a is not None else b for a, b in zip(made[name], values, strict=True)]
-        else:
-            made[name] = list(values)
     return made
 
 
@@ -117,9 +127,9 @@ def joined(parts: Sequence[Stretch]) -> Heads:
     starts = np.concatenate([part.starts for part in parts])
     order = np.argsort(starts, kind="stable")
     names = dict.fromkeys(name for part in parts for name in part.columns)
-    columns: dict[str, Column] = {}
-    for name in names:
-        values = [value for part in parts for value in part.columns.get(name, [None] * len(part.starts))]
-        columns[name] = [values[at] for at in order]
+    columns = {
+        name: concatenated([part.columns.get(name) or Coded.absent(len(part.starts)) for part in parts]).take(order)
+        for name in names
+    }
     bodies = np.concatenate([part.bodies for part in parts])[order]
     return Heads(starts[order], bodies, np.concatenate([part.ts for part in parts])[order], columns, counts)

@@ -1,4 +1,4 @@
-"""A large source scanned by several processes: record-aligned parts, places and short texts sent back, no objects.
+"""A large source scanned by several processes: record-aligned parts, places and the different texts sent back.
 
 The first part is this process's own. A child that dies costs its time: its part is scanned here.
 """
@@ -10,15 +10,17 @@ import marshal
 import multiprocessing
 import os
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
+from tracekit.parse.coded import Coded, concatenated
 from tracekit.parse.dialect import Dialect
+from tracekit.parse.events import Events
 from tracekit.parse.headers import Heads
-from tracekit.parse.scan import Dispatch, Events, Scanned, scan
+from tracekit.parse.scan import Dispatch, Scanned, scan
 
 LEAST = 1 << 25  # bytes for which starting a process is worth its while
 MOST = 8  # processes
@@ -57,7 +59,7 @@ def scan_parallel(
         if packed is None:
             made.append(scan(data, dialect, dispatch, events, number, others, part))
         else:
-            made.append(unpacked(packed, part, events, dispatch, number))
+            made.append(unpacked(packed, part, events, events.texts.add(data), number))
         child.join()
     return joined(made)
 
@@ -114,54 +116,31 @@ def packed_of(scanned: Scanned, events: Events) -> bytes:
             heads.starts.tobytes(),
             heads.bodies.tobytes(),
             heads.ts.astype("datetime64[us]").astype(np.int64).tobytes(),
-            {name: coded(values) for name, values in heads.columns.items()},
+            {name: (list(column.values), column.codes.tobytes()) for name, column in heads.columns.items()},
             heads.dialects,
             scanned.lines.tobytes(),
             scanned.first_line,
-            coded(scanned.rules),
-            {
-                rule: (np.array(numbers, dtype=np.int64).tobytes(), values)
-                for rule, (numbers, values) in events.rows.items()
-            },
+            scanned.rules.tobytes(),
+            events.packed(),
         ),
         FLAT,
     )
 
 
-def unpacked(packed: Any, part: tuple[int, int], events: Events, dispatch: Dispatch, first: int) -> Scanned:
-    """The part that `packed_of` made; its events are added to `events`, its records are numbered from `first`."""
+def unpacked(packed: Any, part: tuple[int, int], events: Events, base: int, first: int) -> Scanned:
+    """The part that `packed_of` made; its events are added to `events`, its records are numbered from `first`, the
+    source begins at the place `base`.
+    """
     starts, bodies, ts, columns, dialects, lines, first_line, rules, rows = packed
     heads = Heads(
         np.frombuffer(starts, dtype=np.int64),
         np.frombuffer(bodies, dtype=np.int64),
         np.frombuffer(ts, dtype=np.int64).astype("datetime64[us]"),
-        {name: decoded(values) for name, values in columns.items()},
+        {name: Coded(values, np.frombuffer(codes, dtype=np.int32)) for name, (values, codes) in columns.items()},
         dialects,
     )
-    fields = {reader.rule.name: reader.rule.fields for reader in dispatch.readers}
-    for rule, (numbers, values) in rows.items():
-        known = events.rows.get(rule)
-        if known is None:
-            events.fields[rule] = fields[rule]
-            known = events.rows[rule] = ([], [])
-        known[0].extend((np.frombuffer(numbers, dtype=np.int64) + first).tolist())
-        known[1].extend(values)
-    return Scanned(heads, *part, np.frombuffer(lines, dtype=np.int64), first_line, decoded(rules))
-
-
-def coded(values: Sequence[Hashable]) -> tuple[list[Hashable], bytes]:
-    """The different values, and for each value its number among them."""
-    numbers: dict[Hashable, int] = {}
-    codes = np.fromiter(
-        (numbers.setdefault(value, len(numbers)) for value in values), dtype=np.int32, count=len(values)
-    )
-    return list(numbers), codes.tobytes()
-
-
-def decoded(packed: tuple[list[Any], bytes]) -> list[Any]:
-    """The values that `coded` was given."""
-    values, codes = packed
-    return [values[code] for code in np.frombuffer(codes, dtype=np.int32).tolist()]
+    events.unpack(rows, first, base)
+    return Scanned(heads, *part, np.frombuffer(lines, np.int64), first_line, np.frombuffer(rules, np.int32))
 
 
 def joined(parts: Sequence[Scanned]) -> Scanned:
@@ -172,7 +151,8 @@ def joined(parts: Sequence[Scanned]) -> Scanned:
         counts[name] = counts.get(name, 0) + count
     names = dict.fromkeys(name for head in heads for name in head.columns)
     columns = {
-        name: [value for head in heads for value in head.columns.get(name, [None] * len(head.starts))] for name in names
+        name: concatenated([head.columns.get(name) or Coded.absent(len(head.starts)) for head in heads])
+        for name in names
     }
     whole = Heads(
         np.concatenate([head.starts for head in heads]),
@@ -183,5 +163,5 @@ def joined(parts: Sequence[Scanned]) -> Scanned:
     )
     begun = next((part for part in parts if len(part.starts)), parts[0])
     lines = np.concatenate([part.lines for part in parts])
-    rules = [rule for part in parts for rule in part.rules]
+    rules = np.concatenate([part.rules for part in parts])
     return Scanned(whole, parts[0].low, parts[-1].end, lines, begun.first_line, rules)

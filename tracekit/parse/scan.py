@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from tracekit.parse.coded import ABSENT, Codes
 from tracekit.parse.dialect import Dialect
-from tracekit.parse.grammar import Derived, Messages
-from tracekit.parse.headers import NEWLINE, Heads, read_heads
+from tracekit.parse.events import LONGEST, Events, Rows
+from tracekit.parse.grammar import Derived
+from tracekit.parse.headers import AT_ONCE, NEWLINE, Heads, Places, read_heads
 
 KEYS = (24, 16, 8, 4)  # lengths of the literal beginnings by which a message finds its rules
 
@@ -23,35 +26,25 @@ class Reader:
     """One derived rule, compiled when a message first needs it."""
 
     rule: Derived
-    offsets: tuple[bool, ...]  # for each group: whether its place is wanted instead of its text
     literal: bytes  # stands in every message of the rule
     compiled: re.Pattern[bytes] | None = None
 
-    def read(self, data: Any, start: int, end: int, origin: int) -> tuple[Any, ...] | None:
-        """Values of the groups when the rule reads exactly data[start:end]; places count from `origin`."""
+    def read(self, data: Any, start: int, end: int) -> re.Match[bytes] | None:
+        """The match when the rule reads exactly data[start:end]."""
         if self.compiled is None:
             # Compiling takes as long as reading a thousand messages: not for one that cannot be of the rule.
             if data.find(self.literal, start, end) < 0:
                 return None
             self.compiled = re.compile(self.rule.pattern.encode())
-        found = self.compiled.fullmatch(data, start, end)
-        if found is None:
-            return None
-        if True not in self.offsets:
-            return found.groups()
-        return tuple(
-            (found.start(i) - origin if found.start(i) >= 0 else None) if wanted else found.group(i)
-            for i, wanted in enumerate(self.offsets, 1)
-        )
+        return self.compiled.fullmatch(data, start, end)
 
 
 class Dispatch:
     """Finds the rule of a message by its beginning; the rule with more literal text is asked first."""
 
-    def __init__(self, rules: Iterable[Derived], columns: Mapping[str, str]) -> None:
+    def __init__(self, rules: Iterable[Derived]) -> None:
         self.readers = [
-            Reader(rule, tuple(columns[name] == "offset" for name in rule.fields), rule.literal.encode())
-            for rule in sorted(rules, key=lambda rule: (-rule.weight, rule.name))
+            Reader(rule, rule.literal.encode()) for rule in sorted(rules, key=lambda rule: (-rule.weight, rule.name))
         ]
         self.tables: list[tuple[int, dict[bytes, list[int]]]] = []
         self.open: list[tuple[int, bytes]] = []
@@ -75,84 +68,20 @@ class Dispatch:
         found += [number for number, literal in self.open if literal in message]
         return found
 
-    def find(self, data: Any, start: int, end: int, origin: int) -> tuple[int, tuple[Any, ...]] | None:
-        """Number of the rule that reads data[start:end] and its values, or None."""
+    def find(self, data: Any, start: int, end: int) -> tuple[int, re.Match[bytes]] | None:
+        """Number of the rule that reads data[start:end] and its match, or None."""
         head = data[start : start + KEYS[0]]
         for key, table in self.tables:
             for number in table.get(head[:key], ()):
-                values = self.readers[number].read(data, start, end, origin)
-                if values is not None:
-                    return number, values
+                found = self.readers[number].read(data, start, end)
+                if found is not None:
+                    return number, found
         for number, literal in self.open:
             if data.find(literal, start, end) >= 0:
-                values = self.readers[number].read(data, start, end, origin)
-                if values is not None:
-                    return number, values
+                found = self.readers[number].read(data, start, end)
+                if found is not None:
+                    return number, found
         return None
-
-
-@dataclass
-class Events:
-    """Recognised records by rule. Values stay as they were read until a table asks for them."""
-
-    messages: Messages
-    fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    rows: dict[str, tuple[list[int], list[tuple[Any, ...]]]] = field(default_factory=dict)
-
-    def add(self, rule: Derived, record: int, values: tuple[Any, ...]) -> None:
-        at = self.rows.get(rule.name)
-        if at is None:
-            self.fields[rule.name] = rule.fields
-            at = self.rows[rule.name] = ([], [])
-        at[0].append(record)
-        at[1].append(values)
-
-    def meaning(self, *words: str) -> pd.DataFrame:
-        """Events of all rules that mean one of `words`: `record`, `name`, `means` and the rules' columns."""
-        rules = [rule for rule in self.rows if self.messages.meanings[rule].means in words]
-        made = self.table(rules)
-        made["means"] = made["name"].map({rule: self.messages.meanings[rule].means for rule in rules}).astype("str")
-        return made
-
-    def table(self, rules: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Events of `rules` (all without), in the order of their records, with every column of schema type."""
-        chosen = [rule for rule in (self.rows if rules is None else rules) if rule in self.rows]
-        total = sum(len(self.rows[rule][0]) for rule in chosen)
-        names = list(columns or self.messages.columns)
-        filled = {column for rule in chosen for column in self.fields[rule]}
-        parts: dict[str, npt.NDArray[Any]] = {
-            name: np.full(total, None, dtype=object) for name in names if name in filled
-        }
-        # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
-        nulls = {dtype: pd.Series([None] * total, dtype=dtype) for dtype in ("str", "Int64")}
-        record, name_of, at = np.zeros(total, np.int64), np.empty(total, dtype=object), 0
-        for rule in chosen:
-            numbers, values = self.rows[rule]
-            record[at : at + len(numbers)] = numbers
-            name_of[at : at + len(numbers)] = rule
-            for column, group in zip(self.fields[rule], zip(*values, strict=True) if values[0] else (), strict=False):
-                if column in parts:
-                    self._fill(parts[column], at, group)
-            at += len(numbers)
-        made: dict[str, Any] = {"record": record, "name": pd.Series(name_of, dtype="str")}
-        for name in names:
-            dtype = self.messages.columns[name]
-            made[name] = column_of(parts[name], dtype) if name in parts else nulls["str" if dtype == "str" else "Int64"]
-        return pd.DataFrame(made).sort_values("record", kind="stable").reset_index(drop=True)
-
-    @staticmethod
-    def _fill(column: npt.NDArray[Any], at: int, values: Sequence[Any]) -> None:
-        for i, value in enumerate(values, at):
-            if value is not None:
-                column[i] = value
-
-
-def column_of(values: npt.NDArray[Any], dtype: str) -> pd.Series[Any]:
-    """Bytes as they were read to a typed column, null where absent."""
-    if dtype == "str":
-        texts = [None if v is None else v.decode("utf-8", "replace") for v in values]
-        return pd.Series(texts, dtype="str")
-    return pd.Series([None if v is None else int(v) for v in values], dtype="Int64")
 
 
 @dataclass
@@ -164,17 +93,12 @@ class Scanned:
     end: int  # where the last record ends
     lines: npt.NDArray[np.int64]  # lines of each record
     first_line: int  # line of the first record, 1-based
-    rules: list[str | None]
+    rules: Codes  # number of each record's rule among the readers of the Dispatch; -1: none reads it
 
     @property
     def starts(self) -> npt.NDArray[np.int64]:
         """Byte at which each record begins."""
         return self.heads.starts
-
-    @property
-    def columns(self) -> Mapping[str, list[bytes | None]]:
-        """Header fields by column, without the time."""
-        return self.heads.columns
 
     @property
     def messages(self) -> npt.NDArray[np.int64]:
@@ -197,21 +121,51 @@ def scan(
     """
     low, high = window or (0, len(data))
     heads = read_heads(data, dialect, others, low, high)
-    starts = heads.starts.tolist()
-    ends = [*starts[1:], high][: len(starts)]
-    rules: list[str | None] = []
-    for number, (start, body, end) in enumerate(zip(starts, heads.bodies.tolist(), ends, strict=True), first):
-        if end > body and data[end - 1] == NEWLINE:
-            end -= 1
-        found_rule = dispatch.find(data, body, end, start)
-        if found_rule is None:
-            rules.append(None)
-            continue
-        rule = dispatch.readers[found_rule[0]].rule
-        events.add(rule, number, found_rule[1])
-        rules.append(rule.name)
+    rules = np.full(len(heads.starts), ABSENT, dtype=np.int32)
+    ends = message_ends(data, heads, high)
+    gathered = Gathered(dispatch)
+    for begin in range(0, len(rules), AT_ONCE):
+        part = slice(begin, begin + AT_ONCE)
+        for number, body, end in zip(count(begin), heads.bodies[part].tolist(), ends[part].tolist()):
+            found = dispatch.find(data, body, end)
+            if found is not None:
+                rules[number] = found[0]
+                gathered.add(found[0], number, found[1])
+        gathered.pour(events, heads.starts, first, events.texts.add(data))
     first_line, lines = line_counts(data, heads.starts, high)
     return Scanned(heads, low, high, lines, first_line, rules)
+
+
+class Gathered:
+    """Matches of a portion of records, as numbers."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self.readers = dispatch.readers
+        self.found: dict[int, tuple[array[int], array[int]]] = {}  # by rule: record, first and last + 1 byte of groups
+
+    def add(self, rule: int, record: int, match: re.Match[bytes]) -> None:
+        records, spans = self.found.get(rule) or self.found.setdefault(rule, (array("q"), array("q")))
+        records.append(record)
+        spans.extend(chain.from_iterable(match.regs))
+
+    def pour(self, events: Events, starts: Places, first: int, base: int) -> None:
+        """Give everything to `events`: records are numbered from `first`, the source begins at `base`."""
+        for rule, (records, spans) in self.found.items():
+            known = self.readers[rule].rule
+            at = np.frombuffer(records, dtype=np.int64)
+            groups = np.frombuffer(spans, dtype=np.int64).reshape(len(at), -1)[:, 2:]
+            fields = np.where(groups < 0, ABSENT, groups - starts[at][:, None]).astype(np.int32)
+            events.add(known.name, known.fields, Rows(at + first, starts[at] + base, fields))
+        self.found = {}
+
+
+def message_ends(data: Any, heads: Heads, high: int) -> Places:
+    """Where each message ends, without its last newline; of a message that is too long, where it begins."""
+    ends = np.append(heads.starts[1:] - 1, high)[: len(heads.starts)]  # a record begins behind a newline
+    if len(ends) and data[high - 1] == NEWLINE:
+        ends[-1] -= 1
+    ends = np.maximum(ends, heads.bodies)
+    return np.where(ends - heads.starts <= LONGEST, ends, heads.bodies)
 
 
 def line_counts(

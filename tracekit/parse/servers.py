@@ -17,7 +17,7 @@ import pandas as pd
 
 from tracekit.parse.chain import Layout
 from tracekit.parse.dialect import SERVER
-from tracekit.parse.scan import Events
+from tracekit.parse.events import Events
 
 SENT = ("command.send", "command.wait", "command.execute")
 ON_HOST = ("host.request", "host.answer", "host.ready")
@@ -182,9 +182,4 @@ def reordered(records: pd.DataFrame, events: Events, order: npt.NDArray[np.int64
     """Records in that order, and the events with the records' new numbers."""
     places = np.empty(len(order), dtype=np.int64)
     places[order] = np.arange(len(order))
-    made = Events(events.messages, dict(events.fields))
-    for rule, (numbers, values) in events.rows.items():
-        new = places[np.array(numbers, dtype=np.int64)]
-        sort = np.argsort(new, kind="stable")
-        made.rows[rule] = (new[sort].tolist(), [values[at] for at in sort])
-    return records.iloc[order].reset_index(drop=True), made
+    return records.iloc[order].reset_index(drop=True), events.renumbered(places)

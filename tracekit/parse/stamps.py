@@ -17,6 +17,7 @@ import numpy.typing as npt
 from tracekit.errors import GrammarError
 
 Times = npt.NDArray[np.datetime64]
+Rows = npt.NDArray[np.int64]
 
 YEAR = 1972  # a leap year: a stamp of 29 February has its day
 HALF_YEAR, HALF_DAY = 6, 12  # a clock that goes back further has begun anew
@@ -56,24 +57,49 @@ _ZONE = r"(?: ?(?:Z|[+-]\d\d:?\d\d))?"
 _FIXED: Mapping[str, int] = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%f": 3}
 
 
+class Clock:
+    """Times of stamps that come in portions, each in one of `formats` (strptime's directives)."""
+
+    def __init__(self, formats: Sequence[str]) -> None:
+        self.formats = tuple(formats)
+        self.places = fixed(formats[0])
+        self.parts: list[Times | None] = []  # None: the next of `slow`
+        self.slow: list[Rows] = []
+
+    def add(self, stamps: Sequence[bytes | None]) -> None:
+        """Read the next stamps; None is a record without one."""
+        places = self.places
+        if places is not None and stamps and all(stamp is not None and len(stamp) == places[1] for stamp in stamps):
+            self.parts.append(quick(np.array(stamps).view(np.uint8).reshape(len(stamps), -1), places[0]))
+            return
+        rows = np.full((len(stamps), 7), -1, dtype=np.int64)  # year, month, day, hour, minute, second, microsecond
+        for at, stamp in enumerate(stamps):
+            if stamp is not None:
+                rows[at] = fields(stamp.decode("utf-8", "replace"), self.formats)
+        self.slow.append(rows)
+        self.parts.append(None)
+
+    def times(self) -> Times:
+        """All of them, NaT where there is none. Years and days that are not said are counted on over all portions."""
+        rows = np.concatenate([np.empty((0, 7), dtype=np.int64), *self.slow])
+        known = rows[:, 3] >= 0
+        read: Times = np.full(len(rows), "NaT", dtype="datetime64[us]")
+        read[known] = assembled(completed(rows[known]))
+        slow = iter(np.split(read, np.cumsum([len(part) for part in self.slow])))
+        parts = [next(slow) if part is None else part for part in self.parts]
+        return np.concatenate([np.empty(0, dtype="datetime64[us]"), *parts])
+
+
 def times(stamps: Sequence[bytes | None], formats: Sequence[str]) -> Times:
-    """Times of `stamps`, each in one of `formats` (strptime's directives); NaT where there is no stamp."""
-    places = fixed(formats[0])
-    if places is not None and stamps and all(stamp is not None and len(stamp) == places[1] for stamp in stamps):
-        return quick(stamps, places[0])
-    rows = np.full((len(stamps), 7), -1, dtype=np.int64)  # year, month, day, hour, minute, second, microsecond
-    for at, stamp in enumerate(stamps):
-        if stamp is not None:
-            rows[at] = fields(stamp.decode("utf-8", "replace"), tuple(formats))
-    known = rows[:, 3] >= 0
-    made: Times = np.full(len(stamps), "NaT", dtype="datetime64[us]")
-    made[known] = assembled(completed(rows[known]))
-    return made
+    """Times of `stamps`, each in one of `formats`; NaT where there is no stamp."""
+    clock = Clock(formats)
+    clock.add(stamps)
+    return clock.times()
 
 
-def quick(stamps: Sequence[bytes | None], places: Mapping[str, tuple[int, int]]) -> Times:
-    """Times of stamps that all have the same digits in the same places."""
-    digits = np.array(stamps).view(np.uint8).reshape(len(stamps), -1).astype(np.int64) - ord("0")
+def quick(stamps: npt.NDArray[np.uint8], places: Mapping[str, tuple[int, int]]) -> Times:
+    """Times of stamps, one a row of bytes, that all have the same digits in the same places."""
+    digits = stamps.astype(np.int64) - ord("0")
     part = {
         name: digits[:, at : at + width] @ (10 ** np.arange(width - 1, -1, -1)) for name, (at, width) in places.items()
     }

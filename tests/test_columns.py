@@ -1,0 +1,75 @@
+"""Columns of texts as codes, and events as places: the values that went in come out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, strategies as st
+
+from tracekit.parse.coded import Coded, coded, concatenated
+from tracekit.parse.events import Events, Rows, Texts
+from tracekit.parse.grammar import load_messages
+from tracekit.resources import grammars
+
+COLUMN = st.lists(st.none() | st.binary(max_size=3))
+NUMBERS = st.lists(st.none() | st.integers(-(2**62), 2**62))
+
+
+@given(COLUMN, COLUMN)
+def test_a_coded_column_has_the_values_that_it_was_given(one: list[bytes | None], two: list[bytes | None]) -> None:
+    assert coded(one).list() == one
+    assert len(set(coded(one).values)) == len(coded(one).values)
+    whole = concatenated([coded(one), Coded.absent(2), coded(two)])
+    assert whole.list() == [*one, None, None, *two]
+    assert whole.take(np.arange(len(whole))[::-1]).list() == [*two[::-1], None, None, *one[::-1]]
+    assert concatenated([whole, coded(two)]).used().list() == [*whole.list(), *two]
+
+
+@given(COLUMN)
+def test_a_category_has_the_decoded_values_in_order(values: list[bytes | None]) -> None:
+    texts = [None if value is None else value.decode("utf-8", "replace") for value in values]
+    made = coded(values).category()
+    assert [None if pd.isna(text) else text for text in made] == texts
+    assert list(made.categories) == sorted({text for text in texts if text is not None})
+    assert [None if pd.isna(text) else text for text in coded(values).texts()] == texts
+
+
+@given(NUMBERS)
+def test_numbers_are_read_once_each(values: list[int | None]) -> None:
+    made = coded([None if value is None else b"%d" % value for value in values]).numbers()
+    assert [None if pd.isna(value) else int(value) for value in made] == values
+
+
+def some_events() -> Events:
+    events = Events(load_messages(grammars()))
+    first, second = events.texts.add(b"job-1 and job-2\n"), events.texts.add(b"job-30\n")
+    spans = np.array([[4, 5], [-1, -1]], dtype=np.int32)
+    events.add("job_add", ("JOB",), Rows(np.array([0, 2]), np.array([first, first + 10]), spans))
+    events.add("job_add", ("JOB",), Rows(np.array([5]), np.array([second]), np.array([[4, 6]], dtype=np.int32)))
+    return events
+
+
+def test_values_are_cut_out_of_the_source_that_a_place_is_in() -> None:
+    table = some_events().table(columns=["JOB"])
+    assert table["record"].tolist() == [0, 2, 5]
+    assert table["JOB"].dtype == "Int64"
+    assert table["JOB"].fillna(0).tolist() == [1, 0, 30]
+
+
+def test_renumbered_events_are_in_the_order_of_their_new_numbers() -> None:
+    numbers = np.array([3, -1, -1, -1, -1, 1])
+    made = some_events().renumbered(numbers)
+    assert made.table(columns=["JOB"])[["record", "JOB"]].values.tolist() == [[1, 30], [3, 1]]
+    assert list(some_events().renumbered(np.full(6, -1))) == []
+
+
+def test_packed_events_are_the_same_events() -> None:
+    made, events = Events(load_messages(grammars())), some_events()
+    made.unpack(events.packed())
+    assert made.equals(events)
+    assert not made.equals(some_events().renumbered(np.arange(6)[::-1]))
+
+
+def test_a_source_is_taken_in_once() -> None:
+    texts, data = Texts(), b"abc"
+    assert (texts.add(data), texts.add(b"de"), texts.add(data), texts.size) == (0, 3, 0, 5)

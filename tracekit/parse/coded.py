@@ -1,0 +1,104 @@
+"""Columns of texts kept small: the different texts once, and for each row the number of its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Codes = npt.NDArray[np.int32]
+ABSENT = -1
+
+
+@dataclass(frozen=True)
+class Coded:
+    """One column: `values` without repetition, `codes` (int32) one a row, -1 where the row has no value."""
+
+    values: Sequence[bytes]
+    codes: Codes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @classmethod
+    def absent(cls, length: int) -> Coded:
+        """A column without a value."""
+        return cls((), np.full(length, ABSENT, dtype=np.int32))
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Coded:
+        """The column of these rows."""
+        return Coded(self.values, self.codes[rows])
+
+    def used(self) -> Coded:
+        """The column without values that no row has."""
+        known, codes = np.unique(self.codes, return_inverse=True)
+        absent = int(len(known) > 0 and known[0] == ABSENT)
+        return Coded([self.values[code] for code in known[absent:]], codes.astype(np.int32) - absent)
+
+    def list(self) -> list[bytes | None]:
+        """The value of each row."""
+        values = [*self.values, None]  # ABSENT is the last
+        return [values[code] for code in self.codes.tolist()]
+
+    def category(self) -> pd.Categorical[Any]:
+        """Decoded, as a category whose names are sorted; null where absent."""
+        texts = decoded(self.values)
+        names = sorted(set(texts))
+        number = {name: code for code, name in enumerate(names)}
+        codes = np.array([*(number[text] for text in texts), ABSENT], dtype=np.int32)[self.codes]
+        return pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
+
+    def texts(self) -> Any:
+        """Decoded, as an array of dtype str; null where absent."""
+        return pd.array([*decoded(self.values), None], dtype="str").take(self.codes)
+
+    def numbers(self) -> Any:
+        """Read as decimal numbers, as an array of dtype Int64; null where absent."""
+        values = np.array([*map(int, self.values), 0], dtype=np.int64)
+        return pd.arrays.IntegerArray(values[self.codes], self.codes == ABSENT)
+
+
+class Coder(dict[bytes | None, int]):
+    """Numbers texts in the order in which they come."""
+
+    def __init__(self, values: Iterable[bytes] = ()) -> None:
+        super().__init__({None: ABSENT})
+        for value in values:
+            self[value]
+
+    def __missing__(self, value: bytes | None) -> int:
+        code = self[value] = len(self) - 1
+        return code
+
+    def codes(self, values: Sequence[bytes | None]) -> Codes:
+        """The number of each of `values`."""
+        return np.fromiter(map(self.__getitem__, values), dtype=np.int32, count=len(values))
+
+    def values_of(self) -> list[bytes]:
+        """The different texts, by number."""
+        return [value for value in self if value is not None]
+
+
+def coded(values: Sequence[bytes | None]) -> Coded:
+    """A column of these values."""
+    coder = Coder()
+    codes = coder.codes(values)
+    return Coded(coder.values_of(), codes)
+
+
+def concatenated(parts: Sequence[Coded]) -> Coded:
+    """Columns under one another."""
+    if len(parts) == 1:
+        return parts[0]
+    coder = Coder()
+    codes = [np.append(coder.codes(part.values), np.int32(ABSENT))[part.codes] for part in parts]
+    return Coded(coder.values_of(), np.concatenate(codes) if codes else np.empty(0, np.int32))
+
+
+def decoded(values: Iterable[bytes]) -> list[str]:
+    """Texts of bytes, whatever is no UTF-8 replaced."""
+    return [value.decode("utf-8", "replace") for value in values]

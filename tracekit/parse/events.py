@@ -1,0 +1,174 @@
+"""Recognised records as places in their sources: text is cut out of a source when a table asks for it, each text once.
+
+Per rule three arrays: the record, the place of the record's first byte, and where in the record each field stands.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tracekit.parse.coded import Coded, coded
+from tracekit.parse.grammar import Messages
+
+Places = npt.NDArray[np.int64]
+Spans = npt.NDArray[np.int32]
+LONGEST = int(np.iinfo(np.int32).max)  # bytes of a record whose fields can be told
+
+
+class Rows(NamedTuple):
+    """Events of one rule."""
+
+    records: Places
+    places: Places  # of the record's first byte, in the addresses of Texts
+    spans: Spans  # first and last + 1 byte of each field, counted from there; -1 where the field is absent
+
+    def at(self, chosen: npt.NDArray[Any]) -> Rows:
+        """The events of these rows."""
+        return Rows(self.records[chosen], self.places[chosen], self.spans[chosen])
+
+
+@dataclass
+class Texts:
+    """Sources one behind the other: a place in this row of bytes says source and offset in one number."""
+
+    data: list[Any] = field(default_factory=list)
+    bases: list[int] = field(default_factory=list)  # place of each source's first byte
+    size: int = 0
+
+    def add(self, data: Any) -> int:
+        """The place of the first byte of `data`, which is taken in unless it was."""
+        for known, base in zip(self.data, self.bases, strict=True):
+            if known is data:
+                return base
+        self.data.append(data)
+        self.bases.append(self.size)
+        self.size += len(data)
+        return self.bases[-1]
+
+    def cut(self, starts: Places, ends: Places) -> Coded:
+        """The texts between places; none where the start is -1."""
+        texts: list[bytes | None] = [None] * len(starts)
+        for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+            if start >= 0:
+                at = bisect_right(self.bases, start) - 1
+                base = self.bases[at]
+                texts[number] = self.data[at][start - base : end - base]
+        return coded(texts)
+
+
+@dataclass(eq=False)
+class Events:
+    """Events of all rules, over all sources."""
+
+    messages: Messages
+    texts: Texts = field(default_factory=Texts)
+    _fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _rows: dict[str, list[Rows]] = field(default_factory=dict)
+
+    def add(self, rule: str, fields: tuple[str, ...], rows: Rows) -> None:
+        """Events of `rule`, whose fields fill the columns `fields`, in the order of the records."""
+        self._fields[rule] = fields
+        self._rows.setdefault(rule, []).append(rows)
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of the rules that read a record."""
+        return iter(self._rows)
+
+    def fields(self, rule: str) -> tuple[str, ...]:
+        """The column of each field of `rule`; a column may have several fields."""
+        return self._fields[rule]
+
+    def rows(self, rule: str) -> Rows:
+        """Events of `rule`. KeyError where it read none."""
+        parts = self._rows[rule]
+        if len(parts) > 1:
+            self._rows[rule] = parts = [Rows(*map(np.concatenate, zip(*parts, strict=True)))]
+        return parts[0]
+
+    def renumbered(self, numbers: Places) -> Events:
+        """Events with the records' new numbers, `numbers[old]`; those of records whose number is -1 are left out."""
+        made = Events(self.messages, self.texts)
+        for rule in self:
+            rows = self.rows(rule)
+            new = numbers[rows.records]
+            order = np.argsort(new, kind="stable")
+            order = order[new[order] >= 0]
+            if len(order):
+                made.add(rule, self._fields[rule], rows.at(order)._replace(records=new[order]))
+        return made
+
+    def packed(self) -> list[tuple[str, tuple[str, ...], bytes, bytes, bytes]]:
+        """Rule, columns of its fields and arrays of all events, as marshal keeps them."""
+        made = []
+        for rule in self:
+            records, places, spans = self.rows(rule)
+            made.append((rule, self._fields[rule], records.tobytes(), places.tobytes(), spans.tobytes()))
+        return made
+
+    def unpack(self, packed: Sequence[Any], first: int = 0, base: int = 0) -> None:
+        """Add what :meth:`packed` gave, records numbered from `first`, places counted from `base`."""
+        for rule, fields, *arrays in packed:
+            records, places = (np.frombuffer(part, dtype=np.int64) for part in arrays[:2])
+            spans = np.frombuffer(arrays[2], dtype=np.int32).reshape(len(records), 2 * len(fields))
+            self.add(rule, tuple(fields), Rows(records + first, places + base, spans))
+
+    def equals(self, other: Events) -> bool:
+        """Whether two readings of the same sources have the same events in the same places."""
+        return {row[0]: row for row in self.packed()} == {row[0]: row for row in other.packed()}
+
+    def meaning(self, *words: str) -> pd.DataFrame:
+        """Events of all rules that mean one of `words`: `record`, `name`, `means` and the rules' columns."""
+        rules = [rule for rule in self if self.messages.meanings[rule].means in words]
+        made = self.table(rules)
+        made["means"] = made["name"].map({rule: self.messages.meanings[rule].means for rule in rules}).astype("str")
+        return made
+
+    def table(self, rules: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Events of `rules` (all without), in the order of their records: `record` (int64), `name` (str), and every
+        column of `columns.toml`, or those of `columns`, of the dtype it has there; null where absent.
+        """
+        chosen = [rule for rule in (self if rules is None else rules) if rule in self._rows]
+        numbers = [self.rows(rule).records for rule in chosen]
+        records = np.concatenate([np.empty(0, np.int64), *numbers])
+        order = np.argsort(records, kind="stable")
+        names = np.repeat(np.arange(len(chosen)), [len(part) for part in numbers])[order]
+        made: dict[str, Any] = {
+            "record": pd.Series(records[order]),
+            "name": pd.Series(pd.array([*chosen, None], dtype="str").take(names)),
+        }
+        filled = {column for rule in chosen for column in self._fields[rule]}
+        # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
+        nulls = {dtype: pd.Series([None] * len(order), dtype=dtype) for dtype in ("str", "Int64")}
+        for name in columns or self.messages.columns:
+            dtype = self.messages.columns[name]
+            null = nulls["str" if dtype == "str" else "Int64"]
+            made[name] = pd.Series(self._column(chosen, name, dtype, order)) if name in filled else null
+        return pd.DataFrame(made, copy=False)
+
+    def _column(self, chosen: Sequence[str], name: str, dtype: str, order: Places) -> Any:
+        """The values that events of the rules `chosen` have for one column; of several fields the last."""
+        starts, ends = np.full(len(order), -1, dtype=np.int64), np.zeros(len(order), dtype=np.int64)
+        at = 0
+        for rule in chosen:
+            rows = self.rows(rule)
+            part = slice(at, at + len(rows.records))
+            at = part.stop
+            for number, column in enumerate(self._fields[rule]):
+                if column != name:
+                    continue
+                begin, end = rows.spans[:, 2 * number], rows.spans[:, 2 * number + 1]
+                base = 0 if dtype == "offset" else rows.places
+                starts[part] = np.where(begin >= 0, begin + base, starts[part])
+                ends[part] = np.where(begin >= 0, end + base, ends[part])
+        starts, ends = starts[order], ends[order]
+        if dtype == "offset":
+            return pd.arrays.IntegerArray(np.maximum(starts, 0), starts < 0)
+        texts = self.texts.cut(starts, ends)
+        return texts.texts() if dtype == "str" else texts.numbers()
