@@ -18,8 +18,9 @@ from functools import cache
 import pandas as pd
 import plotly.graph_objects as go
 
-from tracekit.report.model import Dot, Overview, Tick
+from tracekit.report.model import Dot, Overview
 from tracekit.report.scale import Axis, percent, ticks
+from tracekit.report.shapes import Tick
 from tracekit.report.words import between, clock, count, duration
 from tracekit.resources import reports
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tracekit.report.boxes import Topology
 from tracekit.report.glossary import Entities, Unknown
 from tracekit.report.shapes import (
     Causes,
@@ -20,8 +21,8 @@ from tracekit.report.shapes import (
     HostSide,
     Segment,
     StateChange,
+    Tick,
     Ticket,
-    Topology,
 )  # fmt: skip
 from tracekit.report.words import Category
 
@@ -54,16 +55,6 @@ class Lane:
     height: int
     bars: tuple[Bar, ...]
     note: str = ""  # what was left out
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A mark on the time axis."""
-
-    x: str
-    label: str
-    anchor: str  # start, middle, end
-    minor: bool = False  # left out on narrow screens
 
 
 @dataclass(frozen=True)

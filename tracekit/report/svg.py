@@ -15,9 +15,9 @@ import pandas as pd
 from tracekit.build.critical import Step
 from tracekit.report import hostside
 from tracekit.report.log import Log
-from tracekit.report.model import Bar, Lane, Tick, Timeline
+from tracekit.report.model import Bar, Lane, Timeline
 from tracekit.report.scale import Axis, percent, ticks
-from tracekit.report.shapes import Segment
+from tracekit.report.shapes import Segment, Tick
 from tracekit.report.words import between, clock, count, duration, known, text
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
