@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tracekit.report.boxes import Topology
+from tracekit.report.canvas import Canvas
 from tracekit.report.glossary import Entities, Unknown
 from tracekit.report.shapes import (
     Causes,
@@ -69,6 +70,7 @@ class Timeline:
     bands: tuple[Segment, ...]  # unlogged intervals, through all lanes
     marks: tuple[Tick, ...]  # returned, completed
     lanes: tuple[Lane, ...]
+    left_out: str = ""  # what only a script draws
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,7 @@ class Detail:
     error: str
     facts: tuple[Fact, ...]
     timeline: Timeline | None
+    canvas: Canvas | None
     ledger: Ledger | None
     no_ledger: str  # why there is none
     stages: tuple[Stage, ...]
