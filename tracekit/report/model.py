@@ -281,6 +281,7 @@ class Table:
 
     rows: tuple[Row, ...]
     left_out: str
+    caption: str = ""
 
 
 @dataclass(frozen=True)
