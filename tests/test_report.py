@@ -496,7 +496,8 @@ def test_without_scripts_the_longest_spans_are_drawn_and_the_page_says_so(many: 
     timeline = shown(made, "job-71").timeline
     assert timeline is not None
     assert timeline.left_out == (
-        "Without scripts the 400 longest of 2,401 spans are drawn; tracekit tree LOG job-71 shows all"
+        "Without scripts 1 of 2,401 spans are drawn: no calls, of the others the longest; "
+        "tracekit tree LOG job-71 shows all"
     )
     assert timeline.left_out in html
 

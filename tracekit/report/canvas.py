@@ -44,6 +44,7 @@ LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("agent", ("command",)),
     ("calls", ("call", "state")),
 )
+INNER = LANES[-1][1]  # kinds that only this drawing has a lane for
 FAILED, OPEN, BEFORE = 1, 2, 4  # flags
 COLUMNS = (("start", "<u4"), ("length", "<u4"), ("first", "<u4"), ("last", "<u4"), ("name", "<u4"), ("row", "<u2"),
            ("style", "u1"), ("flags", "u1"))  # fmt: skip

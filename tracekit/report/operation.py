@@ -107,8 +107,12 @@ def _timeline(operation: Any, parts: Parts, log: Log, path: Sequence[tuple[Step,
     """The drawing that needs no script: of many spans the longest."""
     if len(parts.spans) <= canvas.MANY:
         return svg.timeline(operation, parts.spans, parts.ledger, log, path)
-    drawn = svg.timeline(operation, canvas.longest(parts.spans, FIXED), parts.ledger, log, path)
-    said = f"Without scripts the {FIXED:,} longest of {len(parts.spans):,} spans are drawn; {hint} shows all"
+    others = [row for row in parts.spans if str(row.kind) not in canvas.INNER]
+    drawn = svg.timeline(operation, canvas.longest(others, FIXED), parts.ledger, log, path)
+    said = (
+        f"Without scripts {min(FIXED, len(others)):,} of {len(parts.spans):,} spans are drawn: no calls, of the others "
+        f"the longest; {hint} shows all"
+    )
     return replace(drawn, left_out=said) if drawn else None
 
 
