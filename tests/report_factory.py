@@ -268,6 +268,18 @@ def deploy(
     )  # fmt: skip
 
 
+def crowd(maker: Maker, number: int = 2400, begin: float = 60.0) -> None:
+    """An operation of very many calls, the last one failed."""
+    name = "job-71"
+    job = maker.span(name, "job", name, begin + 0.1, begin + 24.9)
+    for i in range(number):
+        start = begin + 0.2 + i * 0.01
+        status = "error" if i == number - 1 else "ok"
+        maker.span(name, "call", f"VolumeDaoImpl.find{i % 7}", start, start + 0.008, job, status=status)
+    maker.interval(name, begin, begin + 25, "execution", "VolumeDaoImpl")
+    maker.operation(name, "deleteVolume", begin, begin + 25, job=71, returned=begin + 0.1)
+
+
 def failed(maker: Maker, begin: float = 20.0) -> None:
     """A start that fails because a command was answered with false."""
     name = "job-51"
@@ -397,6 +409,14 @@ def typical() -> SimpleNamespace:
     maker.rows["quality"].append(
         {"counter": "time goes back", "severity": "note", "count": 4, "example": "by 12 ms", "where": f"{PATH}:120"}
     )
+    return maker.trace()
+
+
+def many() -> SimpleNamespace:
+    """A log with an operation of more spans than are drawn as elements."""
+    maker = Maker()
+    deploy(maker)
+    crowd(maker)
     return maker.trace()
 
 

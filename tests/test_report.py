@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import gzip
 import json
 import re
 from html.parser import HTMLParser
@@ -10,12 +12,13 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import report_factory as factory
 from tracekit import frames, report
-from tracekit.report import context, glossary, page, svg, terminal, text, words
+from tracekit.report import canvas, context, glossary, page, svg, terminal, text, words
 from tracekit.report.model import Detail, PageContext
 from tracekit.report.verdict import ranked
 
@@ -470,6 +473,56 @@ def test_a_join_that_had_several_candidates_is_marked() -> None:
     ]
     table = terminal.operations_table(trace, trace.operations).splitlines()
     assert [line.endswith("? succeeded") for line in table] == [False, True, False]
+
+
+# --- very many spans --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def many() -> tuple[str, PageContext]:
+    return _made(factory.many())
+
+
+def test_many_spans_are_carried_as_columns_and_none_is_lost(many: tuple[str, PageContext]) -> None:
+    drawn = shown(many[1], "job-71").canvas
+    assert drawn is not None
+    raw = gzip.decompress(base64.b64decode(drawn.packed))
+    size = int.from_bytes(raw[:4], "little")
+    head = json.loads(raw[4 : 4 + size])
+    spans = factory.many().spans
+    spans = spans[spans["operation"] == "job-71"]
+    assert head["count"] == len(spans) + 1  # and the interval of the ledger
+    at, columns = 4 + size, {}
+    for name, dtype in canvas.COLUMNS:
+        columns[name] = np.frombuffer(raw, dtype, head["count"], at)
+        at += columns[name].nbytes
+    assert at == len(raw)
+    assert int(columns["length"].max()) * head["unit"] == 25_000_000
+    calls = columns["row"] == head["lanes"][-1]["top"]
+    assert sorted(columns["length"][calls].tolist()) == [8000] * 2400
+    assert int((columns["flags"] & canvas.FAILED).sum()) == 1
+    assert {head["names"][i] for i in columns["name"][calls]} == {f"VolumeDaoImpl.find{i}" for i in range(7)}
+
+
+def test_without_scripts_the_longest_spans_are_drawn_and_the_page_says_so(many: tuple[str, PageContext]) -> None:
+    html, made = many
+    timeline = shown(made, "job-71").timeline
+    assert timeline is not None
+    assert timeline.left_out == (
+        "Without scripts 1 of 2,401 spans are drawn: no calls, of the others the longest; "
+        "tracekit tree LOG job-71 shows all"
+    )
+    assert timeline.left_out in html
+
+
+def test_only_pages_with_very_many_spans_carry_the_script_for_them(
+    typical: tuple[str, PageContext], many: tuple[str, PageContext]
+) -> None:
+    for (html, _), scripts in ((typical, 2), (many, 3)):
+        (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', html)
+        allowed = policy.split("script-src ")[1].split("style-src")[0]
+        assert allowed.count("sha256") == scripts
+    assert all(detail.canvas is None for detail in typical[1].details)
 
 
 # --- what stands at the end -------------------------------------------------------------------------------------

@@ -280,12 +280,13 @@ def check(unknown: str | None) -> None:
     """
     from tracekit.build.entities import check_renderings, load_renderings
     from tracekit.parse.explain import check as checked
+    from tracekit.report.told import check_tellings, load_tellings
     from tracekit.resources import grammars
 
     if unknown is not None:
         click.echo(drafted(unknown), nl=False)
         return
-    found = [*checked(), *check_renderings(load_renderings(grammars()))]
+    found = [*checked(), *check_renderings(load_renderings(grammars())), *check_tellings(load_tellings(grammars()))]
     for line in found:
         click.echo(line)
     click.echo(f"{len(found)} problems" if found else "grammars and dialects: every sample is read as it says")

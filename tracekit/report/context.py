@@ -26,6 +26,7 @@ MASKED = (
     "Values of passwords, API and secret keys, signatures, session keys and tokens are masked as ***. "
     "Names and addresses are not masked."
 )
+MAX_ROWS = 3000  # operations in the table, the worst; a browser takes seconds for ten thousand
 AT_LENGTH = 4  # operations, the worst ones, that are shown with all limits wide
 EMPTY = "No operation was found: the log has no API request and no job."
 
@@ -80,7 +81,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
         topology=topology.view(trace, log),
         fleet=compared.view(made, hrefs, log),
         stats=summary.stats(made.groups),
-        table=_table(rows, trace.ledger, hrefs),
+        table=_table([rows[i] for i in sorted(order[:MAX_ROWS])], len(rows), trace.ledger, hrefs),
         details=tuple(
             detail(rows[i], splitter.parts(str(rows[i].operation)), log, end_of_log, FULL if n < AT_LENGTH else BRIEF)
             for n, i in enumerate(full)
@@ -119,18 +120,21 @@ def _verdict(worst: Any, parts: Parts, log: Log, href: str, end_of_log: object) 
     )
 
 
-def _table(rows: Sequence[Any], intervals: pd.DataFrame, hrefs: dict[str, str]) -> Table:
-    """All operations in the order in which they were submitted, those without a time last."""
+def _table(rows: Sequence[Any], total: int, intervals: pd.DataFrame, hrefs: dict[str, str]) -> Table:
+    """Operations in the order in which they were submitted, those without a time last; `total` with those left out."""
     bars = _bars(intervals)
     ordered = sorted(
         rows, key=lambda row: (not known(row.submitted), row.submitted if known(row.submitted) else row.Index)
     )
-    lost = len(rows) - len(hrefs)
+    lost = total - len(rows)
+    said = "All" if not lost else f"The worst {len(rows):,} of"
+    caption = f"{said} {count(total, 'operation')} in the order in which they were submitted"
+    caption += "; tracekit operations LOG lists all, --since, --vm and other options fewer" if lost else ""
     note = (
-        f"{len(hrefs):,} of {count(len(rows), 'operation')} are shown in full, failed and slow ones first; "
-        f"--top {len(rows)} shows all, tracekit tree and tracekit lines show any of them in the terminal."
+        f"{len(hrefs):,} of {count(total, 'operation')} are shown in full, failed and slow ones first; "
+        f"--top {total} shows all, tracekit tree and tracekit lines show any of them in the terminal."
     )
-    return Table(tuple(_row(row, bars, hrefs) for row in ordered), note if lost else "")
+    return Table(tuple(_row(row, bars, hrefs) for row in ordered), note if len(hrefs) < total else "", caption)
 
 
 def _bars(ledger_table: pd.DataFrame) -> dict[str, tuple[Segment, ...]]:

@@ -18,14 +18,15 @@ from functools import cache
 import pandas as pd
 import plotly.graph_objects as go
 
-from tracekit.report.model import Dot, Overview, Tick
+from tracekit.report.model import Dot, Overview
 from tracekit.report.scale import Axis, percent, ticks
+from tracekit.report.shapes import Tick
 from tracekit.report.words import between, clock, count, duration
 from tracekit.resources import reports
 
 PLOT_TOP, PLOT_HEIGHT, PLOT_FOOT = 16, 252, 30  # pixels
 MAX_DOTS = 400  # in the static drawing
-MAX_POINTS = 4000  # in the Plotly figure
+MAX_POINTS = 2500  # in the Plotly figure
 LABELLED = 5
 SYMBOLS = {
     "succeeded": "circle",
@@ -151,7 +152,7 @@ def _said(point: Point) -> str:
 
 def _left_out(total: int) -> str:
     if total > MAX_POINTS:
-        return f"The {MAX_POINTS:,} longest of {total:,} operations are drawn; the table has all."
+        return f"The {MAX_POINTS:,} longest of {total:,} operations are drawn; tracekit operations LOG lists all."
     return f"Without scripts the {MAX_DOTS:,} longest of {total:,} operations are drawn." if total > MAX_DOTS else ""
 
 

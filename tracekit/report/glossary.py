@@ -97,7 +97,7 @@ def entities(table: pd.DataFrame) -> Entities | None:
     notes = [f"{count(lost, 'entity', 'entities')} that fewer lines name left out"] if lost else []
     notes += [f"{count(nameless, 'number')} without a uuid or a name left out"] if nameless else []
     return Entities(
-        summary=", ".join(f"{times:,} {kind}" for kind, times in kinds.items()),
+        summary=", ".join(f"{kind} {times:,}" for kind, times in kinds.items()),
         rows=tuple(
             Entity(
                 str(row.kind),

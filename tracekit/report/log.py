@@ -86,6 +86,13 @@ class Log:
         said = self.span(first, last)
         return said.removeprefix(f"{self._usual}:") if self._usual else said
 
+    def lines_of(self, records: pd.Series[int]) -> npt.NDArray[np.int64]:
+        """The line of each of many records, 0 where the record is not known."""
+        known = records.notna().to_numpy()
+        made = np.zeros(len(records), dtype=np.int64)
+        made[known] = self._numbers["line"][records[known].to_numpy(dtype="int64")]
+        return made
+
     def line(self, record: int, limit: int = TEXT_LIMIT, *, brief: bool = False) -> LogLine:
         """One record for the page: its message alone, first line only, cut at `limit` characters.
 

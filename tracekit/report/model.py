@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tracekit.report.boxes import Topology
+from tracekit.report.canvas import Canvas
 from tracekit.report.glossary import Entities, Unknown
 from tracekit.report.shapes import (
     Causes,
@@ -21,8 +23,8 @@ from tracekit.report.shapes import (
     HostSide,
     Segment,
     StateChange,
+    Tick,
     Ticket,
-    Topology,
 )  # fmt: skip
 from tracekit.report.words import Category
 
@@ -58,16 +60,6 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Tick:
-    """A mark on the time axis."""
-
-    x: str
-    label: str
-    anchor: str  # start, middle, end
-    minor: bool = False  # left out on narrow screens
-
-
-@dataclass(frozen=True)
 class Timeline:
     """Synchronous and asynchronous part of one operation on one axis."""
 
@@ -79,6 +71,7 @@ class Timeline:
     bands: tuple[Segment, ...]  # unlogged intervals, through all lanes
     marks: tuple[Tick, ...]  # returned, completed
     lanes: tuple[Lane, ...]
+    left_out: str = ""  # what only a script draws
 
 
 @dataclass(frozen=True)
@@ -248,6 +241,7 @@ class Detail:
     error: str
     facts: tuple[Fact, ...]
     timeline: Timeline | None
+    canvas: Canvas | None
     ledger: Ledger | None
     no_ledger: str  # why there is none
     stages: tuple[Stage, ...]
@@ -288,6 +282,7 @@ class Table:
 
     rows: tuple[Row, ...]
     left_out: str
+    caption: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tracekit.build.critical import Step
 from tracekit.frames import rows
-from tracekit.report import calls, flow, hostside, ledger, path, svg, ticket, verdict
+from tracekit.report import calls, canvas, flow, hostside, ledger, path, svg, ticket, verdict
+from tracekit.report.canvas import Canvas
 from tracekit.report.log import Log
-from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage
+from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage, Timeline
 from tracekit.report.shapes import Ticket
 from tracekit.report.words import between, clock, count, duration, known, listed, number, seconds, stamp, text
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_COMMANDS = 60
 MAX_EVIDENCE = 6
+FIXED = 400  # spans of a timeline without scripts, where there are many
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Parts:
     commands: list[Any]
     findings: list[Any]
     table: pd.DataFrame  # its spans
+    intervals: pd.DataFrame  # its ledger
 
 
 class Splitter:
@@ -60,7 +64,7 @@ class Splitter:
         """The rows of `operation`, in the tables' own order."""
         mine = [table.iloc[places.get(operation, [])] for table, places in zip(self._tables, self._rows, strict=True)]
         spans, intervals, sent, found = map(rows, mine)
-        return Parts(spans, intervals, sent, found, mine[0])
+        return Parts(spans, intervals, sent, found, mine[0], mine[1])
 
 
 def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: Limits) -> Detail:
@@ -82,9 +86,8 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         ),
         error=text(operation.error, 400),
         facts=facts(operation),
-        timeline=svg.timeline(
-            operation, parts.spans, parts.ledger, log, [(step, by_number[step.span]) for step in steps]
-        ),
+        timeline=_timeline(operation, parts, log, [(step, by_number[step.span]) for step in steps], hint),
+        canvas=_canvas(operation, parts, log),
         ledger=split,
         no_ledger="" if split else _why_no_ledger(operation),
         stages=stages(parts.spans, str(operation.entity), log),
@@ -98,6 +101,27 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         doubts=doubts(operation),
     )
     return replace(made, ticket=Ticket(ticket.markdown(made), drawn.mermaid if drawn else ""))
+
+
+def _timeline(operation: Any, parts: Parts, log: Log, path: Sequence[tuple[Step, Any]], hint: str) -> Timeline | None:
+    """The drawing that needs no script: of many spans the longest."""
+    if len(parts.spans) <= canvas.MANY:
+        return svg.timeline(operation, parts.spans, parts.ledger, log, path)
+    others = [row for row in parts.spans if str(row.kind) not in canvas.INNER]
+    drawn = svg.timeline(operation, canvas.longest(others, FIXED), parts.ledger, log, path)
+    said = (
+        f"Without scripts {min(FIXED, len(others)):,} of {len(parts.spans):,} spans are drawn: no calls, of the others "
+        f"the longest; {hint} shows all"
+    )
+    return replace(drawn, left_out=said) if drawn else None
+
+
+def _canvas(operation: Any, parts: Parts, log: Log) -> Canvas | None:
+    """The drawing by script, for operations of many spans."""
+    axis = svg.axis_of(operation, parts.spans, parts.ledger) if len(parts.spans) > canvas.MANY else None
+    if axis is None:
+        return None
+    return canvas.view(parts.table, axis, parts.intervals, f"Timeline of {text(operation.operation)}", log)
 
 
 def doubts(operation: Any) -> tuple[str, ...]:

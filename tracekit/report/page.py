@@ -7,14 +7,14 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 import jinja2
 
 from tracekit.report.figures import bundle
-from tracekit.report.model import PageContext
+from tracekit.report.model import Detail, PageContext
 from tracekit.resources import reports
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def render(context: PageContext) -> str:
     script = _asset("page.js")
     drawn = context.overview is not None
     plotly = bundle() if drawn else None
-    scripts = [script, plotly.script] if plotly else [script]
+    canvas = _canvas_script(context.details)
+    scripts = [script, *([plotly.script] if plotly else []), *([canvas] if canvas else [])]
     return (
         _environment()
         .get_template("page.html.j2")
@@ -39,6 +40,7 @@ def render(context: PageContext) -> str:
             policy=policy(scripts, [style, _NOTHING] if plotly else [style]),
             style=style,
             script=script,
+            canvas_script=canvas,
             plotly=plotly.packed if plotly else "",
             figure=_packed(context.overview.figure) if context.overview else "",
         )
@@ -48,8 +50,15 @@ def render(context: PageContext) -> str:
 def render_diff(made: DiffContext) -> str:
     """The page of a comparison; as `render`."""
     style, script = _asset("page.css"), _asset("page.js")
+    canvas = _canvas_script(made.details)
     template = _environment().get_template("diff.html.j2")
-    return template.render(page=made, policy=policy([script], [style]), style=style, script=script)
+    allowed = policy([script, canvas] if canvas else [script], [style])
+    return template.render(page=made, policy=allowed, style=style, script=script, canvas_script=canvas)
+
+
+def _canvas_script(details: Sequence[Detail]) -> str:
+    """The script for timelines of many spans, where there is one."""
+    return _asset("canvas.js") if any(detail.canvas for detail in details) else ""
 
 
 def policy(scripts: list[str], styles: list[str]) -> str:

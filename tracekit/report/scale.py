@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tracekit.report.model import Tick
-from tracekit.report.shapes import Segment
+from tracekit.report.shapes import Segment, Tick
 from tracekit.report.words import between, duration, words
 
 

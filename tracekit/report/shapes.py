@@ -16,6 +16,16 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Tick:
+    """A mark on the time axis."""
+
+    x: str
+    label: str
+    anchor: str  # start, middle, end
+    minor: bool = False  # left out on narrow screens
+
+
+@dataclass(frozen=True)
 class PathStep:
     """One stretch of the critical path."""
 
@@ -84,45 +94,6 @@ class StateChange:
     after: str
     event: str
     lines: str
-
-
-@dataclass(frozen=True)
-class Place:
-    """A box of the topology."""
-
-    x: str
-    width: str
-    y: int
-    height: int
-    css: str  # server, host, pool, outside
-    title: str
-    name: str
-    lines: tuple[tuple[int, str], ...]  # pixels from the top of the drawing, text
-
-
-@dataclass(frozen=True)
-class Link:
-    """A line of the topology."""
-
-    x1: str
-    y1: int
-    x2: str
-    y2: int
-    css: str
-    label: str
-    label_x: str
-    label_y: int
-
-
-@dataclass(frozen=True)
-class Topology:
-    """Machines and stores that the log mentions."""
-
-    height: int
-    places: tuple[Place, ...]
-    links: tuple[Link, ...]
-    left_out: str
-    description: str
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import pandas as pd
 from tracekit.build.critical import Step
 from tracekit.report import hostside
 from tracekit.report.log import Log
-from tracekit.report.model import Bar, Lane, Tick, Timeline
+from tracekit.report.model import Bar, Lane, Timeline
 from tracekit.report.scale import Axis, percent, ticks
-from tracekit.report.shapes import Segment
+from tracekit.report.shapes import Segment, Tick
 from tracekit.report.words import between, clock, count, duration, known, text
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
@@ -64,7 +64,7 @@ def timeline(
 
     None where no two moments of it are known.
     """
-    axis = _axis(operation, spans, ledger)
+    axis = axis_of(operation, spans, ledger)
     if axis is None:
         return None
     top = AXIS
@@ -87,7 +87,8 @@ def timeline(
     )
 
 
-def _axis(operation: Any, spans: Sequence[Any], ledger: Sequence[Any]) -> Axis | None:
+def axis_of(operation: Any, spans: Sequence[Any], ledger: Sequence[Any]) -> Axis | None:
+    """From the first to the last known moment of an operation; None where there are no two."""
     moments = [operation.submitted, operation.returned, operation.completed, operation.client_seen]
     moments += [moment for row in (*spans, *ledger) for moment in (row.start, row.end)]
     there = [moment for moment in moments if known(moment)]

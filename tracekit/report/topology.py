@@ -1,39 +1,50 @@
-"""Machines and stores that a log mentions, and who talks to whom, drawn from left to right; the slow ones marked."""
+"""Machines, bridges and stores that a log mentions, and who talks to whom, from left to right; slow ones marked."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tracekit.frames import rows
-from tracekit.report import verdict
+from tracekit.report import boxes, verdict
+from tracekit.report.boxes import Inside, Link, Nic, Place, Topology
 from tracekit.report.log import Log
-from tracekit.report.scale import percent
-from tracekit.report.shapes import Link, Place, Topology
 from tracekit.report.summary import quantile
-from tracekit.report.words import count, duration, known, text, words
+from tracekit.report.told import Said, Start, Store, Told, told_of
+from tracekit.report.words import count, duration, known, listed, text, words
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
 
-MAX_HOSTS, MAX_POOLS, MAX_MACHINES, MAX_SERVERS = 10, 6, 6, 4
-LINE, PAD, GAP, TOP = 17, 10, 14, 8  # pixels down
-SERVER_X, HOST_X, POOL_X = 2.0, 38.0, 82.0  # per cent
-SERVER_W, HOST_W, POOL_W = 22.0, 28.0, 16.0
-LEAST = 270  # pixels down, for the server between its clients and its database
+MAX_HOSTS, MAX_STORES, MAX_MACHINES, MAX_SERVERS, MAX_NICS = 10, 8, 8, 4, 80
+GAP, TOP = 14, 8  # pixels down
+SERVER_X, HOST_X, POOL_X = 1.0, 29.0, 80.0  # per cent
+SERVER_W, HOST_W, POOL_W = 17.0, 41.0, 19.0
 SLOW = 2.0  # times the median of all hosts
-CHARACTERS = 44  # of a line in the box of a host
+SLOW_START, FEW, SHORT = 3.0, 3, 1.0  # times the median of its kind, of so many starts at least; seconds
+NETWORKS = 2  # of one traffic type that a bridge names
+BAD = ("false", "failed", "timed out", "not sent", "unanswered")
 
 
-class _Host:
+@dataclass
+class Machine:
+    """A VM that was started on a host."""
+
+    took: float | None = None  # seconds of its start command
+    nics: tuple[Said, ...] = ()
+    record: int | None = None
+
+
+@dataclass
+class Host:
     """What the log says of one host."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.times: list[float] = []
-        self.failed = 0
-        self.machines: dict[str, None] = {}
+    name: str
+    times: list[float] = field(default_factory=list)
+    failed: int = 0
+    machines: dict[str, Machine] = field(default_factory=dict)
 
 
 def view(trace: Trace, log: Log) -> Topology | None:
@@ -42,47 +53,65 @@ def view(trace: Trace, log: Log) -> Topology | None:
     hosts = _hosts(commands)
     if not hosts:
         return None
+    told = told_of(trace)
     _settle(rows(trace.spans[trace.spans["kind"] == "state"]), commands, hosts)
-    busiest = sorted(hosts.values(), key=lambda host: (-sum(host.times), host.name))[:MAX_HOSTS]
-    drawn = sorted(busiest, key=lambda host: host.name)
+    _start(told.starts, commands, hosts)
+    drawn = sorted(sorted(hosts.values(), key=lambda host: (-sum(host.times), host.name))[:MAX_HOSTS], key=_name)
     every = sorted(value for host in hosts.values() for value in host.times)
     usual = quantile(every, 0.5) if every else 0.0
-    pools, reached = _pools(trace, log, hosts)
-    boxes, y = [], TOP
+    starts = _usual_starts(hosts.values())
+    of_host, y = {}, TOP
     for host in drawn:
-        box = _host_box(host, y, usual, log)
-        boxes.append(box)
-        y += box.height + GAP
-    height = max(y, LEAST)
-    servers = _server_boxes(trace, height)
-    stores = _pool_boxes(pools, height)
-    links = [_command_link(servers[0], host, box, sum(every)) for host, box in zip(drawn, boxes, strict=True)]
-    links += [_link(servers[0], other, "") for other in servers[1:]]
-    by_pool = dict(zip(pools, stores, strict=False))
-    at = {host.name: box for host, box in zip(drawn, boxes, strict=True)}
-    links += [_link(at[host], by_pool[pool], "") for host, pool in sorted(reached) if host in at and pool in by_pool]
+        of_host[host.name] = _host_box(host, y, usual, starts, told, log)
+        y += of_host[host.name].height + GAP
+    stores = _stores(trace, told, log)
+    left, right = _server_boxes(trace, told), [_store_box(store) for store in stores]
+    height = max(y, *(sum(place.height + GAP for place in side) + TOP for side in (left, right)))
+    left, right = boxes.stacked(left, height, GAP), boxes.stacked(right, height, GAP)
     lost = len(hosts) - len(drawn)
+    nics = [nic for host in drawn for nic in _nics(host, log)]
     return Topology(
         height,
-        (*servers, *boxes, *stores),
-        tuple(links),
+        (*left, *of_host.values(), *right),
+        tuple(_links(left, of_host, hosts, list(zip(stores, right, strict=True)))),
         f"{count(lost, 'host')} with less agent time left out" if lost else "",
-        f"{count(len(hosts), 'host')}, {count(len(pools), 'storage pool')}; the table of commands says the same.",
+        f"{count(len(hosts), 'host')}, {count(len(stores), 'store')}; the tables of commands and nics say the same.",
+        tuple(nics[:MAX_NICS]),
+        f"{count(len(nics) - MAX_NICS, 'more nic')} left out" if len(nics) > MAX_NICS else "",
     )
 
 
-def _hosts(commands: Sequence[Any]) -> dict[str, _Host]:
-    hosts: dict[str, _Host] = {}
+def _name(host: Host) -> str:
+    return host.name
+
+
+def _is_system(name: str) -> bool:
+    """Whether a machine is a router or a system VM."""
+    return re.match(words().system, name) is not None
+
+
+def _usual_starts(hosts: Iterable[Host]) -> dict[bool, float]:
+    """The median time of a start, of routers and system VMs (True) and of users' VMs; none where they are few."""
+    times: dict[bool, list[float]] = {}
+    for host in hosts:
+        for name, machine in host.machines.items():
+            if machine.took is not None:
+                times.setdefault(_is_system(name), []).append(machine.took)
+    return {kind: quantile(sorted(values), 0.5) for kind, values in times.items() if len(values) >= FEW}
+
+
+def _hosts(commands: Sequence[Any]) -> dict[str, Host]:
+    hosts: dict[str, Host] = {}
     for row in commands:
         if known(row.host_name):
-            host = hosts.setdefault(str(row.host_name), _Host(str(row.host_name)))
+            host = hosts.setdefault(str(row.host_name), Host(str(row.host_name)))
             took = verdict.answer_time(row)
             host.times += [] if took is None else [took]
-            host.failed += str(row.result) in ("false", "failed", "timed out")
+            host.failed += str(row.result) in BAD[:3]
     return hosts
 
 
-def _settle(states: Sequence[Any], commands: Sequence[Any], hosts: dict[str, _Host]) -> None:
+def _settle(states: Sequence[Any], commands: Sequence[Any], hosts: dict[str, Host]) -> None:
     """Put each VM on the host whose start command was the last one sent before it was running."""
     starts: dict[str, list[Any]] = {}
     for row in commands:
@@ -94,15 +123,30 @@ def _settle(states: Sequence[Any], commands: Sequence[Any], hosts: dict[str, _Ho
             continue
         before = [start for start in starts.get(str(row.operation), ()) if start.sent <= row.start]
         if before:
-            for host in hosts.values():
-                host.machines.pop(str(machine), None)
-            hosts[str(max(before, key=lambda start: start.sent).host_name)].machines[str(machine)] = None
+            _put(str(machine), str(max(before, key=lambda start: start.sent).host_name), Machine(), hosts)
 
 
-def _pools(trace: Trace, log: Log, hosts: dict[str, _Host]) -> tuple[list[str], set[tuple[str, str]]]:
-    """Pools that planning chose, and from which host each is used."""
-    found: dict[str, None] = {}
-    reached: set[tuple[str, str]] = set()
+def _start(starts: Iterable[Start], commands: Sequence[Any], hosts: dict[str, Host]) -> None:
+    """Put each VM on the host that last answered a command to start it well."""
+    answers = {(int(row.host), int(row.seq)): row for row in commands if known(row.host)}
+    for start in starts:
+        row = answers.get(start.key)
+        if row is not None and start.host in hosts and str(row.result) not in BAD:
+            machine = Machine(verdict.answer_time(row), start.nics, start.record)
+            _put(start.machine, start.host, machine, hosts)
+
+
+def _put(name: str, host: str, machine: Machine, hosts: dict[str, Host]) -> None:
+    for other in hosts.values():
+        other.machines.pop(name, None)
+    hosts[host].machines[name] = machine
+
+
+def _stores(trace: Trace, told: Told, log: Log) -> list[Store]:
+    """Pools and image stores of which lines tell, and pools that planning chose of which no other line does."""
+    found = [store for _, store in sorted(told.stores.items())]
+    there = {f"pool {store.said.get('id')}" for store in found} | {store.said.get("name") for store in found}
+    chosen: dict[str, Store] = {}
     forms = [form for form in words().details if form.attribute == "destination"]
     for row in rows(trace.spans[trace.spans["kind"] == "stage"]):
         attributes = row.attributes if isinstance(row.attributes, dict) else {}
@@ -110,75 +154,124 @@ def _pools(trace: Trace, log: Log, hosts: dict[str, _Host]) -> tuple[list[str], 
         pools = [f"pool {item}" for form in forms if "{number}" in form.say for item in re.findall(form.pattern, value)]
         places = [log.names.host(int(item)) for form in forms if "{host}" in form.say
                   for item in re.findall(form.pattern, value)]  # fmt: skip
-        pools += [text(attributes["pool"], 40)] if known(attributes.get("pool")) else []
-        found.update(dict.fromkeys(pools))
-        reached |= {(host, pool) for host in places if host in hosts for pool in pools}
-    return sorted(found)[:MAX_POOLS], reached
+        pools += [str(attributes["pool"])] if known(attributes.get("pool")) else []
+        for pool in pools:
+            if pool not in there:
+                chosen.setdefault(pool, Store("primary", {"name": pool}, int(row.first_record))).hosts.update(places)
+    return [*found, *(chosen[name] for name in sorted(chosen))][:MAX_STORES]
 
 
-def _host_box(host: _Host, y: int, usual: float, log: Log) -> Place:
+def _host_box(host: Host, y: int, usual: float, starts: dict[bool, float], told: Told, log: Log) -> Place:
     median = quantile(sorted(host.times), 0.5) if host.times else 0.0
     slow = median >= SLOW * usual > 0 and len(host.times) > 2
     said = [f"{count(len(host.times), 'command')}, median {duration(median)}" + (" · slow" if slow else "")]
     said = said if host.times else ["no answered command"]
     said += [f"{count(host.failed, 'failed command')}"] if host.failed else []
-    machines = [
-        ("router/system " if re.match(words().system, name) else "VM ") + text(name, 30) for name in host.machines
-    ]
-    said += machines[:MAX_MACHINES]
-    said += [f"and {count(len(machines) - MAX_MACHINES, 'more VM')}"] if len(machines) > MAX_MACHINES else []
+    address = told.addresses.get(host.name)
+    name = log.names.short(text(host.name, 120)) + (f" · {text(address, 40)}" if known(address) else "")
+    name += " · system VM" if _is_system(host.name) else ""
     css = "host slow" if slow else "host bad" if host.failed else "host"
-    return _box(HOST_X, HOST_W, y, css, log.names.short(text(host.name, 120)), said, text(host.name, 120))
+    place = boxes.box(HOST_X, HOST_W, y, css, name, said, text(host.name, 120))
+    if not host.machines:
+        return place
+    shown = dict(list(host.machines.items())[-MAX_MACHINES:])
+    carries = _carried(shown.values())
+    lost = len(host.machines) - len(shown)
+    return boxes.furnished(
+        place,
+        [_inside(name, machine, starts) for name, machine in shown.items()],
+        [(bridge, f"{bridge or 'bridge not told'} · {said}") for bridge, said in carries.items()],
+        f"and {count(lost, 'VM')} started before them" if lost else "",
+    )
 
 
-def _server_boxes(trace: Trace, height: int) -> list[Place]:
-    names = [text(name, 40) for name in trace.operations["server"].dropna().astype("object").unique()][:MAX_SERVERS]
-    callers = trace.operations["caller"].dropna().nunique()
-    operations = count(len(trace.operations), "operation")
+def _bridge(nic: Said) -> str:
+    """What the nics of one bridge share: its name, and where none is told what the network is."""
+    return text(nic.get("bridge"), 40)
+
+
+def _carried(machines: Iterable[Machine]) -> dict[str, str]:
+    """What each bridge carries, by traffic; the nics of which no line says the bridge are together under ""."""
+    carries: dict[str, dict[str, dict[str, None]]] = {}
+    for machine in machines:
+        for nic in machine.nics:
+            of_traffic = carries.setdefault(_bridge(nic), {}).setdefault(text(nic.get("traffic"), 30), {})
+            if "network" in nic:
+                of_traffic[text(nic["network"], 40)] = None
+    named = sorted(carries, key=lambda name: (not name, name))
+    return {
+        bridge: ", ".join(
+            f"{traffic} {listed(', '.join(networks), NETWORKS)}".strip()
+            for traffic, networks in sorted(carries[bridge].items())
+        )
+        for bridge in named
+    }
+
+
+def _inside(name: str, machine: Machine, usual: dict[bool, float]) -> Inside:
+    system, took = _is_system(name), machine.took
+    slow = took is not None and took >= max(SLOW_START * usual.get(system, float("inf")), SHORT)
+    said = f"slow start {duration(took)}" if slow else next((text(n.get("ip"), 40) for n in machine.nics), "")
+    kind = "router or system VM" if system else "VM"
+    title = f"{kind} {text(name, 80)}" + (f", started in {duration(took)}" if took is not None else "")
+    css = f"machine{' system' if system else ''}{' slow' if slow else ''}"
+    return Inside(css, title, text(name, 30), said, tuple(dict.fromkeys(_bridge(nic) for nic in machine.nics)))
+
+
+def _nics(host: Host, log: Log) -> Iterable[Nic]:
+    for name, machine in host.machines.items():
+        for nic in machine.nics:
+            traffic, bridge, network, ip = (text(nic.get(key), 80) for key in ("traffic", "bridge", "network", "ip"))
+            where, line = log.names.short(text(host.name, 120)), log.near(machine.record, machine.record)
+            yield Nic(text(name, 80), where, traffic, bridge, network, ip, line)
+
+
+def _store_box(store: Store) -> Place:
+    what = "secondary storage" if store.what == "secondary" else "primary storage"
+    said = [text(store.said[key], 120) for key in ("address", "path") if key in store.said]
+    kind = text(store.said.get("type"), 40)
+    name = text(store.said.get("name"), 60) or what
+    lines = [f"{what}{f' · {kind}' if kind else ''}", *said] if name != what else said
+    return boxes.box(POOL_X, POOL_W, 0, f"pool {store.what}", name, lines, " · ".join((name, what, *said)))
+
+
+def _server_boxes(trace: Trace, told: Told) -> list[Place]:
+    """Clients, the management servers and the database, from the top."""
+    names = trace.operations["server"].astype("object").value_counts(sort=False)
+    callers = int(trace.operations["caller"].dropna().nunique())
     waits = trace.ledger[trace.ledger["category"] == "database"]
     spent = float((waits["end"] - waits["start"]).dt.total_seconds().sum())
-    server = _box(SERVER_X, SERVER_W, 0, "server", "management server", [*names, operations])
-    server = _moved(server, max(TOP, (height - server.height) // 2))
-    client = _box(SERVER_X, SERVER_W, TOP, "outside", "clients", [count(int(callers), "address", "addresses")])
-    said = f"{duration(spent)} in it" if spent else "no wait in it is logged"
-    below = server.y + server.height + 34
-    database = _box(SERVER_X, SERVER_W, below, "outside", "database", [said])
-    made = [server]
-    if callers and client.height + GAP < server.y:
-        made.append(client)
-    return [*made, database] if below + database.height <= height else made
+    made = []
+    if callers:
+        clients = [count(callers, "address", "addresses")]
+        made.append(boxes.box(SERVER_X, SERVER_W, 0, "outside", "clients", clients))
+    several = len(names) > 1
+    said = [
+        text(name, 40) + (f": {count(int(times), 'operation')}" if several else "") for name, times in names.items()
+    ]
+    said = said[:MAX_SERVERS] + ([f"and {len(said) - MAX_SERVERS} more"] if len(said) > MAX_SERVERS else [])
+    said.append(count(len(trace.operations), "operation"))
+    title = "management servers" if several else "management server"
+    made.append(boxes.box(SERVER_X, SERVER_W, 0, "server", title, said))
+    where = [text(address, 60) for address in told.databases]
+    took = f"{duration(spent)} in it" if spent else "no wait in it is logged"
+    made.append(boxes.box(SERVER_X, SERVER_W, 0, "outside", "MySQL" if where else "database", [*where, took]))
+    return made
 
 
-def _pool_boxes(pools: Sequence[str], height: int) -> list[Place]:
-    boxes, y = [], max(TOP, (height - len(pools) * 54) // 2)
-    for pool in pools:
-        box = _box(POOL_X, POOL_W, y, "pool", pool, ["primary storage"])
-        boxes.append(box)
-        y += box.height + GAP
-    return [box for box in boxes if box.y + box.height <= height]
-
-
-def _box(x: float, width: float, y: int, css: str, name: str, said: Sequence[str], title: str = "") -> Place:
-    lines = tuple((PAD + LINE * (i + 2) - 4, line[:CHARACTERS]) for i, line in enumerate(said))
-    return Place(percent(x), percent(width), y, 2 * PAD + LINE * (len(said) + 1), css, title or name, name, lines)
-
-
-def _moved(box: Place, y: int) -> Place:
-    return Place(box.x, box.width, y, box.height, box.css, box.title, box.name, box.lines)
-
-
-def _command_link(server: Place, host: _Host, box: Place, total: float) -> Link:
-    part = sum(host.times) / total if total else 0.0
-    label = f"{duration(sum(host.times))}, {part * 100:.0f} %" if host.times else ""
-    css = "thick" if part >= 0.5 else "middle" if part >= 0.2 else ""
-    return _link(server, box, label, css)
-
-
-def _link(one: Place, other: Place, label: str, css: str = "") -> Link:
-    if one.x == other.x:
-        x = percent(float(one.x) + float(one.width) / 2)
-        top, low = sorted((one, other), key=lambda box: box.y)
-        return Link(x, top.y + top.height, x, low.y, css, label, x, low.y)
-    y1, y2 = one.y + one.height // 2, other.y + other.height // 2
-    x1, x2 = float(one.x) + float(one.width), float(other.x)
-    return Link(percent(x1), y1, percent(x2), y2, css, label, percent(x2 - 0.4), y2 - 5)
+def _links(
+    left: Sequence[Place], of_host: dict[str, Place], hosts: dict[str, Host], stores: Sequence[tuple[Store, Place]]
+) -> Iterable[Link]:
+    server = next(place for place in left if place.css == "server")
+    total = sum(sum(host.times) for host in hosts.values())
+    for name, place in of_host.items():
+        spent = sum(hosts[name].times)
+        part = spent / total if total else 0.0
+        label = f"{duration(spent)}, {part * 100:.0f} %" if spent else ""
+        yield boxes.link(server, place, label, "thick" if part >= 0.5 else "middle" if part >= 0.2 else "")
+    for other in left:
+        if other is not server:
+            yield boxes.link(server, other, "")
+    for store, place in stores:
+        for host in sorted(store.hosts & of_host.keys()):
+            yield boxes.link(of_host[host], place, "")
