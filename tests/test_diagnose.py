@@ -16,6 +16,7 @@ from tracekit.diagnose.rules import load_rules, match_of, rule_of
 from tracekit.diagnose.select import COMPARE
 from tracekit.errors import GrammarError
 from tracekit.resources import grammars
+from tracekit.trace import read_trace
 
 MINIMAL: dict[str, Any] = {
     "name": "x",
@@ -113,7 +114,18 @@ class NoEvents:
     """Events of a log without restarts."""
 
     def meaning(self, *_: str) -> pd.DataFrame:
-        return pd.DataFrame({"record": np.array([], dtype=np.int64)})
+        return pd.DataFrame({"record": np.array([], dtype=np.int64), "name": []})
+
+
+class Ticks:
+    """Events of which some are ticks of one thread."""
+
+    def __init__(self, records: list[int]) -> None:
+        self.records = records
+
+    def meaning(self, word: str) -> pd.DataFrame:
+        at = self.records if word == "server.tick" else []
+        return pd.DataFrame({"record": np.array(at, dtype=np.int64), "name": "tick"})
 
 
 @pytest.mark.parametrize(("gap", "expected"), [(7.0, 1), (4.0, 0)])
@@ -121,6 +133,39 @@ def test_only_a_silence_that_is_longer_than_usual_counts(gap: float, expected: i
     seconds = [*np.arange(0.0, 20.0, 0.5), 19.5 + gap, *np.arange(20.0 + gap, 40.0 + gap, 0.5)]
     records = pd.DataFrame({"ts": times(*seconds), "source": "log", "job": 1})
     assert len(silences(records, NoEvents())) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ticks", "expected"),
+    [
+        ([1.5, 3.0, 4.5, 6.0, 7.5, 9.0, 13.0, 14.5], 1),  # due at 10.5, came when the silence was over
+        ([1.5, 3.0, 4.5, 6.0, 7.5, 9.0, 13.8, 15.3], 0),  # late, but not because of the silence
+        ([1.0, 4.0, 7.0, 10.0, 13.0, 16.0], 0),  # due at its end, and came
+        ([1.5, 2.0, 4.5, 6.6, 7.5, 9.0, 13.0, 14.5], 0),  # never steady
+        ([7.5, 9.0, 13.0, 14.5], 0),  # begun just before: too few to know its pace
+        ([], 0),
+    ],
+)
+def test_a_short_silence_counts_when_a_tick_came_late(ticks: list[float], expected: int) -> None:
+    """Lines every 0.5 s, none between 10 s and 13 s."""
+    others = [second for second in np.arange(0.25, 20.0, 0.5) if not 10.0 < second < 13.0]
+    moments = sorted([*others, 10.0, *(tick for tick in ticks)])
+    records = pd.DataFrame({"ts": times(*moments), "source": "log", "job": 1})
+    events = Ticks([moments.index(tick) for tick in ticks])
+    assert len(silences(records, events)) == expected  # type: ignore[arg-type]
+
+
+def test_a_server_that_stands_still_for_three_seconds_is_found(healthy: Path, tmp_path: Path) -> None:
+    """A real log in which all lines of three seconds come at their end, as after a stop of the process."""
+    lines = healthy.read_text(encoding="utf-8").splitlines(keepends=True)
+    stopped = [f"2026-11-22 17:05:{second:02}" for second in (12, 13)]
+    held = [f"2026-11-22 17:05:14,000{line[23:]}" if line[:19] in stopped else line for line in lines]
+    log = tmp_path / "management-server.log"
+    log.write_text("".join(held), encoding="utf-8")
+    for path, found in ((healthy, 0), (log, 1)):
+        trace = read_trace([str(path)])
+        assert len(silences(trace.records, trace.events)) == found
+        assert (trace.findings["verdict"][trace.findings["rule"] == "jvm-stall"] == "found").sum() == found
 
 
 def test_an_idle_log_has_no_silence() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,13 @@ from tracekit import __version__
 from tracekit.errors import TracekitError, UsageError
 
 if TYPE_CHECKING:
+    from tracekit.diagnose.rules import Rule
     from tracekit.options import Filters
     from tracekit.trace import Trace
 
 LARGE = 10.0  # MB of a page from which on one is warned
 CONTEXT = {"help_option_names": ["-h", "--help"]}
-NO_CACHE = "tracekit.no_cache"
+NO_CACHE, RULES = "tracekit.no_cache", "tracekit.rules"
 # What --by compares; stands here because click needs it before pandas is loaded.
 BY = ("host", "pool", "router", "template", "account", "hour", "command", "agent-command", "half", "stall")
 force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
@@ -32,6 +33,16 @@ cache_option = click.option(
     expose_value=False,
     callback=lambda context, _, given: context.meta.__setitem__(NO_CACHE, given),
     help="Read the logs even where the cache has what they say.",
+)
+rules_option = click.option(
+    "--rules",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    envvar="TRACEKIT_RULES",
+    expose_value=False,
+    callback=lambda context, _, given: context.meta.__setitem__(RULES, given),
+    metavar="FOLDER",
+    help="Ask the rules of this folder, too; several times for several. Also by TRACEKIT_RULES.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
 FILTERS = (
@@ -69,6 +80,7 @@ def cli() -> None:
 @paths_argument
 @click.option("-o", "--output", metavar="FILE", help="Where to write the page; - is standard output.")
 @click.option("--top", default=20, show_default=True, help="Operations shown in full: failed and slowest first.")
+@rules_option
 @click.option("--redact", is_flag=True, help="Stand-ins for addresses, names of hosts, accounts, users, VMs, UUIDs.")
 @filter_options
 @strict_option
@@ -105,6 +117,7 @@ def report(
 @paths_argument
 @filter_options
 @click.option("--top", type=int, help="Only the slowest so many; with --by so many rows.")
+@rules_option
 @click.option("--by", type=click.Choice(BY), help="Compare them: groups, agent commands, both halves, stalls.")
 @strict_option
 @json_option
@@ -176,6 +189,7 @@ def lines(paths: tuple[str, ...]) -> None:
 @paths_argument
 @click.option("--to", "kind", type=click.Choice(["csv"]), required=True, help="Form of the files.")
 @click.option("-o", "--output", required=True, metavar="FOLDER", help="Where to write them.")
+@rules_option
 @force_option
 @cache_option
 def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
@@ -271,27 +285,43 @@ def explain(line: str) -> None:
 
 @cli.command()
 @click.option("--unknown", metavar="LOG", help="Draft rules for the statements of a log that no rule reads.")
+@rules_option
 def check(unknown: str | None) -> None:
-    r"""Lint the grammars and dialects by their own samples. Exit code 1 when something is wrong.
+    r"""Lint the grammars and dialects by their own samples, and all rules. Exit code 1 when something is wrong.
 
     \b
-    Example:
+    Examples:
+      tracekit check --rules my-rules
       tracekit check --unknown management-server.log
     """
-    from tracekit.build.entities import check_renderings, load_renderings
-    from tracekit.parse.explain import check as checked
-    from tracekit.report.told import check_tellings, load_tellings
-    from tracekit.resources import grammars
+    from tracekit.redact import shown
 
     if unknown is not None:
         click.echo(drafted(unknown), nl=False)
         return
-    found = [*checked(), *check_renderings(load_renderings(grammars())), *check_tellings(load_tellings(grammars()))]
+    found = [shown(line) for line in wrong()]
     for line in found:
         click.echo(line)
-    click.echo(f"{len(found)} problems" if found else "grammars and dialects: every sample is read as it says")
+    click.echo(f"{len(found)} problems" if found else "grammars, dialects and rules: nothing is wrong")
     if found:
         sys.exit(1)
+
+
+def wrong() -> Iterator[str]:
+    """Everything that is wrong in grammars, dialects and rules, one line each."""
+    from tracekit.build.entities import check_renderings, load_renderings
+    from tracekit.diagnose.lint import check_rules
+    from tracekit.fleet.members import check_members, load_members
+    from tracekit.parse.explain import check as checked
+    from tracekit.parse.grammar import load_messages
+    from tracekit.report.told import check_tellings, load_tellings
+    from tracekit.resources import grammars
+
+    yield from checked()
+    yield from check_renderings(load_renderings(grammars()))
+    yield from check_tellings(load_tellings(grammars()))
+    yield from check_members(load_members(grammars()), load_messages(grammars()).meanings)
+    yield from check_rules(click.get_current_context().meta.get(RULES) or ())
 
 
 def grouped(trace: Trace, by: str, top: int | None, as_json: bool) -> str:
@@ -326,7 +356,7 @@ def chosen(paths: tuple[str, ...], given: dict[str, Any], redact: bool = False) 
     if redact:
         from tracekit.standins import StandIns
 
-        trace = trace_of(StandIns.of(trace).sources(trace.sources), **window)
+        trace = trace_of(StandIns.of(trace).sources(trace.sources), **window, rules=own_rules())
     return replace(trace, operations=filters.apply(trace.operations).reset_index(drop=True))
 
 
@@ -337,7 +367,17 @@ def read(paths: Sequence[str], **options: Any) -> Trace:
     from tracekit.trace import trace_of
 
     reader = trace_of if click.get_current_context().meta.get(NO_CACHE) else kept_trace
-    return reader(open_sources(list(paths)), **options)
+    return reader(open_sources(list(paths)), **options, rules=own_rules())
+
+
+def own_rules() -> tuple[Rule, ...] | None:
+    """The rules of the folders that --rules names; None without any."""
+    folders = click.get_current_context().meta.get(RULES)
+    if not folders:
+        return None
+    from tracekit.diagnose import lint
+
+    return lint.own_rules(folders)
 
 
 def filters_of(given: dict[str, Any]) -> Filters:

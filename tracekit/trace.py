@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from tracekit import __version__
 from tracekit.build import build
 from tracekit.build.entities import build_entities, load_renderings, with_host_names
 from tracekit.diagnose import diagnose
+from tracekit.diagnose.rules import Rule
 from tracekit.parse import FileRead, parse
 from tracekit.parse.events import Events
 from tracekit.parse.mine import mine
@@ -61,9 +63,14 @@ def read_trace(
 
 
 def trace_of(
-    sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
+    sources: Sources,
+    *,
+    dialect: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    rules: Sequence[Rule] | None = None,
 ) -> Trace:
-    """As `read_trace`, of files that are open. Raises the errors of parse."""
+    """As `read_trace`, of files that are open; `rules` are asked, too. Raises the errors of parse."""
     quality = Collector()
     quality.extend(sources.quality)
     parsed = parse(sources, quality, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
@@ -80,6 +87,7 @@ def trace_of(
         parsed.events,
         parsed.messages.meanings,
         sources=parsed.sources,
+        own=rules or (),
     )
     return Trace(
         parsed.sources,

@@ -33,16 +33,18 @@ def diagnose(
     meanings: Mapping[str, Meaning],
     rules: Sequence[Rule] | None = None,
     sources: Sources | None = None,
+    own: Sequence[Rule] = (),
 ) -> pd.DataFrame:
     """The table of schema.FINDINGS: every finding, then one row for each rule that found nothing.
 
     Findings stand operation by operation, the cause of each first; `cost` is the time of the operation that the cause
     owns. A rule without a finding is `clear`, or `not enough data` with what is missing. Without `sources` the rules
-    that look at text find nothing. Raises GrammarError where a rule's file is wrong.
+    that look at text find nothing. `rules` are the shipped ones where none are given; `own` are a user's beside them.
+    Raises GrammarError where a rule's file is wrong.
     """
     tables = Tables(records, spans, operations, jobs, commands, ledger, events, meanings, sources)
     engine = Engine(tables)
-    chosen = load_rules(grammars() / "rules") if rules is None else rules
+    chosen = (*(load_rules(grammars() / "rules") if rules is None else rules), *own)
     platform = platform_of(tables, load_marks(grammars() / "rules"))
     found = engine.all(chosen)
     seen = {one.rule.id for one in found}

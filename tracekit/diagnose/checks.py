@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 TEXT = 300  # bytes of a line that a title may quote
 
 
-def empty() -> pd.DataFrame:
-    """No rows."""
-    return pd.DataFrame({"operation": [], "start": [], "end": [], "first": [], "last": [], "span": []})
+def empty(*more: str) -> pd.DataFrame:
+    """No rows, with the columns that every table has and `more`."""
+    return pd.DataFrame({name: [] for name in ("operation", "start", "end", "first", "last", "span", *more)})
 
 
 def parents(tables: Tables) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def parents(tables: Tables) -> pd.DataFrame:
     jobs = tables.jobs[tables.jobs["origin"].notna() & tables.jobs["completed"].notna()]
     lines = tables.records[tables.records["job"].notna() & tables.records["origin"].isna()]
     if jobs.empty or lines.empty:
-        return empty()
+        return empty("parent", "job")
     lines = pd.DataFrame({"end": lines["ts"], "parent": lines["job"].astype("int64"), "last": lines.index})
     ended = pd.DataFrame(
         {
@@ -58,8 +58,7 @@ def backsteps(tables: Tables) -> pd.DataFrame:
                 {"start": rows["ts"], "end": reached[first_of_step], "first": rows.index - 1, "last": rows.index}
             )
         )
-    made = pd.concat(parts, ignore_index=True)
-    return made.assign(operation=None, span=None)
+    return pd.concat(parts, ignore_index=True).assign(operation=None, span=None) if parts else empty()
 
 
 def files(tables: Tables) -> pd.DataFrame:
@@ -84,7 +83,9 @@ def files(tables: Tables) -> pd.DataFrame:
                 "jobs": int(part["job"].nunique()),
             }
         )
-    return pd.DataFrame(made).assign(operation=None, span=None) if made else empty()
+    if not made:
+        return empty("source", "records", "trace", "debug", "rate", "jobs")
+    return pd.DataFrame(made).assign(operation=None, span=None)
 
 
 def storms(tables: Tables) -> pd.DataFrame:
@@ -92,7 +93,7 @@ def storms(tables: Tables) -> pd.DataFrame:
     records = tables.records
     loud = records[records["level"].isin(["WARN", "ERROR", "FATAL"]) & (records["lines"] > 3)]
     if loud.empty:
-        return empty()
+        return empty("logger", "event", "minute", "times")
     keyed = pd.DataFrame(
         {
             "logger": loud["logger"].astype("object"),
@@ -116,8 +117,6 @@ def errors(tables: Tables) -> pd.DataFrame:
     mine = records[
         records["operation"].isin(lost) & (records["level"].isin(["WARN", "ERROR", "FATAL"]) | (records["lines"] > 3))
     ]
-    if mine.empty:
-        return empty()
     at = mine.index.to_numpy()
     begins = mine["message"].to_numpy()
     texts = [

@@ -17,6 +17,10 @@ from tracekit.parse.events import Events
 
 LEAST = 4.5  # seconds: the slowest of the periodic threads that write at DEBUG does so every 4 s
 USUAL = 1.5  # times the silence in which the log's time is usually spent
+SHORT = 2.0  # seconds of a silence that a late tick proves
+LATE = 0.5  # seconds by which such a tick is late, and at most so long after the silence
+STEADY = 0.2  # seconds by which the last intervals of a ticking thread may differ from its usual one
+BEFORE = 3  # intervals before a silence that must be steady
 SECOND = np.timedelta64(1, "s")
 
 
@@ -53,7 +57,8 @@ def silences(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """Stretches without a line of any thread: start, end, first, last (the lines around) and `usual` in seconds.
 
     A stretch counts when it is much longer than the silence in which this log usually spends its time, so a log cut
-    to INFO or of an idle server has none. Restarts and the seams of two files are no silences.
+    to INFO or of an idle server has none. A shorter one counts when a thread that ticks (statements that mean
+    `server.tick`) was due in it and came late, at its end. Restarts and the seams of two files are no silences.
     """
     parts = [of_source(part, events) for _, part in records.groupby("source", observed=True)]
     found = [part for part in parts if len(part)]
@@ -74,8 +79,10 @@ def of_source(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     ordered = quiet.sort_values()
     usual = float(ordered.iloc[min(int(np.searchsorted(ordered.cumsum(), ordered.sum() / 2)), len(ordered) - 1)])
     restarted = quiet.index.isin(events.meaning("server.start")["record"])
-    long = (quiet >= max(LEAST, USUAL * usual)) & ~restarted
-    at = np.flatnonzero(long.to_numpy())
+    long = quiet >= max(LEAST, USUAL * usual)
+    at = np.flatnonzero((((quiet >= SHORT) | long) & ~restarted).to_numpy())
+    moments = seconds(reached)
+    at = at[long.to_numpy()[at] | ticked_late(moments[at - 1], moments[at], ticks(records, events))]
     return pd.DataFrame(
         {
             "start": reached.to_numpy()[at - 1],
@@ -85,3 +92,32 @@ def of_source(records: pd.DataFrame, events: Events) -> pd.DataFrame:
             "usual": usual,
         }
     )
+
+
+def ticks(records: pd.DataFrame, events: Events) -> list[npt.NDArray[np.float64]]:
+    """Times at which each periodic thread of a file ticked."""
+    rows = events.meaning("server.tick")
+    rows = rows[rows["record"].isin(records.index)]
+    return [np.sort(seconds(records["ts"].loc[part["record"]])) for _, part in rows.groupby("name")]
+
+
+def ticked_late(
+    begin: npt.NDArray[np.float64], end: npt.NDArray[np.float64], every: list[npt.NDArray[np.float64]]
+) -> npt.NDArray[np.bool_]:
+    """For each silence whether a thread that had ticked steadily was due in it and came LATE, when it was over.
+
+    A thread whose next tick was due after the silence, or that went on ticking at its own pace, proves nothing.
+    """
+    made = np.zeros(len(begin), dtype=bool)
+    for times in every:
+        if len(times) <= BEFORE + 1:
+            continue
+        period = float(np.median(np.diff(times)))
+        strange = np.concatenate([[0], np.cumsum(np.abs(np.diff(times) - period) > STEADY)])
+        next_ = np.searchsorted(times, begin, "right")
+        known = (next_ > BEFORE) & (next_ < len(times))
+        after = np.clip(next_, BEFORE + 1, len(times) - 1)
+        steady = strange[after - 1] == strange[after - 1 - BEFORE]
+        due = times[after - 1] + period
+        made |= known & steady & (due > begin) & (end - due >= LATE) & (times[after] - end <= LATE)
+    return made

@@ -114,11 +114,15 @@ class Rule:
 
 def load_rules(root: Traversable) -> tuple[Rule, ...]:
     """Every rule of the folder `root`, by id. Raises GrammarError where a file does not say what it must."""
-    files = sorted(
+    return tuple(read_rule(file) for file in rule_files(root))
+
+
+def rule_files(root: Traversable) -> list[Traversable]:
+    """The files of a folder that hold a rule each, by name."""
+    return sorted(
         (entry for entry in root.iterdir() if entry.name.endswith(".toml") and not entry.name.startswith("_")),
         key=lambda entry: entry.name,
     )
-    return tuple(read_rule(file) for file in files)
 
 
 def read_rule(file: Traversable) -> Rule:
