@@ -99,7 +99,7 @@ def read_toml(path: Traversable) -> dict[str, Any] | None:
 
 
 def written_by(layout: Mapping[str, Any], components: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A layout as each component writes it: the management server's keeps its name, the others' have theirs in front."""
+    """A layout as each component writes it: the server's keeps its name, the others' have theirs in front."""
     for name, who in components.items():
         plain = who["component"] == SERVER
         made = {**layout, **who, "title": f"{who['title']}, {layout['title']}"}
