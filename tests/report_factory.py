@@ -148,7 +148,6 @@ class Maker:
             sources=Sources((Source(PATH, bytes(self.text), False),)),
             meta=SimpleNamespace(files=(file,), version="0.0"),
             events=SimpleNamespace(meaning=lambda *words: pd.DataFrame({"record": [], "name": []})),
-            entities=schema.frame(schema.ENTITIES, {}),
             **tables,
         )
 

@@ -60,7 +60,8 @@ def with_host_times(
         made = pd.concat([commands, extra.reindex(columns=commands.columns)], ignore_index=True).astype(kinds)
     index = pd.MultiIndex.from_frame(made[KEY])
     for name, times in (("host_received", request["ts"]), ("host_begun", begun), ("host_answered", answer["ts"])):
-        made[name] = times.reindex(index).to_numpy().astype("datetime64[us]")
+        # Of a number that comes again nothing tells which of the commands the host speaks of.
+        made[name] = times.reindex(index).mask(index.duplicated(keep=False)).to_numpy().astype("datetime64[us]")
     return made
 
 
@@ -144,15 +145,18 @@ def unsplit(commands: pd.DataFrame, told: pd.DataFrame, sent: pd.DataFrame, reco
 
 def agents(sent: pd.DataFrame) -> set[str]:
     """Hosts that commands are sent to, those left out that the server itself plays."""
-    inside = sent.loc[sent["means"] == "command.execute", "HOST_NAME"].dropna()
-    asked = sent.loc[sent["means"] == "command.send", "HOST_NAME"].dropna()
+    key = ["life", "SEQ"]
+    begun = sent.loc[sent["means"] == "command.begun", key]  # by a thread of the server
+    here = pd.MultiIndex.from_frame(sent[key]).isin(pd.MultiIndex.from_frame(begun))
+    inside = sent.loc[here | (sent["means"] == "command.execute"), "HOST_NAME"].dropna()
+    asked = sent.loc[sent["means"].isin(["command.send", "command.wait"]), "HOST_NAME"].dropna()
     return set(asked) - set(inside)
 
 
 def by_logid(lines: pd.DataFrame, drafts: pd.DataFrame) -> pd.Series[Any]:
     """Operation whose job's uuid begins with the logid of each line, where the line lies in its time."""
     table = drafts.dropna(subset=["uuid"]).assign(short=lambda t: t["uuid"].str[:8], operation=lambda t: t.index)
-    table = table.drop_duplicates("short").set_index("short")
+    table = table.drop_duplicates("short", keep=False).set_index("short")
     begin, end = look_up(lines["logid"], table["submitted"]), look_up(lines["logid"], table["completed"])
     inside = (lines["ts"] >= begin - LATE) & ~(lines["ts"] > end + LATE)
     return look_up(lines["logid"], table["operation"]).astype("object").where(inside, None)

@@ -114,8 +114,8 @@ def short_uuids(records: pd.DataFrame, happened: pd.DataFrame) -> pd.Series[Any]
     rows = records[records["job"].notna() & records["origin"].isna() & records["logid"].notna()]
     rows = rows.drop(lying, errors="ignore")
     counts = rows.groupby(["job", "logid"], sort=False, observed=True).size().reset_index(name="lines")
-    common = counts.sort_values("lines", ascending=False, kind="stable").drop_duplicates("job")
-    common = common.set_index("job")["logid"].sort_index()
+    first = counts.sort_values("lines", ascending=False, kind="stable").drop_duplicates("job")
+    common = first.set_index("job")["logid"].sort_index()
     return common.where(common.str.len() == 8)
 
 

@@ -83,7 +83,7 @@ def plain(value: Any) -> Any:
 
 def operation_of(trace: Trace, name: str) -> str:
     """The id of the operation that a user means by `job-43`, `43` or `req-1a2b3c4d`. Raises UsageError otherwise."""
-    wanted = f"job-{name}" if name.isdigit() else name
+    wanted = f"job-{name}" if name[:1].isdigit() else name
     ids = trace.operations["operation"]
     if wanted in set(ids):
         return wanted
