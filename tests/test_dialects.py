@@ -90,7 +90,15 @@ def test_a_collision_is_reported(dialects: list[Dialect]) -> None:
 def test_every_row_of_the_layouts_is_there(dialects: list[Dialect]) -> None:
     components = {dialect.component for dialect in dialects}
     assert components == {"management server", "agent", "api log", "usage server", "web access log"}
-    assert all(dialect.samples for dialect in dialects)
+    assert all(dialect.samples for dialect in dialects if dialect.component == "management server")
+    assert {dialect.component for dialect in dialects if dialect.samples} == components
+
+
+def test_a_layout_is_told_from_who_writes_in_it(dialects: list[Dialect]) -> None:
+    ids = [dialect.id for dialect in dialects]
+    assert len(ids) == len(set(ids))
+    assert {"syslog", "agent-syslog", "usage-syslog", "apilog-syslog"} <= set(ids)
+    assert named(dialects, "agent-syslog").title == "Agent, console, as journald or syslog kept it"
 
 
 def test_the_sample_logs_are_taken_for_what_they_are(dialects: list[Dialect], samples: Path) -> None:

@@ -167,9 +167,7 @@ LAYOUTS = {
 }
 # Dialects of other files, and those that keep no whole log of a management server, by what they lack.
 OTHERS = {
-    "agent": ("agent-iso", "agent-log4j1", "agent-log4j2", "agent-plain"),
-    "usage": ("usage-log4j1", "usage-log4j2"),
-    "requests only": ("access", "apilog-log4j1", "apilog-log4j2"),
+    "another program": ("access",),
     "no date": ("container", "development", "syslog", "undated"),
-    "no context": ("spring",),
+    "no context": ("elided", "spring"),
 }

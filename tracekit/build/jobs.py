@@ -26,7 +26,14 @@ MEANINGS = (
 )
 # What says that a job is over, the nearest to the database first; at level INFO there is only the last.
 ENDS = ("job.update", "job.complete", "job.cancel", "job.remove")
-STATUS: Mapping[str, str] = {"SUCCEEDED": "succeeded", "FAILED": "failed", "CANCELLED": "cancelled"}
+# Up to 4.2 the number of a status is printed, later its name.
+STATUS: Mapping[str, str] = {
+    "SUCCEEDED": "succeeded",
+    "FAILED": "failed",
+    "CANCELLED": "cancelled",
+    "1": "succeeded",
+    "2": "failed",
+}
 
 
 def job_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:

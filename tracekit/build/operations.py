@@ -57,8 +57,12 @@ def draft_operations(
 
 
 def request_names(asked: pd.DataFrame) -> pd.Series[Any]:
-    """The operation of each request: of the job that it submitted, else its own, numbered where its `ctx-` repeats."""
-    own = "req-" + asked["ctx"].astype("object").astype("str")
+    """The operation of each request: of the job that it submitted, else its own, numbered where its `ctx-` repeats.
+
+    Up to 4.2 threads have no `ctx-`: there it is called after its thread.
+    """
+    ctx, thread = (asked[name].astype("object").astype("str") for name in ("ctx", "thread"))
+    own = "req-" + ctx.fillna(thread)
     names = ("job-" + asked["job"].astype("object").astype("str")).where(asked["job"].notna(), own)
     times = names.groupby(names).cumcount() + 1
     return names.where(times == 1, names + "#" + times.astype("str"))

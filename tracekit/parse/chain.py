@@ -11,9 +11,11 @@ import numpy as np
 
 from tracekit.errors import NotOurLogError
 from tracekit.parse.dialect import Dialect, detect
+from tracekit.parse.pasted import load_pastes, unpasted
 from tracekit.quality import Collector
 from tracekit.read.files import Source, Sources
 from tracekit.redact import shown
+from tracekit.resources import grammars
 
 HEAD = 1 << 12  # bytes by which two copies of one file are told from two files
 TAIL = 1 << 18  # bytes at the end in which the last header is looked for
@@ -39,7 +41,9 @@ def laid_out(sources: Sources, dialects: Sequence[Dialect], forced: Dialect | No
 
     Raises NotOurLogError when a file that was named has no line of a known layout.
     """
-    made = [layout for source in sources if (layout := identify(source, dialects, forced, quality)) is not None]
+    pastes = load_pastes(grammars())
+    whole = [unpasted(source, pastes, quality) for source in sources]
+    made = [layout for source in whole if (layout := identify(source, dialects, forced, quality)) is not None]
     if not made:
         raise NotOurLogError("no file given is a CloudStack log: name the management-server.log itself")
     if all(layout.dialect.needs for layout in made):

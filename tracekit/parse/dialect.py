@@ -1,10 +1,14 @@
-"""Log layouts: which header grammar reads the lines of a source, decided by the lines themselves."""
+"""Log layouts and who writes in them: which dialect a source is in, decided by the lines themselves.
+
+A layout (`grammars/dialects`) is a header grammar, a component (`grammars/components.toml`) what tells its lines from
+others' in any layout; each pair of them is a dialect.
+"""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources.abc import Traversable
@@ -21,11 +25,12 @@ from tracekit.parse.stamps import times as read_times
 SAMPLES = (1 << 16, 1 << 20)  # bytes of a source that decide its dialect; more where the first have no clear winner
 CLEAR = 0.3  # of the lines begin with a header: the others are stack traces
 SERVER = "management server"
+COMPONENTS = "components.toml"
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """One log layout of one component, from `grammars/dialects/<id>.toml`."""
+    """One log layout of one component."""
 
     id: str
     title: str
@@ -37,7 +42,6 @@ class Dialect:
     marks: re.Pattern[bytes] | None  # what this component alone writes into its headers
     marked: float  # share of the headers that must have a mark
     mixes: bool  # a file of another layout may change to this one
-    zone: str | None  # where it is not the local time of the machine
     needs: str | None  # what to give beside such a file, which alone says nothing of operations
     samples: tuple[Mapping[str, Any], ...]
 
@@ -66,39 +70,60 @@ class Score:
 
 
 def load_dialects(root: Traversable) -> list[Dialect]:
-    """All dialects under `grammars/dialects`. Raises GrammarError for a file without what a dialect needs."""
-    rows: list[tuple[str, dict[str, Any]]] = []
-    for path in sorted((root / "dialects").iterdir(), key=lambda p: p.name):
-        if path.name.endswith(".toml"):
-            try:
-                rows.append((path.name, tomllib.loads(path.read_text(encoding="utf-8"))))
-            except tomllib.TOMLDecodeError as error:
-                raise GrammarError(f"grammars: dialects/{path.name}: {error}") from error
+    """Each layout of `grammars/dialects` for each component. GrammarError: a file is broken or lacks what it needs."""
+    rows = [read_toml(path) for path in sorted((root / "dialects").iterdir(), key=lambda path: path.name)]
+    layouts = [row for row in rows if row is not None]
+    components = read_toml(root / COMPONENTS) or {}
     grammars: dict[str, Grammar] = {}
     try:
-        for name in dict.fromkeys(row["grammar"] for _, row in rows):
+        for name in dict.fromkeys(row["grammar"] for row in layouts):
             grammars[name] = line_grammar(root, name)
         derived = derived_headers(list(grammars.values()))
-        return [dialect_of(row, grammars[row["grammar"]], derived[row["grammar"]]) for _, row in rows]
+        return [
+            dialect_of(row, grammars[row["grammar"]], derived[row["grammar"]])
+            for layout in layouts
+            for row in ([layout] if "component" in layout else written_by(layout, components))
+        ]
     except (KeyError, FileNotFoundError, re.error) as error:
         raise GrammarError(f"grammars: dialects: {error!r} is missing or wrong") from error
 
 
+def read_toml(path: Traversable) -> dict[str, Any] | None:
+    """What a TOML file says; None for a file of another kind."""
+    if not path.name.endswith(".toml"):
+        return None
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise GrammarError(f"grammars: {path.name}: {error}") from error
+
+
+def written_by(layout: Mapping[str, Any], components: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A layout as each component writes it: the server's keeps its name, the others' have theirs in front."""
+    for name, who in components.items():
+        plain = who["component"] == SERVER
+        made = {**layout, **who, "title": f"{who['title']}, {layout['title']}"}
+        if not plain:
+            made["id"] = f"{name}-{layout['id']}"
+            made["mixes"] = False
+            made["sample"] = [sample for sample in who["sample"] if sample["dialect"] == made["id"]]
+        yield made
+
+
 def dialect_of(row: Mapping[str, Any], grammar: Grammar, derived: Derived) -> Dialect:
-    """One dialect from the row of its file. KeyError for what is missing."""
+    """One dialect from its row. KeyError for what is missing."""
     marks = row.get("marks")
     return Dialect(
         row["id"],
         row["title"],
         row["versions"],
-        row.get("component", SERVER),
+        row["component"],
         tuple(row["timestamps"]),
         grammar,
         derived,
         re.compile("|".join(marks).encode()) if marks else None,
         float(row.get("marked", 0)),
         bool(row.get("mixes", False)),
-        row.get("zone"),
         row.get("needs"),
         tuple(row["sample"]),
     )

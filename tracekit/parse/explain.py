@@ -89,6 +89,8 @@ def typed(fields: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, An
 def check_dialect(dialect: Dialect) -> Iterator[str]:
     """Each sample of a dialect is read as it says, by Lark and by the derived header."""
     for sample in dialect.samples:
+        if "fields" not in sample:  # of a component: only who writes it is stated
+            continue
         line, stated = sample["line"], dict(sample["fields"])
         reference = dialect.grammar.parse("record", line)
         if reference != stated:

@@ -95,19 +95,22 @@ def header_columns(
 def changes(
     data: Any, found: Stretch, low: int, high: int, others: Sequence[Dialect]
 ) -> Iterator[tuple[Dialect, int, int]]:
-    """Places inside the records of a stretch, data[low:high], where another layout goes on: dialect, from, to."""
+    """Places before and inside the records of a stretch, data[low:high], where another layout goes on: dialect, from,
+    to.
+    """
     if not others:
         return
-    any_header = re.compile(b"\\n(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")")
-    bodies = found.bodies.tolist() or [max(0, low - 1)]
-    ends = [*found.starts[1:].tolist(), high]
-    for body, end in zip(bodies, ends, strict=True):
-        if data.find(b"\n", body, end - 1) < 0:
+    any_of = b"(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")"
+    first, inside = re.compile(b"^" + any_of, re.M), re.compile(b"\\n" + any_of)
+    begins = [low, *found.bodies.tolist()]
+    ends = [*found.starts.tolist(), high]
+    for number, (body, end) in enumerate(zip(begins, ends, strict=True)):
+        if number and data.find(b"\n", body, end - 1) < 0:
             continue
-        hit = any_header.search(data, body, end)
+        hit = inside.search(data, body, end) if number else first.search(data, body, end)
         if hit is None:
             continue
-        at = hit.start() + 1
+        at = hit.start() + bool(number)
         lines = max(1, data[at:end].count(b"\n"))
         for other in others:
             if other.header.match(data, at, end):
