@@ -15,8 +15,10 @@ from tracekit.parse.coded import Coded
 from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import SERVER, load_dialects, named
 from tracekit.parse.events import Events
+from tracekit.parse.fast import has_numba
+from tracekit.parse.fast.tables import tables as made_tables
 from tracekit.parse.grammar import Messages, load_messages
-from tracekit.parse.parallel import scan_parallel
+from tracekit.parse.parallel import LEAST, scan_large
 from tracekit.parse.scan import Dispatch, Scanned
 from tracekit.parse.servers import merge_order, name_servers, reordered
 from tracekit.parse.stamps import YEAR
@@ -64,8 +66,10 @@ def parse(
     dialect: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    compiled: bool = True,
 ) -> Parsed:
-    """Read every source, or its records from `since` to `until`.
+    """Read every source, or its records from `since` to `until`; large ones by compiled loops where numba is installed,
+    unless `compiled` is false.
 
     NotOurLogError: a file that was named has no line of a known layout, or no file is a log of operations or has
     records in that time. UsageError: `dialect`, the id of the layout to take all files for, is none.
@@ -81,8 +85,9 @@ def parse(
     read: list[Layout] = []
     for layout in layouts:
         low, high = window(layout, since, until)
-        scanned = scan_parallel(
-            layout.source.data, layout.dialect, dispatch, events, sum(map(len, parts)), others, (low, high)
+        tables = made_tables(dispatch, dialects) if compiled and high - low >= LEAST and has_numba() else None
+        scanned = scan_large(
+            layout.source.data, layout.dialect, dispatch, tables, events, sum(map(len, parts)), others, (low, high)
         )
         if not len(scanned.starts):
             quality.add("file without records of that time", "note", example=layout.source.path)

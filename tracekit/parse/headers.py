@@ -47,16 +47,32 @@ class Heads:
     dialects: dict[str, int]  # records by id of their dialect
 
 
-def read_heads(data: Any, dialect: Dialect, others: Sequence[Dialect], low: int, high: int) -> Heads:
+class HeaderReader:
+    """Reads headers by the derived patterns themselves."""
+
+    def stretch(self, data: Any, dialect: Dialect, low: int, high: int) -> Stretch:
+        """Headers of one dialect in data[low:high]."""
+        return stretch(data, dialect, low, high)
+
+    def suspects(self, data: Any, bodies: Places, ends: Places, others: Sequence[Dialect]) -> Iterator[int]:
+        """Numbers of the records inside which a line may begin with a header of `others`."""
+        for number, (body, end) in enumerate(zip(bodies.tolist(), ends.tolist(), strict=True)):
+            if data.find(b"\n", body, end - 1) >= 0:
+                yield number
+
+
+def read_heads(
+    data: Any, dialect: Dialect, others: Sequence[Dialect], low: int, high: int, reader: HeaderReader
+) -> Heads:
     """Headers of data[low:high], which begins at the start of a line; `others` may take over where `dialect` fails."""
     made: list[Stretch] = []
     pending = [(dialect, low, high, tuple(others))]
     while pending:
         known, begin, end, rest = pending.pop()
-        found = stretch(data, known, begin, end)
+        found = reader.stretch(data, known, begin, end)
         made.append(found)
         rest = tuple(other for other in rest if other.grammar.name != known.grammar.name)
-        pending += [(other, at, to, rest) for other, at, to in changes(data, found, begin, end, rest)]
+        pending += [(other, at, to, rest) for other, at, to in changes(data, found, begin, end, rest, reader)]
     return joined(made)
 
 
@@ -93,18 +109,18 @@ def header_columns(
 
 
 def changes(
-    data: Any, found: Stretch, low: int, high: int, others: Sequence[Dialect]
+    data: Any, found: Stretch, low: int, high: int, others: Sequence[Dialect], reader: HeaderReader
 ) -> Iterator[tuple[Dialect, int, int]]:
     """Places inside the records of a stretch, data[low:high], where another layout goes on: dialect, from, to."""
     if not others:
         return
-    any_header = re.compile(b"\\n(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")")
-    bodies = found.bodies.tolist() or [max(0, low - 1)]
-    ends = [*found.starts[1:].tolist(), high]
-    for body, end in zip(bodies, ends, strict=True):
-        if data.find(b"\n", body, end - 1) < 0:
-            continue
-        hit = any_header.search(data, body, end)
+    bodies = found.bodies if len(found.bodies) else np.array([max(0, low - 1)], dtype=np.int64)
+    ends = np.append(found.starts[1:], high)
+    any_header: re.Pattern[bytes] | None = None
+    for number in reader.suspects(data, bodies, ends, others):
+        end = int(ends[number])
+        any_header = any_header or header_of_any(others)  # compiling it takes a while
+        hit = any_header.search(data, int(bodies[number]), end)
         if hit is None:
             continue
         at = hit.start() + 1
@@ -114,6 +130,11 @@ def changes(
                 if sum(1 for _ in other.header.finditer(data, at, end)) >= CHANGED * lines:
                     yield other, at, end
                 break
+
+
+def header_of_any(others: Sequence[Dialect]) -> re.Pattern[bytes]:
+    """The header of any of these layouts at the beginning of a line, and the newline before it."""
+    return re.compile(b"\\n(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")")
 
 
 def joined(parts: Sequence[Stretch]) -> Heads:
