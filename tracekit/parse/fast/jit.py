@@ -38,6 +38,11 @@ def compiled(function: Function) -> Function:
     return cast(Function, made)
 
 
+def inlined(function: Function) -> Function:
+    """`function` compiled into its callers: a call hands over each array as seven numbers, which takes its time."""
+    return cast(Function, importlib.import_module("numba").njit(function, inline="always"))
+
+
 @cache
 def machine_folder() -> Path:
     """Where machine code of this version is kept: numba itself does not see when a function that is called changes."""

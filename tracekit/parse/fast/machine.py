@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.parse.fast import instructions as op
-from tracekit.parse.fast.jit import compiled
+from tracekit.parse.fast.jit import compiled, inlined
 from tracekit.parse.fast.tables import Programs
 
 Bytes = npt.NDArray[np.uint8]
@@ -149,7 +149,7 @@ def boundary(data: Bytes, at: int, end: int) -> bool:
     return before != behind
 
 
-@compiled
+@inlined
 def looks(programs: Programs, row: int, data: Bytes, at: int, end: int) -> bool:
     """Instructions that look and take nothing."""
     kind, one, two = word_at(programs.code, row), word_at(programs.code, row + 1), word_at(programs.code, row + 2)
@@ -166,14 +166,14 @@ def looks(programs: Programs, row: int, data: Bytes, at: int, end: int) -> bool:
     return bool(good != negated)
 
 
-@compiled
+@inlined
 def push(stack: Longs, top: int, kind: int, pc: int, at: int, more: int) -> int:
     """Put an entry on the stack; the new height."""
     stack[top, 0], stack[top, 1], stack[top, 2], stack[top, 3] = kind, pc, at, more
     return top + 1
 
 
-@compiled
+@inlined
 def next_place(programs: Programs, data: Bytes, end: int, kind: int, row: int, at: int, more: int) -> int:
     """The next place at which the run of a GREEDY or LAZY row may end; -1 where there is none."""
     number, first = word_at(programs.code, row + 1), word_at(programs.code, row + 4)
@@ -184,7 +184,7 @@ def next_place(programs: Programs, data: Bytes, end: int, kind: int, row: int, a
     return NO_MATCH
 
 
-@compiled
+@inlined
 def other_way(
     programs: Programs, data: Bytes, end: int, groups: Longs, stack: Longs, top: int, frame: int
 ) -> tuple[int, int, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tracekit.parse.fast import tables
-from tracekit.parse.fast.jit import compiled
+from tracekit.parse.fast.jit import compiled, inlined
 from tracekit.parse.fast.machine import GIVEN_UP, NEWLINE, Bytes, Ints, Longs, eight, equal, match, same
 from tracekit.parse.fast.tables import Lookup, Programs
 from tracekit.parse.scan import KEYS
@@ -141,7 +141,7 @@ def hash_of(data: Bytes, at: int, length: int) -> np.uint64:
     return made
 
 
-@compiled
+@inlined
 def key_of(lookup: Lookup, strings: Bytes, data: Bytes, at: int, length: int) -> int:
     """The key of that length with which the message at `at` begins; -1 where there is none."""
     mask = len(lookup.slots) - 1
@@ -178,7 +178,7 @@ def mark_literals(lookup: Lookup, strings: Bytes, data: Bytes, at: int, end: int
             number = lookup.open_next[number]
 
 
-@compiled
+@inlined
 def asked(
     programs: Programs, lookup: Lookup, rule: int, data: Bytes, at: int, end: int, groups: Longs, stack: Longs
 ) -> int:
@@ -194,7 +194,7 @@ def asked(
     return rule if found >= 0 else UNREAD
 
 
-@compiled
+@inlined
 def open_rule_of(
     programs: Programs, lookup: Lookup, data: Bytes, at: int, end: int, groups: Longs, stack: Longs, marks: Bytes
 ) -> int:
@@ -208,7 +208,7 @@ def open_rule_of(
     return UNREAD
 
 
-@compiled
+@inlined
 def rule_of(
     programs: Programs, lookup: Lookup, data: Bytes, at: int, end: int, groups: Longs, stack: Longs, marks: Bytes
 ) -> int:

@@ -23,6 +23,7 @@ from tracekit.parse.stamps import Clock, fixed
 HEADERS_AT_ONCE = 1 << 15
 SPANS_AT_ONCE = 1 << 21  # numbers, four bytes each
 SHORT = 1 << 15
+NONE = np.empty(0, dtype=np.int64)
 Longs = npt.NDArray[np.int64]
 Ints = npt.NDArray[np.int32]
 
@@ -54,17 +55,17 @@ class CompiledReader(HeaderReader):
         places = np.empty((HEADERS_AT_ONCE, 2), dtype=np.int64)
         spans = np.empty((HEADERS_AT_ONCE, width), dtype=np.int32)
         groups = np.empty(max(1, width), dtype=np.int64)
-        parts, at = [np.empty((0, 2), dtype=np.int64)], low
+        starts, bodies, at = [NONE], [NONE], low
         while at < high:
             count, at = reading.read_headers(
                 self.tables.programs, begin, view.data, at, high, places, spans, groups, view.stack
             )
             if at == machine.GIVEN_UP:
                 return None
-            parts.append(places[:count].copy())
-            columns.add(places[:count, 0].copy(), spans[:count])
-        whole = np.concatenate(parts)
-        return Stretch(dialect, whole[:, 0].copy(), whole[:, 1].copy(), columns.clock.times(), columns.coded())
+            starts.append(places[:count, 0].copy())
+            bodies.append(places[:count, 1].copy())
+            columns.add(starts[-1], spans[:count])
+        return Stretch(dialect, np.concatenate(starts), np.concatenate(bodies), columns.clock.times(), columns.coded())
 
     def suspects(self, data: Any, bodies: Places, ends: Places, others: Sequence[Dialect]) -> Iterator[int]:
         begins = [self.tables.headers.get(other.grammar.name) for other in others]
