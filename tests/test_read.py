@@ -226,6 +226,16 @@ def test_a_wrong_checksum_loses_no_text(tmp_path: Path) -> None:
     assert counters(sources) == {"damaged gzip file": 1}
 
 
+def test_the_faster_library_gives_what_zlib_gives(restarted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("isal", reason="tracekit[fast] is not installed")
+    packed = restarted.read_bytes()
+    assert gzipped._quickly(packed) == gzip.decompress(packed)
+    forms = (packed, packed * 2, packed + b"\0" * 600, packed[:-9], packed + b"x", b"")
+    quick = [gzipped.unpack(form) for form in forms]
+    monkeypatch.setattr(gzipped, "_quickly", lambda _: None)
+    assert quick == [gzipped.unpack(form) for form in forms]
+
+
 def test_rubbish_behind_a_gzip_file_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.log.gz"
     path.write_bytes(gzip.compress(TEXT) + b"rubbish")

@@ -1,4 +1,7 @@
-"""`python -m tests.bench.scan LOG`: records and events of one log, nothing behind them; prints what it counted."""
+"""`python -m tests.bench.scan LOG [re]`: records and events of one log, nothing behind them; prints what it counted.
+
+With `re`, without the compiled scanner.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,11 @@ from tracekit.quality import Collector
 from tracekit.read.files import open_sources
 
 
-def main(path: str) -> None:
+def main(path: str, compiled: bool) -> None:
     """Print records, those that a rule knows, bytes of all records."""
-    records = parse(open_sources([path]), Collector()).records
+    records = parse(open_sources([path]), Collector(), compiled=compiled).records
     sys.stdout.write(f"{len(records)} {int(records['event'].notna().sum())} {int(records['length'].sum())}\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2:] != ["re"])

@@ -13,10 +13,12 @@ from tracekit.errors import NotOurLogError
 from tracekit.parse.chain import Layout, laid_out
 from tracekit.parse.coded import Coded
 from tracekit.parse.derived import derived_rules
-from tracekit.parse.dialect import SERVER, load_dialects, named
+from tracekit.parse.dialect import SERVER, Dialect, load_dialects, named
 from tracekit.parse.events import Events
+from tracekit.parse.fast import has_numba
+from tracekit.parse.fast.tables import Tables, tables as made_tables
 from tracekit.parse.grammar import Messages, load_messages
-from tracekit.parse.parallel import scan_parallel
+from tracekit.parse.parallel import LEAST, scan_large
 from tracekit.parse.scan import Dispatch, Scanned
 from tracekit.parse.servers import merge_order, name_servers, reordered
 from tracekit.parse.stamps import YEAR
@@ -64,8 +66,10 @@ def parse(
     dialect: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    compiled: bool = True,
 ) -> Parsed:
-    """Read every source, or its records from `since` to `until`.
+    """Read every source, or its records from `since` to `until`; large ones by compiled loops where numba is installed,
+    unless `compiled` is false.
 
     NotOurLogError: a file that was named has no line of a known layout, or no file is a log of operations or has
     records in that time. UsageError: `dialect`, the id of the layout to take all files for, is none.
@@ -74,22 +78,18 @@ def parse(
     dialects = load_dialects(grammars())
     dispatch = Dispatch(derived_rules(messages))
     events = Events(messages)
-    rules = [reader.rule.name.encode() for reader in dispatch.readers]
     others = [known for known in dialects if known.mixes]
     layouts = laid_out(sources, dialects, named(dialects, dialect) if dialect else None, quality)
     parts: list[pd.DataFrame] = []
     read: list[Layout] = []
     for layout in layouts:
         low, high = window(layout, since, until)
-        scanned = scan_parallel(
-            layout.source.data, layout.dialect, dispatch, events, sum(map(len, parts)), others, (low, high)
-        )
-        if not len(scanned.starts):
-            quality.add("file without records of that time", "note", example=layout.source.path)
-            continue
-        parts.append(frame_of(layout.source, scanned, rules))
-        read.append(layout)
-        count_quality(layout, scanned, parts[-1], quality)
+        tables = made_tables(dispatch, dialects) if compiled and high - low >= LEAST and has_numba() else None
+        first = sum(map(len, parts))
+        part = records_of(layout, dispatch, tables, events, first, others, (low, high), quality)
+        if part is not None:
+            parts.append(part)
+            read.append(layout)
     if not parts:
         raise NotOurLogError("no file has records between --since and --until: choose another time")
     records = name_servers(joined(parts), events, read)
@@ -100,6 +100,26 @@ def parse(
     return Parsed(
         records, events, files, messages, Sources(tuple(layout.source for layout in layouts), sources.quality)
     )
+
+
+def records_of(
+    layout: Layout,
+    dispatch: Dispatch,
+    tables: Tables | None,
+    events: Events,
+    first: int,
+    others: Sequence[Dialect],
+    part: tuple[int, int],
+    quality: Collector,
+) -> pd.DataFrame | None:
+    """Records of a part of one source; None where there are none. Its events are added to `events`."""
+    scanned = scan_large(layout.source.data, layout.dialect, dispatch, tables, events, first, others, part)
+    if not len(scanned.starts):
+        quality.add("file without records of that time", "note", example=layout.source.path)
+        return None
+    made = frame_of(layout.source, scanned, [reader.rule.name.encode() for reader in dispatch.readers])
+    count_quality(layout, scanned, made, quality)
+    return made
 
 
 def frame_of(source: Source, scanned: Scanned, rules: Sequence[bytes]) -> pd.DataFrame:
@@ -127,7 +147,8 @@ def frame_of(source: Source, scanned: Scanned, rules: Sequence[bytes]) -> pd.Dat
             "logid": column["LOGID"].texts(),
             "server": column["SERVER"].category(),
             "event": read.used().category(),
-        }
+        },
+        copy=False,
     )
 
 
@@ -144,7 +165,7 @@ def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
 
 def describe(layout: Layout, records: pd.DataFrame) -> FileRead:
     """The coverage of one file."""
-    part = records[records["source"] == layout.source.path]
+    part = records.loc[records["source"] == layout.source.path, ["server", "line", "lines", "event", "ts"]]
     server = part["server"].iloc[0]
     return FileRead(
         layout.source.path,

@@ -72,18 +72,24 @@ def identify(source: Source, dialects: Sequence[Dialect], forced: Dialect | None
         return None
     size = len(source)
     first: Any = next((ts for _, ts in stamped(source.data, dialect, 0, size)), NO_TIME)
-    tail: list[Any] = [ts for _, ts in stamped(source.data, dialect, max(0, size - TAIL), size)]
-    last = tail[-1] if tail else first
+    tail = [stamp for _, stamp in stamps(source.data, dialect, max(0, size - TAIL), size)]
+    last = dialect.times(tail[-1:])[0] if tail else first
     return Layout(source, dialect, share, first, last)
 
 
 def stamped(data: Any, dialect: Dialect, low: int, high: int) -> Iterator[tuple[int, Any]]:
     """Place and time of each header in data[low:high] that has a time."""
+    for place, stamp in stamps(data, dialect, low, high):
+        yield place, dialect.times([stamp])[0]
+
+
+def stamps(data: Any, dialect: Dialect, low: int, high: int) -> Iterator[tuple[int, bytes]]:
+    """Place and time stamp of each header in data[low:high] that has one."""
     groups = [number for number, name in enumerate(dialect.fields, 1) if name == "TS"]
     for found in dialect.header.finditer(data, low, high):
         stamp = next((found.group(number) for number in groups if found.group(number) is not None), None)
         if stamp is not None:
-            yield found.start(), dialect.times([stamp])[0]
+            yield found.start(), stamp
 
 
 def once(layouts: Sequence[Layout], quality: Collector) -> list[Layout]:

@@ -5,8 +5,7 @@ Per rule three arrays: the record, the place of the record's first byte, and whe
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.parse.coded import Coded, coded
+from tracekit.parse.coded import Coded, coded, concatenated
 from tracekit.parse.grammar import Messages
 
 Places = npt.NDArray[np.int64]
@@ -41,6 +40,7 @@ class Texts:
     data: list[Any] = field(default_factory=list)
     bases: list[int] = field(default_factory=list)  # place of each source's first byte
     size: int = 0
+    cutter: Callable[[Any, Places, Places], Coded] = field(default_factory=lambda: sliced)  # or a compiled one
 
     def add(self, data: Any) -> int:
         """The place of the first byte of `data`, which is taken in unless it was."""
@@ -54,13 +54,23 @@ class Texts:
 
     def cut(self, starts: Places, ends: Places) -> Coded:
         """The texts between places; none where the start is -1."""
-        texts: list[bytes | None] = [None] * len(starts)
-        for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-            if start >= 0:
-                at = bisect_right(self.bases, start) - 1
-                base = self.bases[at]
-                texts[number] = self.data[at][start - base : end - base]
-        return coded(texts)
+        source = np.where(starts < 0, -1, np.searchsorted(self.bases, starts, side="right") - 1)
+        parts, rows = [], []
+        for number in np.unique(source).tolist():
+            at = np.flatnonzero(source == number)
+            rows.append(at)
+            if number < 0:
+                parts.append(Coded.absent(len(at)))
+            else:
+                base = self.bases[number]
+                parts.append(self.cutter(self.data[number], starts[at] - base, ends[at] - base))
+        back = np.argsort(np.concatenate(rows), kind="stable") if rows else np.empty(0, dtype=np.int64)
+        return concatenated(parts).take(back)
+
+
+def sliced(data: Any, starts: Places, ends: Places) -> Coded:
+    """The texts data[start:end] as a column."""
+    return coded([data[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
 
 
 @dataclass(eq=False)
@@ -73,7 +83,7 @@ class Events:
     _rows: dict[str, list[Rows]] = field(default_factory=dict)
 
     def add(self, rule: str, fields: tuple[str, ...], rows: Rows) -> None:
-        """Events of `rule`, whose fields fill the columns `fields`, in the order of the records."""
+        """Events of `rule`, whose fields fill the columns `fields`."""
         self._fields[rule] = fields
         self._rows.setdefault(rule, []).append(rows)
 
@@ -86,10 +96,13 @@ class Events:
         return self._fields[rule]
 
     def rows(self, rule: str) -> Rows:
-        """Events of `rule`. KeyError where it read none."""
+        """Events of `rule` in the order of the records. KeyError where it read none."""
         parts = self._rows[rule]
         if len(parts) > 1:
-            self._rows[rule] = parts = [Rows(*map(np.concatenate, zip(*parts, strict=True)))]
+            whole = Rows(*map(np.concatenate, zip(*parts, strict=True)))
+            if (np.diff(whole.records) < 0).any():
+                whole = whole.at(np.argsort(whole.records, kind="stable"))
+            self._rows[rule] = parts = [whole]
         return parts[0]
 
     def renumbered(self, numbers: Places) -> Events:
@@ -119,14 +132,20 @@ class Events:
             spans = np.frombuffer(arrays[2], dtype=np.int32).reshape(len(records), 2 * len(fields))
             self.add(rule, tuple(fields), Rows(records + first, places + base, spans))
 
+    def absorb(self, part: Events, first: int, base: int) -> None:
+        """Add the events of a part of a source whose first byte is at `base`, records numbered from `first`."""
+        for rule in part:
+            rows = part.rows(rule)
+            self.add(rule, part.fields(rule), Rows(rows.records + first, rows.places + base, rows.spans))
+
     def equals(self, other: Events) -> bool:
         """Whether two readings of the same sources have the same events in the same places."""
         return {row[0]: row for row in self.packed()} == {row[0]: row for row in other.packed()}
 
-    def meaning(self, *words: str) -> pd.DataFrame:
-        """Events of all rules that mean one of `words`: `record`, `name`, `means` and the rules' columns."""
+    def meaning(self, *words: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Events of all rules that mean one of `words`: `record`, `name`, `means` and `columns`, all without."""
         rules = [rule for rule in self if self.messages.meanings[rule].means in words]
-        made = self.table(rules)
+        made = self.table(rules, columns)
         made["means"] = made["name"].map({rule: self.messages.meanings[rule].means for rule in rules}).astype("str")
         return made
 

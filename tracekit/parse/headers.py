@@ -47,16 +47,32 @@ class Heads:
     dialects: dict[str, int]  # records by id of their dialect
 
 
-def read_heads(data: Any, dialect: Dialect, others: Sequence[Dialect], low: int, high: int) -> Heads:
+class HeaderReader:
+    """Reads headers by the derived patterns themselves."""
+
+    def stretch(self, data: Any, dialect: Dialect, low: int, high: int) -> Stretch:
+        """Headers of one dialect in data[low:high]."""
+        return stretch(data, dialect, low, high)
+
+    def suspects(self, data: Any, bodies: Places, ends: Places, others: Sequence[Dialect]) -> Iterator[int]:
+        """Numbers of the records inside which a line may begin with a header of `others`."""
+        for number, (body, end) in enumerate(zip(bodies.tolist(), ends.tolist(), strict=True)):
+            if data.find(b"\n", body, end - 1) >= 0:
+                yield number
+
+
+def read_heads(
+    data: Any, dialect: Dialect, others: Sequence[Dialect], low: int, high: int, reader: HeaderReader
+) -> Heads:
     """Headers of data[low:high], which begins at the start of a line; `others` may take over where `dialect` fails."""
     made: list[Stretch] = []
     pending = [(dialect, low, high, tuple(others))]
     while pending:
         known, begin, end, rest = pending.pop()
-        found = stretch(data, known, begin, end)
+        found = reader.stretch(data, known, begin, end)
         made.append(found)
         rest = tuple(other for other in rest if other.grammar.name != known.grammar.name)
-        pending += [(other, at, to, rest) for other, at, to in changes(data, found, begin, end, rest)]
+        pending += [(other, at, to, rest) for other, at, to in changes(data, found, begin, end, rest, reader)]
     return joined(made)
 
 
@@ -93,30 +109,45 @@ def header_columns(
 
 
 def changes(
-    data: Any, found: Stretch, low: int, high: int, others: Sequence[Dialect]
+    data: Any, found: Stretch, low: int, high: int, others: Sequence[Dialect], reader: HeaderReader
 ) -> Iterator[tuple[Dialect, int, int]]:
     """Places before and inside the records of a stretch, data[low:high], where another layout goes on: dialect, from,
     to.
     """
     if not others:
         return
-    any_of = b"(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")"
-    first, inside = re.compile(b"^" + any_of, re.M), re.compile(b"\\n" + any_of)
-    begins = [low, *found.bodies.tolist()]
-    ends = [*found.starts.tolist(), high]
-    for number, (body, end) in enumerate(zip(begins, ends, strict=True)):
-        if number and data.find(b"\n", body, end - 1) < 0:
-            continue
-        hit = inside.search(data, body, end) if number else first.search(data, body, end)
-        if hit is None:
-            continue
-        at = hit.start() + bool(number)
+    for at, end in suspected(data, found, low, high, others, reader):
         lines = max(1, data[at:end].count(b"\n"))
         for other in others:
             if other.header.match(data, at, end):
                 if sum(1 for _ in other.header.finditer(data, at, end)) >= CHANGED * lines:
                     yield other, at, end
                 break
+
+
+def suspected(
+    data: Any, found: Stretch, low: int, high: int, others: Sequence[Dialect], reader: HeaderReader
+) -> Iterator[tuple[int, int]]:
+    """The first line with a header of `others` before the first record and inside each, and where that ends."""
+    begun = int(found.starts[0]) if len(found.starts) else high
+    if begun > low:
+        hit = header_of_any(b"^", others).search(data, low, begun)
+        if hit is not None:
+            yield hit.start(), begun
+    if not len(found.starts):
+        return
+    ends = np.append(found.starts[1:], high)
+    inside: re.Pattern[bytes] | None = None
+    for number in reader.suspects(data, found.bodies, ends, others):
+        inside = inside or header_of_any(b"\\n", others)  # compiling it takes a while
+        hit = inside.search(data, int(found.bodies[number]), int(ends[number]))
+        if hit is not None:
+            yield hit.start() + 1, int(ends[number])
+
+
+def header_of_any(before: bytes, others: Sequence[Dialect]) -> re.Pattern[bytes]:
+    """The header of any of these layouts behind `before`."""
+    return re.compile(before + b"(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")", re.M)
 
 
 def joined(parts: Sequence[Stretch]) -> Heads:

@@ -1,6 +1,7 @@
-"""A large source scanned by several processes: record-aligned parts, places and the different texts sent back.
+"""A large source in record-aligned parts: by the compiled scanner in threads, else by `re` in processes.
 
-The first part is this process's own. A child that dies costs its time: its part is scanned here.
+Processes send places and the different texts back. The first part is this process's own. A child that dies costs its
+time: its part is scanned here.
 """
 
 from __future__ import annotations
@@ -19,12 +20,36 @@ import numpy as np
 from tracekit.parse.coded import Coded, concatenated
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import Events
+from tracekit.parse.fast.tables import Tables
 from tracekit.parse.headers import Heads
 from tracekit.parse.scan import Dispatch, Scanned, scan
 
 LEAST = 1 << 25  # bytes for which starting a process is worth its while
 MOST = 8  # processes
 FLAT = 2  # marshal's version that looks for no object twice
+
+
+def scan_large(
+    data: Any,
+    dialect: Dialect,
+    dispatch: Dispatch,
+    tables: Tables | None,
+    events: Events,
+    first: int,
+    others: Sequence[Dialect],
+    window: tuple[int, int],
+) -> Scanned:
+    """What :func:`tracekit.parse.scan.scan` gives, to the byte; by compiled loops where the source is large and there
+    are `tables` for them.
+    """
+    if tables is not None and window[1] - window[0] >= LEAST:
+        from tracekit.parse.fast.threads import scan_threads  # imports numba
+
+        places = cuts(data, dialect, window, usable(window))
+        made = scan_threads(data, dialect, dispatch, tables, events, first, others, places)
+        if made is not None:
+            return joined(made)
+    return scan_parallel(data, dialect, dispatch, events, first, others, window)
 
 
 def scan_parallel(
@@ -145,6 +170,8 @@ def unpacked(packed: Any, part: tuple[int, int], events: Events, base: int, firs
 
 def joined(parts: Sequence[Scanned]) -> Scanned:
     """Consecutive parts of one source as one."""
+    if len(parts) == 1:
+        return parts[0]
     heads = [part.heads for part in parts]
     counts: dict[str, int] = {}
     for name, count in (item for head in heads for item in head.dialects.items()):

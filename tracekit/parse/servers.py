@@ -64,7 +64,7 @@ def sources_of(layouts: Sequence[Layout]) -> pd.Index[str]:
 
 def message_ids(records: pd.DataFrame, events: Events) -> dict[str, str]:
     """The number of the server that wrote each source: the one that most of the commands it sends bear."""
-    sent = events.meaning(*SENT)[["record", "MGMT"]].dropna()
+    sent = events.meaning(*SENT, columns=["MGMT"])[["record", "MGMT"]].dropna()
     sent = sent[sent["MGMT"] != NOBODY]
     source = records["source"].iloc[sent["record"]].astype("str").to_numpy()
     return most(pd.Series(source), sent["MGMT"].reset_index(drop=True))
@@ -72,9 +72,9 @@ def message_ids(records: pd.DataFrame, events: Events) -> dict[str, str]:
 
 def host_names(records: pd.DataFrame, events: Events) -> dict[str, str]:
     """Name of the host that wrote each agent's log: by the host's number in its requests, which the servers name."""
-    named = events.meaning(*SENT)[["HOST", "HOST_NAME"]].dropna()
+    named = events.meaning(*SENT, columns=["HOST", "HOST_NAME"])[["HOST", "HOST_NAME"]].dropna()
     names = most(named["HOST"], named["HOST_NAME"])
-    told = events.meaning(*ON_HOST)[["record", "HOST", "HOST_NAME"]].dropna(subset=["HOST"])
+    told = events.meaning(*ON_HOST, columns=["HOST", "HOST_NAME"]).dropna(subset=["HOST"])
     source = pd.Series(records["source"].iloc[told["record"]].astype("str").to_numpy(), index=told.index)
     numbers = most(source, told["HOST"])
     own = told.dropna(subset=["HOST_NAME"])

@@ -54,7 +54,7 @@ _DIRECTIVES: Mapping[str, str] = {
     "%f": r"(?P<f>\d{1,9})",
 }
 _ZONE = r"(?: ?(?:Z|[+-]\d\d:?\d\d))?"
-_FIXED: Mapping[str, int] = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%f": 3}
+FIXED: Mapping[str, int] = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%f": 3}
 
 
 class Clock:
@@ -112,13 +112,13 @@ def fixed(form: str) -> tuple[dict[str, tuple[int, int]], int] | None:
     """Where each part of a form of fixed width stands, and the width; None for a form that is not of that kind."""
     places, at, rest = {}, 0, form
     while rest:
-        width = _FIXED.get(rest[:2])
+        width = FIXED.get(rest[:2])
         if width:
             places[rest[:2]] = (at, width)
         elif rest[0] == "%":
             return None
         at, rest = (at + width, rest[2:]) if width else (at + 1, rest[1:])
-    return (places, at) if len(places) == len(_FIXED) else None
+    return (places, at) if len(places) == len(FIXED) else None
 
 
 @lru_cache

@@ -1,0 +1,58 @@
+"""How functions are compiled: once for each version of the code, kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from tracekit.cache import cache_folder
+
+MOST = 2  # earlier versions whose machine code stays
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """`function` as machine code, which runs without Python's lock. ImportError where numba is not installed.
+
+    Where no folder can be written to, it is compiled anew in each run.
+    """
+    numba = importlib.import_module("numba")
+    settings: Any = importlib.import_module("numba.core.config")
+    usual = settings.CACHE_DIR
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        settings.CACHE_DIR = str(machine_folder())
+    try:
+        made = numba.njit(function, nogil=True, cache=True)
+    except RuntimeError:  # no place for a cache
+        made = numba.njit(function, nogil=True)
+    finally:
+        settings.CACHE_DIR = usual
+    return cast(Function, made)
+
+
+def inlined(function: Function) -> Function:
+    """`function` compiled into its callers: a call hands over each array as seven numbers, which takes its time."""
+    return cast(Function, importlib.import_module("numba").njit(function, inline="always"))
+
+
+@cache
+def machine_folder() -> Path:
+    """Where machine code of this version is kept: numba itself does not see when a function that is called changes."""
+    made = hashlib.sha256()
+    for path in sorted(files("tracekit.parse").joinpath("fast").iterdir(), key=lambda path: path.name):
+        if path.name.endswith(".py"):
+            made.update(path.read_bytes())
+    folder = cache_folder() / f"machine-{made.hexdigest()[:16]}"
+    with contextlib.suppress(OSError):
+        others = sorted(cache_folder().glob("machine-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in [path for path in others if path != folder][MOST:]:
+            shutil.rmtree(old)
+    return folder

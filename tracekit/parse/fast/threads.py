@@ -1,0 +1,51 @@
+"""A large source read by compiled loops in several threads, which release Python's lock. Needs numba."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tracekit.parse.dialect import Dialect
+from tracekit.parse.events import Events
+from tracekit.parse.fast.interning import interned
+from tracekit.parse.fast.scanner import scan_compiled
+from tracekit.parse.fast.tables import Tables
+from tracekit.parse.scan import Dispatch, Scanned
+
+CompilerError: type[Exception] = importlib.import_module("numba.core.errors").NumbaError
+
+
+def scan_threads(
+    data: Any,
+    dialect: Dialect,
+    dispatch: Dispatch,
+    tables: Tables,
+    events: Events,
+    first: int,
+    others: Sequence[Dialect],
+    places: Sequence[int],
+) -> list[Scanned] | None:
+    """The parts of a source between `places`, one thread each; their events are added to `events`.
+
+    None where this numba cannot compile the loops.
+    """
+
+    def scanned(part: tuple[int, int]) -> tuple[Scanned, Events]:
+        own = Events(events.messages)
+        return scan_compiled(data, dialect, dispatch, tables, own, others, part), own
+
+    parts = list(itertools.pairwise(places))
+    try:
+        with ThreadPoolExecutor(len(parts)) as pool:
+            made = list(pool.map(scanned, parts))
+    except CompilerError:
+        return None
+    base = events.texts.add(data)
+    events.texts.cutter = interned
+    for part, own in made:
+        events.absorb(own, first, base)
+        first += len(part.starts)
+    return [part for part, _ in made]
