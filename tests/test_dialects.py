@@ -17,7 +17,7 @@ from generator.reading import grammars_once
 from tracekit.errors import GrammarError, NotOurLogError, UsageError
 from tracekit.parse import parse
 from tracekit.parse.dialect import Dialect, collisions, detect, load_dialects, named, scores
-from tracekit.parse.headers import read_heads
+from tracekit.parse.headers import HeaderReader, read_heads
 from tracekit.parse.stamps import YEAR, times
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
@@ -237,7 +237,7 @@ def test_a_log_quoted_inside_a_record_is_no_change(healthy: Path, dialects: list
     lines += ["2022-03-01 10:00:00,100 DEBUG [c.c.a.ApiServlet] (main:null) (logid:0a) quoted", *["  and more"] * 20]
     data = "\n".join(lines).encode()
     others = [dialect for dialect in dialects if dialect.mixes]
-    heads = read_heads(data, named(dialects, "log4j2"), others, 0, len(data))
+    heads = read_heads(data, named(dialects, "log4j2"), others, 0, len(data), HeaderReader())
     assert heads.dialects == {"log4j2": 1}
 
 

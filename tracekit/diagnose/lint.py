@@ -23,8 +23,8 @@ from tracekit.diagnose.shape import hint, shape
 from tracekit.diagnose.tables import NOTHING, VIEWS, Tables
 from tracekit.errors import GrammarError, UsageError
 from tracekit.parse.derived import derived_rules
-from tracekit.parse.grammar import Messages, load_messages
 from tracekit.parse.events import Events
+from tracekit.parse.grammar import Messages, load_messages
 from tracekit.resources import grammars
 from tracekit.schema import CHOICES, COMMANDS, JOBS, LEDGER, OPERATIONS, RECORDS, SPANS, frame
 
