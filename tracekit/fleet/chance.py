@@ -62,9 +62,11 @@ def expected(strata: Iterable[tuple[int, int, int, int]]) -> tuple[float, float]
 def excess_test(strata: Iterable[tuple[int, int, int, int]]) -> float:
     """Chance that so many hits or more fall on the chosen things (Mantel-Haenszel); strata as in `expected`.
 
-    NaN where chance has no choice: all things of a stratum are chosen, or all or none are hits.
+    NaN where there is nothing to compare with: all things of every stratum are chosen.
     """
     rows = list(strata)
+    if all(things == chosen for things, _, chosen, _ in rows):
+        return math.nan
     mean, variance = expected(rows)
     excess = sum(found for *_, found in rows) - mean - 0.5
-    return math.erfc(excess / math.sqrt(2 * variance)) / 2 if variance else math.nan
+    return math.erfc(excess / math.sqrt(2 * variance)) / 2 if variance else 1.0

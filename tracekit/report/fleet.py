@@ -31,6 +31,7 @@ NOTE = (
     f"An operation is {SLOW}. What is expected is what the other operations of the same API commands have. A name "
     f"stands out when chance would hardly give it so many; with fewer than {LEAST} operations alike nothing is said."
 )
+TOO_FEW = f"Too few operations of one kind to compare: it takes {LEAST} alike, and {LEAST} others."
 NOTHING = "No host, pool, router, template, account or hour differs from the rest by more than chance explains."
 
 
@@ -39,7 +40,7 @@ def view(made: Fleet, hrefs: Mapping[str, str], log: Log) -> FleetView:
     halves = [_half(row) for row in rows(made.changes)]
     together = [_together(row, log) for row in rows(made.stalls)]
     return FleetView(
-        said=tuple(map(log.names.short, outliers(made))) or (NOTHING,),
+        said=tuple(map(log.names.short, outliers(made))) or (NOTHING if compared(made) else TOO_FEW,),
         note=NOTE,
         groups=tuple(_tables(made.groups, hrefs, log)),
         halves=tuple(halves[:MAX_HALVES]),
@@ -47,6 +48,11 @@ def view(made: Fleet, hrefs: Mapping[str, str], log: Log) -> FleetView:
         together=tuple(together[:MAX_STALLS]),
         together_left_out=_left_out(len(together) - MAX_STALLS, "moment"),
     )
+
+
+def compared(made: Fleet) -> bool:
+    """Whether there was enough of anything to compare it."""
+    return any(table["p"].notna().any() for table in (made.groups, made.commands, made.changes))
 
 
 def outliers(made: Fleet) -> list[str]:
