@@ -31,7 +31,8 @@ def view(steps: Sequence[Step], spans: pd.DataFrame, rows: Mapping[int, Any], lo
     percents = shares(lengths)
     saved = savings(steps, spans)
     longest = sorted(range(len(steps)), key=lambda i: (-lengths[i], i))[:MAX_STEPS]
-    hidden = [lengths[i] for i in range(len(steps)) if i not in set(longest)]
+    shown = set(longest)
+    hidden = [lengths[i] for i in range(len(steps)) if i not in shown]
     rest = f"{count(len(hidden), 'shorter step')} between them, together {exact(sum(hidden))}" if hidden else ""
     return CriticalPath(
         tuple(_step(steps[i], rows[steps[i].span], percents[i], saved[steps[i].span], log) for i in sorted(longest)),
