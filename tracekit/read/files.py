@@ -153,9 +153,9 @@ def _sources(
     known = packed.packing(data[: looks.HEAD])
     if known is not None:
         data = _unpack(path, data, known, quality)
-    if not len(data):
-        raise NotOurLogError(f"{path}: empty, nothing to read")
     head = data[: looks.HEAD]
+    if len(data) == len(head) and not head.strip():
+        raise NotOurLogError(f"{path}: empty, nothing to read")
     if packed.is_archive(head):
         if depth > _NESTED:
             raise NotOurLogError(f"{path}: an archive {depth} archives deep: unpack the outer ones first")
