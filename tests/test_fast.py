@@ -22,10 +22,11 @@ from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import Dialect, detect, load_dialects
 from tracekit.parse.events import Events, sliced
 from tracekit.parse.fast import machine, tables as made
+from tracekit.parse.fast.classes import UnknownError
 from tracekit.parse.fast.interning import interned
-from tracekit.parse.fast.program import Pool, UnknownError, program
+from tracekit.parse.fast.program import Pool, program
 from tracekit.parse.fast.scanner import scan_compiled
-from tracekit.parse.fast.tables import Programs, Tables
+from tracekit.parse.fast.tables import Tables
 from tracekit.parse.grammar import Messages, load_messages
 from tracekit.parse.scan import Dispatch, Scanned, scan
 from tracekit.quality import Collector
@@ -55,21 +56,13 @@ GROUPS = st.lists(st.tuples(st.booleans(), st.booleans(), PATTERN), min_size=1, 
 TEXT = st.text("aab b1\n", max_size=12).map(str.encode)
 
 
-def programs_of(code: list[list[int]], pool: Pool) -> Programs:
-    sets = np.zeros((len(pool.sets), 256), dtype=np.uint8)
-    for bits, number in pool.sets.items():
-        sets[number] = [bits >> byte & 1 for byte in range(256)]
-    strings = np.array([*pool.strings, 0], dtype=np.uint8)
-    return Programs(np.array(code, np.int32).ravel(), sets, strings, np.array([*pool.shapes, 0], np.int32))
-
-
 def matched(pattern: str, text: bytes, number: int) -> tuple[int, list[int]]:
     """Where the machine's match ends, and its groups."""
     pool = Pool()
     code = program(pattern.encode(), pool, list(range(number)), header=False)
     groups, stack = np.full(2 * number + 1, -1, dtype=np.int64), np.empty((machine.DEPTH, 4), dtype=np.int64)
     data = np.frombuffer(b"a" + text + b"a", dtype=np.uint8)
-    end = machine.match(programs_of(code, pool), 0, data, 1, 1 + len(text), groups, stack)
+    end = machine.match(made.programs_of(code, pool), 0, data, 1, 1 + len(text), groups, stack)
     return int(end), groups[:-1].tolist()
 
 

@@ -27,8 +27,6 @@ from tracekit.quality import Collector
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
 
-COLUMNS = ("LEVEL", "LOGGER", "THREAD", "CTX", "ORIGIN", "JOB", "LOGID", "SERVER")  # that headers fill, TS left out
-
 
 @dataclass(frozen=True)
 class FileRead:
@@ -123,12 +121,18 @@ def records_of(
 
 
 def frame_of(source: Source, scanned: Scanned, rules: Sequence[bytes]) -> pd.DataFrame:
-    """Records of one source, without the columns that the build step adds; `rules` are the rules' names by number."""
+    """Records of one source, without the columns that the build step adds; `rules` are the rules' names by number.
+
+    The header columns are taken out of `scanned` one by one, for together they are as large as the frame.
+    """
     ends = np.append(scanned.starts[1:], scanned.end)
     lines = scanned.first_line + np.concatenate([[0], np.cumsum(scanned.lines)[:-1]])
     length = len(ends)
     read = Coded(rules, scanned.rules)
-    column = {name: scanned.heads.columns.get(name) or Coded.absent(length) for name in COLUMNS}
+
+    def taken(name: str) -> Coded:
+        return scanned.heads.columns.pop(name, None) or Coded.absent(length)
+
     return pd.DataFrame(
         {
             "source": pd.Categorical.from_codes(np.zeros(length, np.int8), pd.Index([source.path], dtype="str")),
@@ -138,14 +142,14 @@ def frame_of(source: Source, scanned: Scanned, rules: Sequence[bytes]) -> pd.Dat
             "length": ends - scanned.starts,
             "message": scanned.messages - scanned.starts,
             "ts": scanned.heads.ts,
-            "level": column["LEVEL"].category(),
-            "logger": column["LOGGER"].category(),
-            "thread": column["THREAD"].category(),
-            "ctx": column["CTX"].texts(),
-            "origin": column["ORIGIN"].numbers(),
-            "job": column["JOB"].numbers(),
-            "logid": column["LOGID"].texts(),
-            "server": column["SERVER"].category(),
+            "level": taken("LEVEL").category(),
+            "logger": taken("LOGGER").category(),
+            "thread": taken("THREAD").category(),
+            "ctx": taken("CTX").texts(),
+            "origin": taken("ORIGIN").numbers(),
+            "job": taken("JOB").numbers(),
+            "logid": taken("LOGID").texts(),
+            "server": taken("SERVER").category(),
             "event": read.used().category(),
         },
         copy=False,

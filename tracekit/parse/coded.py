@@ -35,9 +35,10 @@ class Coded:
 
     def used(self) -> Coded:
         """The column without values that no row has."""
-        known, codes = np.unique(self.codes, return_inverse=True)
-        absent = int(len(known) > 0 and known[0] == ABSENT)
-        return Coded([self.values[code] for code in known[absent:]], codes.astype(np.int32) - absent)
+        taken = np.zeros(len(self.values) + 1, dtype=np.bool_)
+        taken[self.codes] = True  # ABSENT is the last
+        numbers = np.append(np.cumsum(taken[:-1]) - 1, ABSENT).astype(np.int32)
+        return Coded([self.values[code] for code in np.flatnonzero(taken[:-1]).tolist()], numbers[self.codes])
 
     def list(self) -> list[bytes | None]:
         """The value of each row."""

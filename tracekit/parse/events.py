@@ -133,10 +133,13 @@ class Events:
             self.add(rule, tuple(fields), Rows(records + first, places + base, spans))
 
     def absorb(self, part: Events, first: int, base: int) -> None:
-        """Add the events of a part of a source whose first byte is at `base`, records numbered from `first`."""
+        """Take over the events of a part of a source whose first byte is at `base`, records numbered from `first`."""
         for rule in part:
             rows = part.rows(rule)
-            self.add(rule, part.fields(rule), Rows(rows.records + first, rows.places + base, rows.spans))
+            rows.records[:] += first
+            rows.places[:] += base
+            self.add(rule, part.fields(rule), rows)
+        part._rows.clear()
 
     def equals(self, other: Events) -> bool:
         """Whether two readings of the same sources have the same events in the same places."""

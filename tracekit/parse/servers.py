@@ -40,12 +40,22 @@ def name_servers(records: pd.DataFrame, events: Events, layouts: Sequence[Layout
             names[source] = hosts.get(source) or prefix.get(source) or os.path.basename(source)
         else:
             names[source] = neighbour(source, names, records, component)
-    of_source = by_source(records, names).astype("object")
-    server = records["server"].astype("object").where(records["server"].notna(), of_source)
     return records.assign(
-        server=server.astype("str").astype("category"),
+        server=filled(records["server"], by_source(records, names)),
         component=by_source(records, {str(path): name for path, name in component.items()}),
     )
+
+
+def filled(known: pd.Series[Any], other: pd.Series[Any]) -> pd.Series[Any]:
+    """One category column, and where it is null another: by codes, for a large log has millions of rows."""
+    names = pd.Index([*known.cat.categories, *other.cat.categories], dtype="str")
+    code = known.cat.codes.to_numpy().astype(np.int32)
+    rest = other.cat.codes.to_numpy().astype(np.int32)
+    code = np.where(code < 0, np.where(rest < 0, -1, rest + len(known.cat.categories)), code)
+    taken = np.flatnonzero(np.bincount(code[code >= 0], minlength=len(names)))
+    used = sorted({str(names[at]) for at in taken})
+    table = np.array([*(used.index(name) if name in used else -1 for name in names), -1], dtype=np.int32)
+    return pd.Series(pd.Categorical.from_codes(table[code], pd.Index(used, dtype="str")), index=known.index)
 
 
 def by_source(records: pd.DataFrame, values: Mapping[str, str | None]) -> pd.Series[Any]:

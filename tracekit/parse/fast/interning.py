@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tracekit.parse.coded import Coded, Codes
-from tracekit.parse.fast.jit import compiled
-from tracekit.parse.fast.machine import Bytes, Ints, Longs, equal
+from tracekit.parse.fast.bytewise import Bytes, Ints, Longs, equal
+from tracekit.parse.fast.jit import compiled, inlined
 from tracekit.parse.fast.reading import hash_of
 from tracekit.parse.stamps import FIXED
 
@@ -17,7 +17,7 @@ SMALLEST = 1 << 10
 EPOCH = 719469  # days from the last of February of the year 0 to the first of January 1970
 
 
-@compiled
+@inlined
 def slot_of(data: Bytes, at: int, length: int, slots: Ints, places: Longs) -> int:
     """The slot that has the code of a text, or the free one in which it belongs."""
     mask = len(slots) - 1
@@ -31,19 +31,26 @@ def slot_of(data: Bytes, at: int, length: int, slots: Ints, places: Longs) -> in
 
 
 @compiled
-def number_texts(data: Bytes, begins: Longs, ends: Longs, slots: Ints, places: Longs, count: int, codes: Ints) -> int:
-    """The code of each text, -1 where it begins at -1; how many different texts there are now."""
-    for number in range(len(begins)):
-        if begins[number] < 0:
+def number_texts(
+    data: Bytes, starts: Longs, spans: Ints, column: int, slots: Ints, places: Longs, count: int, codes: Ints
+) -> int:
+    """The code of each text of a column, -1 where it is absent; how many different texts there are now.
+
+    A known text is remembered where it stood last: what is near was used a moment ago.
+    """
+    for number in range(len(starts)):
+        begin = spans[number, 2 * column]
+        if begin < 0:
             codes[number] = -1
             continue
-        length = ends[number] - begins[number]
-        slot = slot_of(data, begins[number], length, slots, places)
+        at, length = starts[number] + begin, spans[number, 2 * column + 1] - begin
+        slot = slot_of(data, at, length, slots, places)
         if slots[slot] < 0:
             slots[slot] = count
-            places[count, 0], places[count, 1] = begins[number], length
+            places[count, 1] = length
             count += 1
         codes[number] = slots[slot]
+        places[slots[slot], 0] = at
     return count
 
 
@@ -63,14 +70,14 @@ class Interner:
         self.slots = np.full(2 * SMALLEST, -1, dtype=np.int32)
         self.places = np.empty((SMALLEST, 2), dtype=np.int64)
 
-    def codes(self, begins: Longs, ends: Longs) -> Codes:
-        """The code of each text data[begin:end], -1 where `begin` is."""
-        while self.count + len(begins) > len(self.places):
+    def codes(self, starts: Longs, spans: Ints, column: int) -> Codes:
+        """The code of each text of a column of `spans`, which are counted from `starts`; -1 where it is absent."""
+        while self.count + len(starts) > len(self.places):
             self.places = np.concatenate([self.places, np.empty_like(self.places)])
             self.slots = np.full(2 * len(self.slots), -1, dtype=np.int32)
             settle(self.data, self.places, self.count, self.slots)
-        made = np.empty(len(begins), dtype=np.int32)
-        self.count = number_texts(self.data, begins, ends, self.slots, self.places, self.count, made)
+        made = np.empty(len(starts), dtype=np.int32)
+        self.count = number_texts(self.data, starts, spans, column, self.slots, self.places, self.count, made)
         return made
 
     def values(self, source: Any) -> list[bytes]:
@@ -81,11 +88,12 @@ class Interner:
 def interned(source: Any, begins: Longs, ends: Longs) -> Coded:
     """The texts between places of one source as a column."""
     known = Interner(np.frombuffer(source, dtype=np.uint8))
-    codes = known.codes(begins, ends)
+    spans = np.stack([np.zeros_like(begins), ends - begins], axis=1).astype(np.int32)
+    codes = known.codes(begins, spans, 0)
     return Coded(known.values(source), codes)
 
 
-@compiled
+@inlined
 def digits(data: Bytes, at: int, length: int) -> int:
     """A decimal number of that many digits."""
     made = 0
@@ -95,15 +103,16 @@ def digits(data: Bytes, at: int, length: int) -> int:
 
 
 @compiled
-def read_times(data: Bytes, begins: Longs, ends: Longs, width: int, parts: Ints, times: Longs) -> bool:
+def read_times(data: Bytes, starts: Longs, spans: Ints, column: int, width: int, parts: Ints, times: Longs) -> bool:
     """Microseconds since 1970 of stamps of one width, whose parts (year to millisecond) stand where `parts` says.
 
     False when a stamp has another width or is absent.
     """
-    for number in range(len(begins)):
-        at = begins[number]
-        if at < 0 or ends[number] - at != width:
+    for number in range(len(starts)):
+        begin = spans[number, 2 * column]
+        if begin < 0 or spans[number, 2 * column + 1] - begin != width:
             return False
+        at = starts[number] + begin
         year, month = digits(data, at + parts[0, 0], parts[0, 1]), digits(data, at + parts[1, 0], parts[1, 1])
         day = digits(data, at + parts[2, 0], parts[2, 1])
         # Months counted from March: then the day that some years have more is the last one.

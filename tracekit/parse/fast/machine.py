@@ -5,18 +5,25 @@ Every function here is compiled; none allocates in a loop. Importing this module
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-
 from tracekit.parse.fast import instructions as op
+from tracekit.parse.fast.bytewise import (
+    NEWLINE,
+    NO_MATCH,
+    Bytes,
+    Longs,
+    back_to,
+    boundary,
+    byte_at,
+    in_shape,
+    is_in,
+    on_to,
+    run_of,
+    same,
+    word_at,
+)
 from tracekit.parse.fast.jit import compiled, inlined
 from tracekit.parse.fast.tables import Programs
 
-Bytes = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-
-NO_MATCH = -1
 GIVEN_UP = -2  # the stack is full: `re` must say
 # Kinds of entries of the stack: what to do when matching fails behind them.
 WAY, MORE_BACK, MORE_ON, FRAME, VALUE = 0, 1, 2, 3, 4
@@ -25,128 +32,7 @@ DEPTH = 4000
 MATCH, STRING, BYTE, SET, RUN, GREEDY, LAZY = op.MATCH, op.STRING, op.BYTE, op.SET, op.RUN, op.GREEDY, op.LAZY
 SPLIT, JUMP, SAVE, HOLD, KEEP, AHEAD, BACK = op.SPLIT, op.JUMP, op.SAVE, op.HOLD, op.KEEP, op.AHEAD, op.BACK
 UNLESS, REFUSE, PEEK_SET, PEEK_STRING, SHAPE = op.UNLESS, op.REFUSE, op.PEEK_SET, op.PEEK_STRING, op.SHAPE
-AT_END, AT_VERY_END, NO_SET, ANY_BYTE, WIDTH = op.AT_END, op.AT_VERY_END, op.NO_SET, op.ANY_BYTE, op.WIDTH
-NEWLINE = 10
-
-
-@compiled
-def byte_at(data: Bytes, at: int) -> int:
-    """One byte. An unsigned index spares the question whether it counts from the end."""
-    return data[np.uint64(at)]  # type: ignore[no-any-return]
-
-
-@compiled
-def word_at(code: Ints, at: int) -> int:
-    """One number of an instruction."""
-    return code[np.uint64(at)]  # type: ignore[no-any-return]
-
-
-@compiled
-def is_in(sets: Bytes, number: int, data: Bytes, at: int) -> bool:
-    """Whether the byte at a place is in a set."""
-    return sets[np.uint64(number), data[np.uint64(at)]] != 0  # type: ignore[no-any-return]
-
-
-@compiled
-def eight(data: Bytes, at: int) -> np.uint64:
-    """Eight bytes as one number; the compiler makes one load of it. They must all be there."""
-    i = np.uint64(at)
-    low = (
-        np.uint64(data[i])
-        | np.uint64(data[i + np.uint64(1)]) << np.uint64(8)
-        | np.uint64(data[i + np.uint64(2)]) << np.uint64(16)
-        | np.uint64(data[i + np.uint64(3)]) << np.uint64(24)
-    )
-    return (
-        low
-        | np.uint64(data[i + np.uint64(4)]) << np.uint64(32)
-        | np.uint64(data[i + np.uint64(5)]) << np.uint64(40)
-        | np.uint64(data[i + np.uint64(6)]) << np.uint64(48)
-        | np.uint64(data[i + np.uint64(7)]) << np.uint64(56)
-    )
-
-
-@compiled
-def equal(data: Bytes, at: int, other: Bytes, place: int, length: int) -> bool:
-    """Whether the same bytes stand in two places."""
-    if length < 8:
-        for i in range(length):  # noqa: SIM110
-            if byte_at(data, at + i) != byte_at(other, place + i):
-                return False
-        return True
-    for i in range(0, length - 7, 8):
-        if eight(data, at + i) != eight(other, place + i):
-            return False
-    return bool(eight(data, at + length - 8) == eight(other, place + length - 8))
-
-
-@compiled
-def same(data: Bytes, at: int, end: int, strings: Bytes, place: int, length: int) -> bool:
-    """Whether a string stands at `at`."""
-    return at + length <= end and equal(data, at, strings, place, length)
-
-
-@compiled
-def in_shape(data: Bytes, at: int, end: int, sets: Bytes, shapes: Ints, place: int, length: int) -> bool:
-    """Whether the bytes from `at` on are of the sets of a shape, one of each."""
-    if at + length > end:
-        return False
-    for i in range(length):  # noqa: SIM110
-        if not is_in(sets, word_at(shapes, place + i), data, at + i):
-            return False
-    return True
-
-
-@compiled
-def run_of(data: Bytes, at: int, end: int, most: int, sets: Bytes, number: int) -> int:
-    """Where a run of bytes of a set, which begins at `at`, ends."""
-    if most >= 0 and end - at > most:
-        end = at + most
-    if number == ANY_BYTE:
-        return end
-    while at < end and is_in(sets, number, data, at):
-        at += 1
-    return at
-
-
-@compiled
-def back_to(data: Bytes, at: int, least: int, end: int, sets: Bytes, first: int) -> int:
-    """The last place from `at` back to `least` where matching may go on; -1 where there is none."""
-    if first == NO_SET:
-        return at
-    while at >= least:
-        if at < end and is_in(sets, first, data, at):
-            return at
-        at -= 1
-    return NO_MATCH
-
-
-@compiled
-def on_to(data: Bytes, at: int, most: int, end: int, sets: Bytes, number: int, first: int) -> int:
-    """The first place from `at` on where matching may go on, over bytes of a set; -1 where there is none."""
-    if first == NO_SET:
-        return at
-    while at < end:
-        if is_in(sets, first, data, at):
-            return at
-        if at >= most or not is_in(sets, number, data, at):
-            return NO_MATCH
-        at += 1
-    return NO_MATCH
-
-
-@compiled
-def is_word(byte: int) -> bool:
-    """Whether a byte is a letter, a digit or `_`."""
-    return 48 <= byte <= 57 or 65 <= byte <= 90 or byte == 95 or 97 <= byte <= 122
-
-
-@compiled
-def boundary(data: Bytes, at: int, end: int) -> bool:
-    """Whether a word begins or ends here; what stands before the text counts."""
-    before = at > 0 and is_word(data[at - 1])
-    behind = at < end and is_word(data[at])
-    return before != behind
+AT_END, AT_VERY_END, NO_SET, NO_STOPS, WIDTH = op.AT_END, op.AT_VERY_END, op.NO_SET, op.NO_STOPS, op.WIDTH
 
 
 @inlined
@@ -229,14 +115,14 @@ def match(programs: Programs, begin: int, data: Bytes, at: int, end: int, groups
             good = at < end and byte_at(data, at) == a
             at += 1
         elif kind == RUN:
-            stop = run_of(data, at, end, word_at(code, row + 3), sets, a)
+            stop = run_of(data, at, end, word_at(code, row + 3), sets, a, word_at(code, row + 4))
             good = stop - at >= b
             at = stop
         elif kind == SET:
             good = at < end and is_in(sets, a, data, at)
             at += 1
         elif kind == SHAPE:
-            good = in_shape(data, at, end, sets, programs.shapes, a, b)
+            good = in_shape(data, at, end, sets, programs.strings, a, b)
             at += b
         elif kind == SAVE:
             if b == 0 or groups[a] < 0:
@@ -252,7 +138,7 @@ def match(programs: Programs, begin: int, data: Bytes, at: int, end: int, groups
         elif kind == JUMP:
             pc = begin + a
         elif kind == GREEDY:
-            least, stop = at + b, run_of(data, at, end, word_at(code, row + 3), sets, a)
+            least, stop = at + b, run_of(data, at, end, word_at(code, row + 3), sets, a, NO_STOPS)
             at = back_to(data, stop, least, end, sets, word_at(code, row + 4)) if stop >= least else NO_MATCH
             good = at >= 0
             if at > least:
@@ -260,7 +146,7 @@ def match(programs: Programs, begin: int, data: Bytes, at: int, end: int, groups
         elif kind == LAZY:
             least, most = at + b, word_at(code, row + 3)
             most = at + most if most >= 0 else end
-            good = run_of(data, at, end, b, sets, a) == least
+            good = run_of(data, at, end, b, sets, a, NO_STOPS) == least
             at = on_to(data, least, most, end, sets, a, word_at(code, row + 4)) if good else NO_MATCH
             good = at >= 0
             if good:

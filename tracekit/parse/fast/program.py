@@ -1,62 +1,40 @@
-"""Derived patterns to instructions: the standard library's own parse of a pattern, item by item.
-
-Raises UnknownError for what the machine has no instruction for; such a pattern is left to `re`.
-"""
+"""Derived patterns to instructions: the standard library's own parse of a pattern, item by item."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from tracekit.parse.fast import instructions as op
+from tracekit.parse.fast.classes import (
+    ALL,
+    ANYTHING,
+    FINAL,
+    MULTILINE,
+    SRE,
+    Items,
+    Next,
+    UnknownError,
+    either,
+    first_of,
+    literals,
+    most_of,
+    only,
+    row_of,
+    stops_of,
+)
 
-_sre: Any = importlib.import_module("re._parser")
-_ALL = (1 << 256) - 1
-_NEWLINE = 1 << 10
-_DIGIT = sum(1 << c for c in range(256) if chr(c) in "0123456789")
-_SPACE = sum(1 << c for c in b" \t\n\r\f\v")
-_WORD = sum(1 << c for c in range(128) if chr(c).isalnum() or c == ord("_"))
-_CATEGORIES = {
-    "CATEGORY_DIGIT": _DIGIT,
-    "CATEGORY_NOT_DIGIT": _ALL & ~_DIGIT,
-    "CATEGORY_SPACE": _SPACE,
-    "CATEGORY_NOT_SPACE": _ALL & ~_SPACE,
-    "CATEGORY_WORD": _WORD,
-    "CATEGORY_NOT_WORD": _ALL & ~_WORD,
-}
-_DOTALL, _IGNORECASE, _MULTILINE = 16, 2, 8
-_LONGEST = 4000  # instructions of one pattern
-_FIXED = 40  # bytes of one class in a row that are a shape
-
-Items = Sequence[tuple[Any, Any]]
-
-
-class UnknownError(Exception):
-    """The machine cannot do what a pattern asks for."""
-
-
-class Next(NamedTuple):
-    """What can be said of the text behind an item."""
-
-    first: int  # bytes that it may begin with, one bit each
-    empty: bool  # it may be nothing
-    final: bool = False  # nothing behind the item can change what the item took
-
-
-ANYTHING = Next(_ALL, True)
-FINAL = Next(_ALL, True, True)
+LONGEST = 4000  # instructions of one pattern
 
 
 @dataclass
 class Pool:
     """Sets and strings of all programs."""
 
-    sets: dict[int, int] = field(default_factory=lambda: {_ALL: op.ANY_BYTE})
+    sets: dict[int, int] = field(default_factory=lambda: {ALL: op.ANY_BYTE})
     strings: bytearray = field(default_factory=bytearray)
     places: dict[bytes, int] = field(default_factory=dict)
-    shapes: list[int] = field(default_factory=list)
 
     def set(self, bits: int) -> int:
         """Number of a set."""
@@ -74,9 +52,8 @@ class Pool:
         return self.places[text]
 
     def shape(self, sets: Sequence[int]) -> int:
-        """Place of a row of sets."""
-        self.shapes += [self.set(bits) for bits in sets]
-        return len(self.shapes) - len(sets)
+        """Place of the numbers of a row of sets, two bytes each, among the strings."""
+        return self.string(b"".join(self.set(bits).to_bytes(2, "little") for bits in sets))
 
 
 def program(pattern: bytes, pool: Pool, slots: Sequence[int], header: bool) -> list[list[int]]:
@@ -85,11 +62,11 @@ def program(pattern: bytes, pool: Pool, slots: Sequence[int], header: bool) -> l
     `slots` are the places of the groups; of several groups of a header with one place the first that takes part
     fills it. Places of targets count from the first instruction. Raises UnknownError.
     """
-    tree = _sre.parse(pattern)
+    tree = SRE.parse(pattern)
     maker = _Maker(pool, slots, header)
     maker.items(list(tree), tree.state.flags, FINAL if header else ANYTHING)
     maker.put(op.MATCH, int(not header))
-    if len(maker.code) > _LONGEST:
+    if len(maker.code) > LONGEST:
         raise UnknownError("a very long pattern")
     return maker.code
 
@@ -111,11 +88,11 @@ class _Maker:
         """Instructions of items in a row; `after` is what stands behind the last."""
         at = 0
         while at < len(items):
-            row, at = _row(items, at, flags)
+            row, at = row_of(items, at, flags)
             if row:
                 self._row(row)
             else:
-                self._item(*items[at], flags, _first(items[at + 1 :], flags, after))
+                self._item(*items[at], flags, first_of(items[at + 1 :], flags, after))
                 at += 1
 
     def _row(self, row: Sequence[int]) -> None:
@@ -151,7 +128,7 @@ class _Maker:
             if not rest:
                 self.items(branch, flags, after)
                 continue
-            split = self._split(_first(branch, flags, after), _either(rest, flags, after))
+            split = self._split(first_of(branch, flags, after), either(rest, flags, after))
             self.items(branch, flags, after)
             ends.append(self.put(op.JUMP, 0))
             split[1] = len(self.code)
@@ -162,32 +139,32 @@ class _Maker:
         return self.put(op.SPLIT, 0, self._set(here), self._set(other))
 
     def _set(self, after: Next) -> int:
-        return op.NO_SET if after.empty or after.first == _ALL else self.pool.set(after.first)
+        return op.NO_SET if after.empty or after.first == ALL else self.pool.set(after.first)
 
     def _max_repeat(self, value: Any, flags: int, after: Next) -> None:
-        least, most, items = value[0], _most(value[1]), value[2]
-        bits = _only(items, flags)
+        least, most, items = value[0], most_of(value[1]), value[2]
+        bits = only(items, flags)
         if bits is None:
             self._repeat(least, most, items, flags, after, lazy=False)
         elif after.final or (not after.empty and not bits & after.first):
-            self.put(op.RUN, self.pool.set(bits), least, most)
+            self.put(op.RUN, self.pool.set(bits), least, most, stops_of(bits))
         else:
             self.put(op.GREEDY, self.pool.set(bits), least, most, self._set(after))
 
     def _min_repeat(self, value: Any, flags: int, after: Next) -> None:
-        least, most, items = value[0], _most(value[1]), value[2]
-        bits = _only(items, flags)
+        least, most, items = value[0], most_of(value[1]), value[2]
+        bits = only(items, flags)
         if bits is None:
             self._repeat(least, most, items, flags, after, lazy=True)
         else:
             self.put(op.LAZY, self.pool.set(bits), least, most, self._set(after))
 
     def _possessive_repeat(self, value: Any, flags: int, after: Next) -> None:
-        self._hold([(_sre.MAX_REPEAT, value)], flags)
+        self._hold([(SRE.MAX_REPEAT, value)], flags)
 
     def _repeat(self, least: int, most: int, items: Any, flags: int, after: Next, lazy: bool) -> None:
         """Several items again and again: as often as they must, then as often as they may."""
-        body = _first(items, flags, ANYTHING)
+        body = first_of(items, flags, ANYTHING)
         if most != 1 and (body.empty or not items.getwidth()[0]):
             raise UnknownError("a repetition of what may be nothing")
         between = Next(body.first | after.first, after.empty)
@@ -258,14 +235,14 @@ class _Maker:
         if value[0] < 0:
             raise UnknownError("a look back")
         items = list(value[1])
-        bits = _only(items, flags)
+        bits = only(items, flags)
         if bits is not None:
             self.put(op.PEEK_SET, self.pool.set(bits), int(negated))
-        elif (texts := _literals(items, flags)) is not None and (negated or len(texts) == 1):
+        elif (texts := literals(items, flags)) is not None and (negated or len(texts) == 1):
             for text in texts:
                 self.put(op.PEEK_STRING, self.pool.string(text), len(text), int(negated))
         else:
-            first = self._set(_first(items, flags, ANYTHING))
+            first = self._set(first_of(items, flags, ANYTHING))
             begin = self.put(op.UNLESS if negated else op.AHEAD, 0, first)
             self._inside(items, flags, FINAL)
             self.put(op.REFUSE if negated else op.BACK)
@@ -274,137 +251,6 @@ class _Maker:
     def _at(self, value: Any, flags: int, after: Next) -> None:
         known = {"AT_END": (op.AT_END, 0), "AT_END_STRING": (op.AT_VERY_END, 0)}
         known |= {"AT_BOUNDARY": (op.BOUNDARY, 0), "AT_NON_BOUNDARY": (op.BOUNDARY, 1)}
-        if str(value) not in known or flags & _MULTILINE:
+        if str(value) not in known or flags & MULTILINE:
             raise UnknownError(str(value))
         self.put(*known[str(value)])
-
-
-def _only(items: Items, flags: int) -> int | None:
-    """The bytes that items match which are one item of one byte; None for others."""
-    return _single(items[0][0], items[0][1], flags) if len(items) == 1 else None
-
-
-def _row(items: Items, at: int, flags: int) -> tuple[list[int], int]:
-    """The bytes of the items from `at` on that are one byte each, or a fixed number of them; where they end."""
-    row: list[int] = []
-    while at < len(items):
-        kind, value = items[at]
-        single = _single(kind, value, flags)
-        times = 1
-        if single is None and str(kind) == "MAX_REPEAT" and value[0] == value[1] and 0 < value[0] <= _FIXED:
-            single, times = _only(list(value[2]), flags), value[0]
-        if single is None:
-            break
-        row += [single] * times
-        at += 1
-    return row, at
-
-
-def _literals(items: Items, flags: int) -> list[bytes] | None:
-    """The texts of which items match one; None for items of another kind."""
-    if len(items) == 1 and str(items[0][0]) == "BRANCH":
-        texts = [_literals(list(branch), flags) for branch in items[0][1][1]]
-        return None if None in texts else [text for each in texts for text in each or ()]
-    if items and all(str(kind) == "LITERAL" and not _folded(byte, flags) for kind, byte in items):
-        return [bytes(byte for _, byte in items)]
-    return None
-
-
-def _most(value: Any) -> int:
-    return op.UNBOUNDED if value == _sre.MAXREPEAT else int(value)
-
-
-def _folded(byte: int, flags: int) -> bool:
-    """Whether a byte stands for its other case, too."""
-    return bool(flags & _IGNORECASE and chr(byte).isascii() and chr(byte).isalpha())
-
-
-def _single(kind: Any, value: Any, flags: int) -> int | None:
-    """The bytes that an item of one byte matches; None for another item."""
-    name = str(kind)
-    if name == "LITERAL":
-        bits = 1 << value
-    elif name == "NOT_LITERAL":
-        return _ALL & ~_both_cases(1 << value, flags)
-    elif name == "ANY":
-        return _ALL if flags & _DOTALL else _ALL & ~_NEWLINE
-    elif name == "IN":
-        return _class(value, flags)
-    else:
-        return None
-    return _both_cases(bits, flags)
-
-
-def _class(items: Items, flags: int) -> int:
-    """The bytes of a class in brackets."""
-    bits, negated = 0, False
-    for kind, value in items:
-        match str(kind):
-            case "NEGATE":
-                negated = True
-            case "LITERAL":
-                bits |= 1 << value
-            case "RANGE":
-                bits |= (1 << value[1] + 1) - (1 << value[0])
-            case "CATEGORY":
-                bits |= _CATEGORIES[str(value)]
-            case other:
-                raise UnknownError(other)
-    bits = _both_cases(bits, flags)
-    return _ALL & ~bits if negated else bits
-
-
-def _both_cases(bits: int, flags: int) -> int:
-    if not flags & _IGNORECASE:
-        return bits
-    upper, lower = bits >> ord("A") & (1 << 26) - 1, bits >> ord("a") & (1 << 26) - 1
-    return bits | upper << ord("a") | lower << ord("A")
-
-
-def _union(one: Next, two: Next) -> Next:
-    return Next(one.first | two.first, one.empty or two.empty)
-
-
-def _either(branches: Sequence[Items], flags: int, after: Next) -> Next:
-    made = Next(0, False)
-    for branch in branches:
-        made = _union(made, _first(branch, flags, after))
-    return made
-
-
-def _first(items: Items, flags: int, after: Next) -> Next:
-    """What a row of items with `after` behind it may begin with."""
-    bits = 0
-    for kind, value in items:
-        one = _first_of(kind, value, flags)
-        bits |= one.first
-        if not one.empty:
-            return Next(bits, False)
-    if not items:
-        return after
-    return Next(bits | after.first, after.empty)
-
-
-def _first_of(kind: Any, value: Any, flags: int) -> Next:
-    """What one item may begin with, and whether it may be nothing."""
-    single = _single(kind, value, flags)
-    if single is not None:
-        return Next(single, False)
-    nothing = Next(0, True)
-    match str(kind):
-        case "SUBPATTERN":
-            return _first(list(value[3]), (flags | value[1]) & ~value[2], nothing)
-        case "BRANCH":
-            return _either([list(branch) for branch in value[1]], flags, nothing)
-        case "ATOMIC_GROUP":
-            return _first(list(value), flags, nothing)
-        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-            inner = _first(list(value[2]), flags, nothing)
-            return Next(inner.first, inner.empty or value[0] == 0)
-        case "ASSERT" if value[0] > 0:
-            inner = _first(list(value[1]), flags, nothing)
-            return inner if not inner.empty else nothing
-        case "AT" | "ASSERT_NOT" | "ASSERT":
-            return Next(_ALL, True) if str(kind) == "AT" else nothing
-        case other:
-            raise UnknownError(other)

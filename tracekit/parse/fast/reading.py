@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tracekit.parse.fast import tables
+from tracekit.parse.fast.bytewise import HIGH, LOW, NEWLINE, Bytes, Ints, Longs, eight, equal, same
 from tracekit.parse.fast.jit import compiled, inlined
-from tracekit.parse.fast.machine import GIVEN_UP, NEWLINE, Bytes, Ints, Longs, eight, equal, match, same
+from tracekit.parse.fast.machine import GIVEN_UP, match
 from tracekit.parse.fast.tables import Lookup, Programs
 from tracekit.parse.scan import KEYS
 
@@ -14,7 +15,7 @@ UNREAD = -1  # no rule reads the message
 ASK_RE = -2  # the machine cannot say
 PRIME, OFFSET = np.uint64(tables.PRIME), np.uint64(tables.OFFSET)
 GRAM, SPREAD, SHIFT = tables.GRAM, tables.SPREAD, 20
-LOW, HIGH, LINE = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080), np.uint64(0x0A0A0A0A0A0A0A0A)
+LINE = np.uint64(0x0A0A0A0A0A0A0A0A)
 SEVEN = np.uint64(0x7F7F7F7F7F7F7F7F)
 FIFTY_SIX, THIRTY_TWO, ONE_BIT = np.uint64(56), np.uint64(32), np.uint64(7)
 
@@ -119,14 +120,14 @@ def first_change(
     return number
 
 
-@compiled
+@inlined
 def mixed(hashed: np.uint64, word: np.uint64) -> np.uint64:
     """The hash of a text with eight more bytes."""
     made = (hashed ^ word) * PRIME
     return made ^ (made >> THIRTY_TWO)
 
 
-@compiled
+@inlined
 def hash_of(data: Bytes, at: int, length: int) -> np.uint64:
     """The hash of any number of bytes: by eights, what is left one by one."""
     made = OFFSET ^ np.uint64(length)

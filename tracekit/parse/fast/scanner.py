@@ -100,24 +100,22 @@ class Columns:
         """Take in the next headers: where they begin, and where their columns stand."""
         if "TS" not in self.names:
             self.clock.add([None] * len(starts))
-        for number, name in enumerate(self.names):
-            begins, ends = (
-                np.where(spans[:, at] >= 0, spans[:, at] + starts, -1) for at in (2 * number, 2 * number + 1)
-            )
+        for column, name in enumerate(self.names):
             if name == "TS":
-                self.stamps(begins, ends)
+                self.stamps(starts, spans, column)
             else:
-                self.codes[name].append(self.interners[name].codes(begins, ends))
+                self.codes[name].append(self.interners[name].codes(starts, spans, column))
 
-    def stamps(self, begins: Longs, ends: Longs) -> None:
+    def stamps(self, starts: Longs, spans: Ints, column: int) -> None:
         """Read the next time stamps."""
         if self.form is not None:
-            times = np.empty(len(begins), dtype=np.int64)
+            times = np.empty(len(starts), dtype=np.int64)
             parts = interning.parts_of(self.form[0])
-            if interning.read_times(self.view.data, begins, ends, self.form[1], parts, times):
+            if interning.read_times(self.view.data, starts, spans, column, self.form[1], parts, times):
                 self.clock.parts.append(times.view("datetime64[us]"))
                 return
         source = self.view.source
+        begins, ends = (np.where(spans[:, at] < 0, -1, spans[:, at] + starts) for at in (2 * column, 2 * column + 1))
         pairs = zip(begins.tolist(), ends.tolist(), strict=True)
         self.clock.add([source[begin:end] if begin >= 0 else None for begin, end in pairs])
 

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from tracekit.cache import cache_folder, keep, prune
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.fast import instructions as op
-from tracekit.parse.fast.program import Pool, UnknownError, program
+from tracekit.parse.fast.classes import UnknownError
+from tracekit.parse.fast.program import Pool, program
 from tracekit.parse.grammar import Derived
 from tracekit.parse.scan import Dispatch
 
@@ -39,7 +40,6 @@ class Programs(NamedTuple):
     code: Ints  # rows of instructions one behind the other
     sets: Bytes  # a row of 256 for each set
     strings: Bytes
-    shapes: Ints  # sets, one behind the other
 
 
 class Lookup(NamedTuple):
@@ -89,7 +89,7 @@ def tables(dispatch: Dispatch, dialects: Iterable[Dialect]) -> Tables:
 def code_digest() -> str:
     """Tells the code that makes tables from other versions of it."""
     folder = files("tracekit.parse") / "fast"
-    names = ("program.py", "instructions.py", "tables.py")
+    names = ("classes.py", "program.py", "instructions.py", "tables.py")
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in names)).hexdigest()
 
 
@@ -119,13 +119,17 @@ def built(dispatch: Dispatch, headers: Mapping[str, Derived]) -> Tables:
         begins[name] = append(code, header, pool, header=True)
     entries = [append(code, reader.rule, pool, header=False) for reader in dispatch.readers]
     lookup = lookup_of(dispatch, entries, pool)
+    programs = programs_of(code, pool)
+    return Tables(programs, lookup, {name: row for name, row in begins.items() if row != UNKNOWN})
+
+
+def programs_of(code: Sequence[Sequence[int]], pool: Pool) -> Programs:
+    """Rows of instructions, and what they refer to, as arrays."""
     sets = np.zeros((len(pool.sets), 256), dtype=np.uint8)
     for bits, number in pool.sets.items():
         sets[number] = np.unpackbits(np.frombuffer(bits.to_bytes(32, "little"), np.uint8), bitorder="little")
-    strings = np.frombuffer(bytes(pool.strings) + b"\0", dtype=np.uint8).copy()  # as those that are loaded
-    shapes = np.array([*pool.shapes, 0], dtype=np.int32)
-    programs = Programs(np.array(code, dtype=np.int32).ravel(), sets, strings, shapes)
-    return Tables(programs, lookup, {name: row for name, row in begins.items() if row != UNKNOWN})
+    strings = np.array([*pool.strings, 0], dtype=np.uint8)
+    return Programs(np.array(code, dtype=np.int32).ravel(), sets, strings)
 
 
 def append(code: list[list[int]], derived: Derived, pool: Pool, header: bool) -> int:
@@ -153,7 +157,8 @@ def crosses_lines(made: Sequence[Sequence[int]], pool: Pool) -> bool:
             return True
         if (kind == op.BYTE and one == 10) or (kind == op.STRING and 10 in pool.strings[one : one + two]):
             return True
-        if kind == op.SHAPE and with_newline.intersection(pool.shapes[one : one + two]):
+        numbers = pool.strings[one : one + 2 * two] if kind == op.SHAPE else b""
+        if with_newline.intersection(np.frombuffer(numbers, dtype="<u2").tolist()):
             return True
     return False
 
