@@ -12,6 +12,7 @@ import pandas as pd
 from tracekit.report import hostside
 from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
+from tracekit.report.scale import percent
 from tracekit.report.svg import span_name
 from tracekit.report.words import between, count, duration, known, seconds
 
@@ -134,8 +135,8 @@ def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> 
         kind="" if str(first.kind) == "call" else str(first.kind),
         time="open" if is_open else before + duration(sum(times)),
         own="" if any(value is None for value in own) else duration(sum(value or 0.0 for value in own)),
-        x=f"{begin:.1f}",
-        width=f"{max(reach - begin, 0.0):.1f}",
+        x=percent(round(begin, 1)),
+        width=percent(round(max(reach - begin, 0.0), 1)),
         note=", ".join(notes),
         lines=log.near(first.first_record, last.last_record),
         failed=any(str(row.status) == "error" for row in group),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tracekit.frames import rows
-from tracekit.report import boxes, verdict
+from tracekit.report import boxes
 from tracekit.report.boxes import Inside, Link, Nic, Place, Topology
 from tracekit.report.log import Log
+from tracekit.report.machines import Host, Machine, hosts_of, is_system, place_started, settle, usual_starts
 from tracekit.report.summary import quantile
-from tracekit.report.told import Said, Start, Store, Told, told_of
+from tracekit.report.told import Said, Store, Told, told_of
 from tracekit.report.words import count, duration, known, listed, text, words
 
 if TYPE_CHECKING:
@@ -23,43 +23,23 @@ GAP, TOP = 14, 8  # pixels down
 SERVER_X, HOST_X, POOL_X = 1.0, 29.0, 80.0  # per cent
 SERVER_W, HOST_W, POOL_W = 17.0, 41.0, 19.0
 SLOW = 2.0  # times the median of all hosts
-SLOW_START, FEW, SHORT = 3.0, 3, 1.0  # times the median of its kind, of so many starts at least; seconds
+SLOW_START, SHORT = 3.0, 1.0  # times the median of its kind; seconds
 NETWORKS = 2  # of one traffic type that a bridge names
-BAD = ("false", "failed", "timed out", "not sent", "unanswered")
-
-
-@dataclass
-class Machine:
-    """A VM that was started on a host."""
-
-    took: float | None = None  # seconds of its start command
-    nics: tuple[Said, ...] = ()
-    record: int | None = None
-
-
-@dataclass
-class Host:
-    """What the log says of one host."""
-
-    name: str
-    times: list[float] = field(default_factory=list)
-    failed: int = 0
-    machines: dict[str, Machine] = field(default_factory=dict)
 
 
 def view(trace: Trace, log: Log) -> Topology | None:
     """The topology of the whole input; None where it names no host."""
     commands = rows(trace.commands)
-    hosts = _hosts(commands)
+    hosts = hosts_of(commands)
     if not hosts:
         return None
     told = told_of(trace)
-    _settle(rows(trace.spans[trace.spans["kind"] == "state"]), commands, hosts)
-    _start(told.starts, commands, hosts)
+    settle(rows(trace.spans[trace.spans["kind"] == "state"]), commands, hosts)
+    place_started(told.starts, commands, hosts)
     drawn = sorted(sorted(hosts.values(), key=lambda host: (-sum(host.times), host.name))[:MAX_HOSTS], key=_name)
     every = sorted(value for host in hosts.values() for value in host.times)
     usual = quantile(every, 0.5) if every else 0.0
-    starts = _usual_starts(hosts.values())
+    starts = usual_starts(hosts.values())
     of_host, y = {}, TOP
     for host in drawn:
         of_host[host.name] = _host_box(host, y, usual, starts, told, log)
@@ -83,63 +63,6 @@ def view(trace: Trace, log: Log) -> Topology | None:
 
 def _name(host: Host) -> str:
     return host.name
-
-
-def _is_system(name: str) -> bool:
-    """Whether a machine is a router or a system VM."""
-    return re.match(words().system, name) is not None
-
-
-def _usual_starts(hosts: Iterable[Host]) -> dict[bool, float]:
-    """The median time of a start, of routers and system VMs (True) and of users' VMs; none where they are few."""
-    times: dict[bool, list[float]] = {}
-    for host in hosts:
-        for name, machine in host.machines.items():
-            if machine.took is not None:
-                times.setdefault(_is_system(name), []).append(machine.took)
-    return {kind: quantile(sorted(values), 0.5) for kind, values in times.items() if len(values) >= FEW}
-
-
-def _hosts(commands: Sequence[Any]) -> dict[str, Host]:
-    hosts: dict[str, Host] = {}
-    for row in commands:
-        if known(row.host_name):
-            host = hosts.setdefault(str(row.host_name), Host(str(row.host_name)))
-            took = verdict.answer_time(row)
-            host.times += [] if took is None else [took]
-            host.failed += str(row.result) in BAD[:3]
-    return hosts
-
-
-def _settle(states: Sequence[Any], commands: Sequence[Any], hosts: dict[str, Host]) -> None:
-    """Put each VM on the host whose start command was the last one sent before it was running."""
-    starts: dict[str, list[Any]] = {}
-    for row in commands:
-        if known(row.host_name) and known(row.sent) and words().start in str(row.command).split(", "):
-            starts.setdefault(str(row.operation), []).append(row)
-    for row in sorted(states, key=lambda row: row.start):
-        machine = row.attributes.get("vm") if isinstance(row.attributes, dict) else None
-        if not known(machine) or str(row.name).rpartition(" → ")[2] != words().running:
-            continue
-        before = [start for start in starts.get(str(row.operation), ()) if start.sent <= row.start]
-        if before:
-            _put(str(machine), str(max(before, key=lambda start: start.sent).host_name), Machine(), hosts)
-
-
-def _start(starts: Iterable[Start], commands: Sequence[Any], hosts: dict[str, Host]) -> None:
-    """Put each VM on the host that last answered a command to start it well."""
-    answers = {(int(row.host), int(row.seq)): row for row in commands if known(row.host)}
-    for start in starts:
-        row = answers.get(start.key)
-        if row is not None and start.host in hosts and str(row.result) not in BAD:
-            machine = Machine(verdict.answer_time(row), start.nics, start.record)
-            _put(start.machine, start.host, machine, hosts)
-
-
-def _put(name: str, host: str, machine: Machine, hosts: dict[str, Host]) -> None:
-    for other in hosts.values():
-        other.machines.pop(name, None)
-    hosts[host].machines[name] = machine
 
 
 def _stores(trace: Trace, told: Told, log: Log) -> list[Store]:
@@ -169,7 +92,7 @@ def _host_box(host: Host, y: int, usual: float, starts: dict[bool, float], told:
     said += [f"{count(host.failed, 'failed command')}"] if host.failed else []
     address = told.addresses.get(host.name)
     name = log.names.short(text(host.name, 120)) + (f" · {text(address, 40)}" if known(address) else "")
-    name += " · system VM" if _is_system(host.name) else ""
+    name += " · system VM" if is_system(host.name) else ""
     css = "host slow" if slow else "host bad" if host.failed else "host"
     place = boxes.box(HOST_X, HOST_W, y, css, name, said, text(host.name, 120))
     if not host.machines:
@@ -209,7 +132,7 @@ def _carried(machines: Iterable[Machine]) -> dict[str, str]:
 
 
 def _inside(name: str, machine: Machine, usual: dict[bool, float]) -> Inside:
-    system, took = _is_system(name), machine.took
+    system, took = is_system(name), machine.took
     slow = took is not None and took >= max(SLOW_START * usual.get(system, float("inf")), SHORT)
     said = f"slow start {duration(took)}" if slow else next((text(n.get("ip"), 40) for n in machine.nics), "")
     kind = "router or system VM" if system else "VM"
