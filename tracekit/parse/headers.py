@@ -61,8 +61,11 @@ class HeaderReader:
                 yield number
 
 
+BY_RE = HeaderReader()
+
+
 def read_heads(
-    data: Any, dialect: Dialect, others: Sequence[Dialect], low: int, high: int, reader: HeaderReader
+    data: Any, dialect: Dialect, others: Sequence[Dialect], low: int, high: int, reader: HeaderReader = BY_RE
 ) -> Heads:
     """Headers of data[low:high], which begins at the start of a line; `others` may take over where `dialect` fails."""
     made: list[Stretch] = []

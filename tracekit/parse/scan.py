@@ -16,7 +16,7 @@ from tracekit.parse.coded import ABSENT, Codes
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import LONGEST, Events, Rows
 from tracekit.parse.grammar import Derived
-from tracekit.parse.headers import AT_ONCE, NEWLINE, HeaderReader, Heads, Places, read_heads
+from tracekit.parse.headers import AT_ONCE, NEWLINE, Heads, Places, read_heads
 
 KEYS = (24, 16, 8, 4)  # lengths of the literal beginnings by which a message finds its rules
 
@@ -120,7 +120,7 @@ def scan(
     `others` are layouts that may take over in the middle, `window` the bytes to read, from the start of a line.
     """
     low, high = window or (0, len(data))
-    heads = read_heads(data, dialect, others, low, high, HeaderReader())
+    heads = read_heads(data, dialect, others, low, high)
     rules = np.full(len(heads.starts), ABSENT, dtype=np.int32)
     ends = message_ends(data, heads, high)
     gathered = Gathered(dispatch)
