@@ -136,7 +136,8 @@ def add_stage(
 ) -> None:
     """One stage span, with what its lines say: destination, attempt, commands. `commands` are those of each job."""
     job = tree.rows.columns["attributes"][parent].get("job")
-    inside = [command for command in commands.get(job, ()) if first <= command.sender <= last]
+    # The line that ends a stage may send the next one's first command.
+    inside = [command for command in commands.get(job, ()) if first <= command.sender < max(last, first + 1)]
     said: dict[str, Any] = {}
     if inside:
         said["commands"] = ", ".join(dict.fromkeys(str(row.command) for row in inside if pd.notna(row.command)))
