@@ -13,7 +13,8 @@ import pytest
 from generator.reading import grammars_once
 from tracekit.cli import main
 from tracekit.errors import GrammarError, NotOurLogError
-from tracekit.parse.pasted import PASTE, Pastes, load_pastes, parted, rejoined, unpasted
+from tracekit.frames import rows
+from tracekit.parse.pasted import PASTE, Pastes, load_pastes, lost_newlines, rejoined, unpasted
 from tracekit.quality import Collector
 from tracekit.read.files import Source, open_sources
 from tracekit.resources import grammars
@@ -102,7 +103,15 @@ def test_rejoined_lines_leave_the_others_where_they_were(pastes: Pastes) -> None
 def test_a_prefix_is_no_line_that_lost_its_newline(pastes: Pastes) -> None:
     for prefix in ("> ", "file.log:12:", "mgmt-1  | ", "Mar 11 16:52:02 mgmt01 cloudstack: ", "mgmt-0 management "):
         text = (prefix + HEAD + "x\n").encode()
-        assert parted(text, pastes) == text
+        assert lost_newlines(text, pastes) == []
+
+
+def test_the_numbers_of_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "management-server.log"
+    path.write_text(HEAD + "a\n" + HEAD + "cut off in the middle of a line" + HEAD + "b\n" + HEAD + "c\n")
+    trace = read_trace([str(path)])
+    assert trace.records["line"].tolist() == [1, 2, 2, 3]
+    assert [trace.sources.text(row).endswith(end) for row, end in zip(rows(trace.records), "aebc", strict=True)]
 
 
 def test_queries_with_entities_are_no_html(tmp_path: Path, pastes: Pastes) -> None:

@@ -117,10 +117,12 @@ def covered(trace: Trace, size: int) -> Iterator[str]:
         if (mine["offset"].to_numpy()[1:] != ends[:-1]).any():
             yield f"{source}: records do not follow one another"
         before += int(mine["offset"].iloc[0])
+        glued = mine["offset"].isin([place + 1 for place in trace.sources[str(source)].inserted]).to_numpy()
         lines = (mine["line"] + mine["lines"]).to_numpy()
-        if (mine["line"].to_numpy()[1:] != lines[:-1]).any():
+        if (mine["line"].to_numpy()[1:] != lines[:-1] - glued[1:]).any():
             yield f"{source}: lines do not follow one another"
     if before != counted.get("bytes before the first record", 0):
         yield f"{before} bytes before first records, {counted.get('bytes before the first record', 0)} counted"
-    if before + trace.records["length"].sum() != size:
-        yield f"{size - before - trace.records['length'].sum()} bytes are in no record"
+    lost = size + sum(len(source.inserted) for source in trace.sources) - before - trace.records["length"].sum()
+    if lost:
+        yield f"{lost} bytes are in no record"

@@ -127,6 +127,7 @@ def frame_of(source: Source, scanned: Scanned, rules: Sequence[bytes]) -> pd.Dat
     """
     ends = np.append(scanned.starts[1:], scanned.end)
     lines = scanned.first_line + np.concatenate([[0], np.cumsum(scanned.lines)[:-1]])
+    lines -= np.searchsorted(np.array(source.inserted, dtype=np.int64), scanned.starts)
     length = len(ends)
     read = Coded(rules, scanned.rules)
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
+from itertools import pairwise
 from typing import Any
 
 from tracekit.errors import GrammarError
@@ -105,7 +106,6 @@ def unpasted(source: Source, pastes: Pastes, quality: Collector) -> Source:
     steps: tuple[tuple[str, Callable[[bytes], bytes]], ...] = (
         ("lines of JSON", lambda text: from_json(text, pastes.keys)),
         ("broken lines", lambda text: rejoined(text, pastes.broken)),
-        ("lost newlines", lambda text: parted(text, pastes)),
     )
     for name, step in steps if len(data) <= PASTE else ():
         text = bytes(data)
@@ -113,10 +113,14 @@ def unpasted(source: Source, pastes: Pastes, quality: Collector) -> Source:
         if made != text:
             data = made
             undone.append(name)
+    glued = lost_newlines(bytes(data), pastes) if len(data) <= PASTE else []
+    if glued:
+        data = parted(bytes(data), glued)
+        undone.append("lost newlines")
     if not undone:
         return source
     quality.add("copied text mended", "note", example=f"{source.path}: {', '.join(undone)}", where=source.path)
-    return replace(source, data=data)
+    return replace(source, data=data, inserted=tuple(place + number for number, place in enumerate(glued)))
 
 
 def from_json(text: bytes, keys: Sequence[str]) -> bytes:
@@ -136,15 +140,19 @@ def from_json(text: bytes, keys: Sequence[str]) -> bytes:
     return b"\n".join(made) + b"\n"
 
 
-def parted(text: bytes, pastes: Pastes) -> bytes:
-    """`text` with a newline before each header that stands inside a line."""
-    made, at = [], 0
+def lost_newlines(text: bytes, pastes: Pastes) -> list[int]:
+    """Where a header begins inside a line."""
+    made = []
     for found in pastes.glued.finditer(text):
         before = text[text.rfind(b"\n", 0, found.start()) + 1 : found.start()]
         if len(before) >= pastes.behind or pastes.word.search(before):
-            made.append(text[at : found.start()])
-            at = found.start()
-    return b"\n".join([*made, text[at:]])
+            made.append(found.start())
+    return made
+
+
+def parted(text: bytes, places: Sequence[int]) -> bytes:
+    """`text` with a newline put in before each of `places`."""
+    return b"\n".join(text[at:to] for at, to in pairwise([0, *places, len(text)]))
 
 
 def rejoined(text: bytes, broken: Broken) -> bytes:

@@ -35,6 +35,7 @@ class Source:
     packed: bool  # it was compressed, or stood in an archive
     listed: bool = True  # the user named it; False: it was found in a folder or an archive
     begin: int = 0  # what stands before belongs to the last record of another piece of the same file
+    inserted: tuple[int, ...] = ()  # newlines that the file does not have: two records of it stand in one line
 
     def __len__(self) -> int:
         """Bytes of the unpacked text."""
