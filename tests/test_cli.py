@@ -11,22 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tracekit.cli import cli, main
+from command_line import run
+from tracekit.cli import cli
 
 
 @pytest.fixture
 def log(samples: Path) -> str:
     return str(samples / "4.18" / "a-healthy" / "management-server.log")
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = 0
-    try:
-        main(list(arguments))
-    except SystemExit as end:
-        code = int(end.code or 0)
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 def test_report_writes_a_page_and_ten_lines(

@@ -19,6 +19,7 @@ import pytest
 import report_factory as factory
 from tracekit import frames, report
 from tracekit.report import canvas, context, glossary, page, svg, terminal, text, words
+from tracekit.report.lanes import LANES
 from tracekit.report.model import Detail, PageContext
 from tracekit.report.verdict import ranked
 
@@ -424,7 +425,7 @@ def test_every_category_and_kind_has_a_word_and_a_style() -> None:
     for entry in words.words().categories:
         assert f".c-{entry.key}" in css
         assert entry.key in words.words().clauses
-    for _, kinds in svg.LANES:
+    for _, kinds in LANES:
         for kind in kinds:
             assert kind in svg.KIND_CSS or f".k-{kind}" in css
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tracekit.cli import main
+from command_line import run
 from tracekit.diagnose.lint import Known, check_rule, check_rules, own_rules
 from tracekit.diagnose.rules import load_rules
 from tracekit.diagnose.shape import RULE, shape
@@ -171,16 +171,6 @@ def test_a_place_without_rules_is_a_usage_error(tmp_path: Path, make: Callable[[
     make(tmp_path / "x")
     with pytest.raises(UsageError, match=r"--rules takes one|holds no rule"):
         own_rules([tmp_path / "x"])
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = 0
-    try:
-        main(list(arguments))
-    except SystemExit as end:
-        code = int(end.code or 0)
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 def test_own_rules_find_beside_the_shipped_ones(

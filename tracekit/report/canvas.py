@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tracekit.report.lanes import LANES as OUTER
 from tracekit.report.scale import Axis
 from tracekit.report.words import count, text
 
@@ -35,15 +36,7 @@ KIND_STYLES = {
     "request": "request", "job": "job", "work": "work", "stage": "stage", "command": "agent", "queue": "queue",
     "wait": "queue", "call": "execution", "state": "phase",
 }  # fmt: skip
-LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("request", ("request",)),
-    ("waits", ("queue", "wait")),
-    ("API job", ("job",)),
-    ("work job", ("work",)),
-    ("stages", ("stage",)),
-    ("agent", ("command",)),
-    ("calls", ("call", "state")),
-)
+LANES = (*OUTER, ("calls", ("call", "state")))
 INNER = LANES[-1][1]  # kinds that only this drawing has a lane for
 FAILED, OPEN, BEFORE = 1, 2, 4  # flags
 COLUMNS = (("start", "<u4"), ("length", "<u4"), ("first", "<u4"), ("last", "<u4"), ("name", "<u4"), ("row", "<u2"),

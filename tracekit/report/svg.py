@@ -14,6 +14,7 @@ import pandas as pd
 
 from tracekit.build.critical import Step
 from tracekit.report import hostside
+from tracekit.report.lanes import LANES
 from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Timeline
 from tracekit.report.scale import Axis, percent, ticks
@@ -30,14 +31,6 @@ SEEN = 0.12  # per cent; narrower marks of the ledger are less than two pixels, 
 NARROW = 0.3  # per cent; marks of the ledger below it are merged and have no edge
 BAND_SHARE = 0.02  # unlogged intervals from this share on are drawn through all lanes
 
-LANES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("request", ("request",)),
-    ("waits", ("queue", "wait")),
-    ("API job", ("job",)),
-    ("work job", ("work",)),
-    ("stages", ("stage",)),
-    ("agent", ("command",)),
-)
 KIND_CSS = {"queue": "c-queue", "wait": "c-queue", "command": "c-agent"}
 
 
