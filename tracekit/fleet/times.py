@@ -95,8 +95,9 @@ def against(command: str, name: str, part: pd.DataFrame, host: pd.DataFrame) -> 
 
 def spread_of(part: pd.DataFrame) -> dict[str, Any]:
     """Counts of all and of failed ones, quantiles of what is compared, sum of all."""
-    times = part["seconds"][part["compared"]]
-    quantiles = {name: times.quantile(share) for name, share in SHARES.items()}
+    times = part["seconds"].to_numpy()[part["compared"].to_numpy()]
+    shares = np.quantile(times, list(SHARES.values())) if len(times) else np.full(len(SHARES), np.nan)
+    quantiles = dict(zip(SHARES, shares.tolist(), strict=True))
     counts = {"count": len(part), "failed": int(part["failed"].sum())}
     return {**counts, **quantiles, "total": float(part["seconds"].sum())}
 
