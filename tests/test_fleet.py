@@ -242,7 +242,7 @@ def test_the_page_names_who_stands_out(healthy_trace: Trace, slow: float, said: 
 
 def test_an_operation_has_one_host_pool_router_template_and_account(samples: Path) -> None:
     trace = read_trace([str(samples / "4.18" / "a-healthy" / "management-server.log")])
-    made = membership(trace, load_members(grammars())).loc["job-16"].to_dict()
+    made = membership(trace, timed_commands(trace.commands), load_members(grammars())).loc["job-16"].to_dict()
     assert made["account"] == "alice"
     assert made["pool"] == "pool 1"  # 4.18 never prints its name
     assert made["router"] == "r-4-VM"

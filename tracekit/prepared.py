@@ -11,6 +11,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,11 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
     keep(path, lambda draft: draft.write_text(whole, encoding="utf-8"))
     prune(path.parent, f"toml-{stem}-{'?' * 32}.json", MOST)
     return made
+
+
+def toml_of(file: Traversable) -> dict[str, Any]:
+    """The tables of a TOML file under grammars/. Raises GrammarError with its name."""
+    return parsed(file.read_text(encoding="utf-8"), file.name)
 
 
 def parsed(text: str, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.build.jobs import SHORT
 from tracekit.frames import look_up
 from tracekit.parse.events import Events
 
@@ -32,7 +33,7 @@ def with_uuids(jobs: pd.DataFrame, logged: pd.DataFrame, happened: pd.DataFrame)
     by_job = told.dropna(subset=["job"]).drop_duplicates("job").set_index("job")["UUID"]
     whole = look_up(jobs["job"].astype("Int64"), by_job)
     short = jobs["uuid"].isna() | (jobs["uuid"].str.len() < WHOLE)
-    agrees = jobs["uuid"].isna() | (whole.str[:8] == jobs["uuid"].str[:8])
+    agrees = jobs["uuid"].isna() | (whole.str[:SHORT] == jobs["uuid"].str[:SHORT])
     uuid = jobs["uuid"].where(~(short & whole.notna() & agrees), whole)
     return jobs.assign(uuid=uuid.astype(jobs["uuid"].dtype))
 

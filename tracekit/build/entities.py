@@ -7,7 +7,6 @@ are data: `grammars/entities.toml`.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tracekit.errors import GrammarError
+from tracekit.prepared import toml_of
 from tracekit.read.files import Sources
 from tracekit.schema import ENTITIES, ENTITY_KINDS, check, frame
 
@@ -52,14 +52,7 @@ class Renderings:
 
     def texts(self, data: Any, low: int, high: int, rendering: Rendering) -> Counter[bytes]:
         """Distinct occurrences of a rendering in data[low:high], counted."""
-        found: Counter[bytes] = Counter()
-        at = data.find(rendering.begins, low, high)
-        while at >= 0:
-            match = rendering.pattern.match(data, at, high)
-            if match:
-                found[match.group()] += 1
-            at = data.find(rendering.begins, match.end() if match else at + 1, high)
-        return found
+        return Counter(match.group() for match in occurrences(data, low, high, rendering.begins, rendering.pattern))
 
     def read(self, rendering: Rendering, text: bytes) -> Named | None:
         """What one occurrence says; None where it names nothing."""
@@ -77,16 +70,26 @@ class Renderings:
         return Named(rendering.kind, int(texts["id"]) if "id" in texts else None, texts.get("uuid"), texts.get("name"))
 
 
+def occurrences(data: Any, low: int, high: int, begins: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """What `pattern` reads in data[low:high] wherever `begins` stands, one behind the other."""
+    at = data.find(begins, low, high)
+    while at >= 0:
+        match = pattern.match(data, at, high)
+        if match:
+            yield match
+        at = data.find(begins, match.end() if match else at + 1, high)
+
+
 def load_renderings(root: Traversable) -> Renderings:
     """Read `grammars/entities.toml`. GrammarError where it cannot be understood."""
     try:
-        data = tomllib.loads((root / FILE).read_text(encoding="utf-8"))
+        data = toml_of(root / FILE)
         fields = {name: re.compile(pattern.encode()) for name, pattern in data["fields"].items()}
         every = tuple(
             Rendering(row["kind"], row["begins"].encode(), re.compile(row["reads"].encode()), tuple(row["samples"]))
             for row in data["entities"]
         )
-    except (tomllib.TOMLDecodeError, KeyError, re.error) as error:
+    except (KeyError, re.error) as error:
         raise GrammarError(f"grammars: {FILE}: {error}") from error
     strange = {rendering.kind for rendering in every} - set(ENTITY_KINDS)
     if strange:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.build.jobs import SHORT
 from tracekit.build.pairing import body_of, class_names
 from tracekit.frames import look_up
 from tracekit.parse.events import Events
@@ -155,7 +156,7 @@ def agents(sent: pd.DataFrame) -> set[str]:
 
 def by_logid(lines: pd.DataFrame, drafts: pd.DataFrame) -> pd.Series[Any]:
     """Operation whose job's uuid begins with the logid of each line, where the line lies in its time."""
-    table = drafts.dropna(subset=["uuid"]).assign(short=lambda t: t["uuid"].str[:8], operation=lambda t: t.index)
+    table = drafts.dropna(subset=["uuid"]).assign(short=lambda t: t["uuid"].str[:SHORT], operation=lambda t: t.index)
     table = table.drop_duplicates("short", keep=False).set_index("short")
     begin, end = look_up(lines["logid"], table["submitted"]), look_up(lines["logid"], table["completed"])
     inside = (lines["ts"] >= begin - LATE) & ~(lines["ts"] > end + LATE)

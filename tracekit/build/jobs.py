@@ -27,6 +27,7 @@ MEANINGS = (
 # What says that a job is over, the nearest to the database first; at level INFO there is only the last.
 ENDS = ("job.update", "job.complete", "job.cancel", "job.remove")
 # Up to 4.2 the number of a status is printed, later its name.
+SHORT = 8  # digits of a job's uuid that its logid has
 STATUS: Mapping[str, str] = {
     "SUCCEEDED": "succeeded",
     "FAILED": "failed",
@@ -116,7 +117,7 @@ def short_uuids(records: pd.DataFrame, happened: pd.DataFrame) -> pd.Series[Any]
     counts = rows.groupby(["job", "logid"], sort=False, observed=True).size().reset_index(name="lines")
     first = counts.sort_values("lines", ascending=False, kind="stable").drop_duplicates("job")
     common = first.set_index("job")["logid"].sort_index()
-    return common.where(common.str.len() == 8)
+    return common.where(common.str.len() == SHORT)
 
 
 def statuses(jobs: pd.DataFrame, ended: Mapping[str, pd.DataFrame]) -> pd.Series[Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
 
 from tracekit.errors import GrammarError
+from tracekit.prepared import toml_of
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Model:
 
 def load_model(root: Traversable) -> Model:
     """Read the files. Raises GrammarError where one lacks what the build step asks for."""
-    row = _toml(root, "model.toml")
-    gaps = _toml(root, "gaps.toml")
+    row = toml_of(root / "model.toml")
+    gaps = toml_of(root / "gaps.toml")
     try:
         stages = tuple(
             StageRule(
@@ -101,13 +101,6 @@ def _gap(row: Mapping[str, Any]) -> Gap:
         row.get("least", 0) * 1000,
         Holder(holder["column"], holder["taken"], holder["freed"]) if holder else None,
     )
-
-
-def _toml(root: Traversable, name: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads((root / name).read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise GrammarError(f"grammars: {name}: {error}") from error
 
 
 def _api_commands(root: Traversable) -> dict[str, str]:

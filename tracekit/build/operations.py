@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
+from tracekit.build.jobs import SHORT
 from tracekit.build.model import Model
 from tracekit.frames import look_up
 from tracekit.quality import Collector
 
-SHORT = 8  # digits of a uuid that a logid has
 LAST_READ = np.timedelta64(2, "ms")  # before its end a poll reads the job's row for the last time
 
 

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.build.jobs import SHORT
 from tracekit.frames import look_up
 from tracekit.parse import Parsed
 from tracekit.parse.dialect import SERVER
 
 NUMBERS = npt.NDArray[np.int64]
-SHORT = 8  # digits of a logid
 UNNAMED = "other server"
 # Columns that hold a number of another table, by table: what they number.
 REFERENCES: Mapping[str, Mapping[str, str]] = {
@@ -89,8 +89,8 @@ def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[NUMBERS
     taken: dict[str, str] = {}
     start = {"span": 0, "run": 0}
     for tables, records in zip(parts, chosen, strict=True):
-        names = renamed(tables["operations"], taken)
-        servers = tables["operations"]["server"].astype("object").fillna(UNNAMED).astype("str")
+        servers = tables["operations"]["server"].astype("object").fillna(UNNAMED).astype("str").tolist()
+        names = renamed(tables["operations"]["operation"].tolist(), servers, taken)
         taken |= dict(zip(names.values(), servers, strict=True))
         for name, columns in REFERENCES.items():
             table = tables[name].copy()
@@ -111,14 +111,13 @@ def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[NUMBERS
     return {name: table.reset_index(drop=True) for name, table in whole.items()}
 
 
-def renamed(operations: pd.DataFrame, taken: Mapping[str, str]) -> dict[str, str]:
+def renamed(operations: Sequence[str], servers: Sequence[str], taken: Mapping[str, str]) -> dict[str, str]:
     """Names of operations by their old ones: told apart by server, on the same server counted: `job-43#2`.
 
-    `taken` are the names that other parts have, with the server of each.
+    `servers` has the server of each; `taken` are the names that other parts have, with their servers.
     """
     made: dict[str, str] = {}
-    servers = operations["server"].astype("object").fillna(UNNAMED).astype("str")
-    for old, server in zip(operations["operation"], servers, strict=True):
+    for old, server in zip(operations, servers, strict=True):
         name = old if taken.get(old, server) == server else f"{old}@{server}"
         free = (f"{name}#{number}" for number in count(2))
         made[old] = next(free_name for free_name in chain([name], free) if free_name not in taken)

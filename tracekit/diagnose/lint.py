@@ -133,9 +133,9 @@ def id_of(file: Traversable) -> str:
 def check_rule(file: Traversable, known: Known) -> Iterator[str]:
     """What is wrong in one file. Names are looked up only where keys and values are as they must be."""
     try:
-        content = file.read_text(encoding="utf-8")
-        wrong = list(shape(tomllib.loads(content)))
-        rule = None if wrong else rule_of(id_of(file), tomllib.loads(content))
+        row = tomllib.loads(file.read_text(encoding="utf-8"))
+        wrong = list(shape(row))
+        rule = None if wrong else rule_of(id_of(file), row)
     except UnicodeDecodeError as error:
         yield f"is no UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
     except (tomllib.TOMLDecodeError, ValueError) as error:

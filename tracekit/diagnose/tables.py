@@ -63,7 +63,12 @@ class Tables:
     @cached_property
     def clock(self) -> Clock:
         """Time without the moments in which the whole server stood still."""
-        return Clock.of(silences(self.records, self.events))
+        return Clock.of(self.still)
+
+    @cached_property
+    def still(self) -> pd.DataFrame:
+        """The whole server's silences."""
+        return silences(self.records, self.events)
 
     @cached_property
     def ends(self) -> pd.Series[Any]:
@@ -165,10 +170,9 @@ class Tables:
     @cached_property
     def view_silences(self) -> pd.DataFrame:
         """The whole server's silences, once for each operation that was under way."""
-        still = silences(self.records, self.events)
         open_ = pd.DataFrame({"operation": self.operations["operation"], "begun": self.operations["submitted"]})
         open_["over"] = self.ends.reindex(open_["operation"]).to_numpy()
-        both = open_.merge(still, how="cross")
+        both = open_.merge(self.still, how="cross")
         both = both[(both["begun"] < both["end"]) & (both["over"] > both["start"])]
         start = both[["start", "begun"]].max(axis=1)
         return both.assign(start=start, end=both[["end", "over"]].min(axis=1), span=None)

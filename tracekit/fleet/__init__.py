@@ -39,7 +39,7 @@ def fleet(trace: Trace) -> Fleet:
     operations = timed_operations(trace.operations)
     commands = timed_commands(trace.commands)
     return Fleet(
-        groups=groups(operations, membership(trace, load_members(grammars()))),
+        groups=groups(operations, membership(trace, commands, load_members(grammars()))),
         commands=command_times(commands),
         stalls=stalls(trace.ledger, trace.operations, silences(trace.records, trace.events)),
         changes=changes(operations, commands),

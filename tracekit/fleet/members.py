@@ -6,7 +6,6 @@ One, for an operation that tries again names more of everything; if it counted f
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.errors import GrammarError
-from tracekit.fleet.times import timed_commands
+from tracekit.prepared import toml_of
 from tracekit.schema import ENTITY_KINDS
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class Member:
 def load_members(root: Traversable) -> tuple[Member, ...]:
     """Read `grammars/members.toml`. GrammarError where it cannot be understood."""
     try:
-        rows = tomllib.loads((root / FILE).read_text(encoding="utf-8"))["member"]
+        rows = toml_of(root / FILE)["member"]
         return tuple(
             Member(
                 row["by"],
@@ -54,7 +53,7 @@ def load_members(root: Traversable) -> tuple[Member, ...]:
             )
             for row in rows
         )
-    except (tomllib.TOMLDecodeError, KeyError, re.error) as error:
+    except (KeyError, re.error) as error:
         raise GrammarError(f"grammars: {FILE}: {error}") from error
 
 
@@ -77,11 +76,14 @@ def check_members(members: Sequence[Member], statements: Mapping[str, Any]) -> I
                 yield f"{name}: reads {said}, its sample says otherwise: {sample['text'][:100]}"
 
 
-def membership(trace: Trace, members: Sequence[Member]) -> pd.DataFrame:
-    """For each operation (index) the name of its host, pool, ... in columns named as GROUPED; null where unknown."""
+def membership(trace: Trace, timed: pd.DataFrame, members: Sequence[Member]) -> pd.DataFrame:
+    """For each operation (index) the name of its host, pool, ... in columns named as GROUPED; null where unknown.
+
+    `timed` are the agent commands as `times.timed_commands` gives them.
+    """
     operations = trace.operations.set_index("operation")
     made = {name: pd.Series(None, index=operations.index, dtype="object") for name in GROUPED}
-    made["host"] = busiest(trace.commands).reindex(operations.index)
+    made["host"] = busiest(timed).reindex(operations.index)
     made["account"] = operations["account"].astype("object")
     made["hour"] = stretches(operations["submitted"])
     made["command"] = operations["command"].astype("object").fillna("unknown command")
@@ -90,9 +92,8 @@ def membership(trace: Trace, members: Sequence[Member]) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
-def busiest(commands: pd.DataFrame) -> pd.Series[Any]:
+def busiest(timed: pd.DataFrame) -> pd.Series[Any]:
     """The host that each operation spent most time at."""
-    timed = timed_commands(commands)
     spent = timed.groupby(["operation", "host"])["seconds"].sum().sort_values(kind="stable").reset_index()
     last = spent.drop_duplicates("operation", keep="last")
     return pd.Series(last["host"].to_numpy(), index=last["operation"].to_numpy(), dtype="object")

@@ -7,7 +7,6 @@ others' in any layout; each pair of them is a dialect.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from tracekit.errors import GrammarError, UsageError
 from tracekit.parse.derived import derived_headers
 from tracekit.parse.grammar import Derived, Grammar, line_grammar
 from tracekit.parse.stamps import times as read_times
+from tracekit.prepared import toml_of
 
 SAMPLES = (1 << 16, 1 << 20)  # bytes of a source that decide its dialect; more where the first have no clear winner
 CLEAR = 0.3  # of the lines begin with a header: the others are stack traces
@@ -71,9 +71,9 @@ class Score:
 
 def load_dialects(root: Traversable) -> list[Dialect]:
     """Each layout of `grammars/dialects` for each component. GrammarError: a file is broken or lacks what it needs."""
-    rows = [read_toml(path) for path in sorted((root / "dialects").iterdir(), key=lambda path: path.name)]
-    layouts = [row for row in rows if row is not None]
-    components = read_toml(root / COMPONENTS) or {}
+    files = sorted((root / "dialects").iterdir(), key=lambda path: path.name)
+    layouts = [toml_of(path) for path in files if path.name.endswith(".toml")]
+    components = toml_of(root / COMPONENTS)
     grammars: dict[str, Grammar] = {}
     try:
         for name in dict.fromkeys(row["grammar"] for row in layouts):
@@ -86,16 +86,6 @@ def load_dialects(root: Traversable) -> list[Dialect]:
         ]
     except (KeyError, FileNotFoundError, re.error) as error:
         raise GrammarError(f"grammars: dialects: {error!r} is missing or wrong") from error
-
-
-def read_toml(path: Traversable) -> dict[str, Any] | None:
-    """What a TOML file says; None for a file of another kind."""
-    if not path.name.endswith(".toml"):
-        return None
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise GrammarError(f"grammars: {path.name}: {error}") from error
 
 
 def written_by(layout: Mapping[str, Any], components: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

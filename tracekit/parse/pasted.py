@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from tracekit.errors import GrammarError
-from tracekit.parse.dialect import read_toml
+from tracekit.prepared import toml_of
 from tracekit.quality import Collector
 from tracekit.read.files import Source
 
@@ -66,7 +66,7 @@ class Pastes:
 
 def load_pastes(root: Traversable) -> Pastes:
     """The file's content. Raises GrammarError where something is missing or wrong."""
-    said = read_toml(root / "pastes.toml") or {}
+    said = toml_of(root / "pastes.toml")
     try:
         glued, broken = said["glued"], said["broken"]
         return Pastes(

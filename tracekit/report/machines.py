@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracekit.fleet.times import BAD_ANSWERS
 from tracekit.report import verdict
 from tracekit.report.summary import quantile
 from tracekit.report.told import Said, Start
 from tracekit.report.words import known, words
 
-BAD = ("false", "failed", "timed out", "not sent", "unanswered")  # results of commands
+BAD = (*BAD_ANSWERS, "not sent", "unanswered")  # results of commands
 FEW = 3  # starts of which there is a usual time, at least
 
 
@@ -58,7 +59,7 @@ def hosts_of(commands: Sequence[Any]) -> dict[str, Host]:
             host = hosts.setdefault(str(row.host_name), Host(str(row.host_name)))
             took = verdict.answer_time(row)
             host.times += [] if took is None else [took]
-            host.failed += str(row.result) in BAD[:3]
+            host.failed += str(row.result) in BAD_ANSWERS
     return hosts
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracekit.build.entities import read_parts
+from tracekit.build.entities import occurrences, read_parts
 from tracekit.errors import GrammarError
+from tracekit.prepared import toml_of
 from tracekit.resources import grammars
 
 if TYPE_CHECKING:
@@ -36,13 +36,9 @@ class Telling:
 
     def within(self, data: Any, low: int, high: int) -> Iterator[tuple[int, Said]]:
         """Each occurrence in data[low:high]: the byte where it ends, and what it says."""
-        at = data.find(self.begins, low, high)
-        while at >= 0:
-            match = self.pattern.match(data, at, high)
-            if match:
-                said = {name: value.decode("utf-8", "replace") for name, value in match.groupdict().items() if value}
-                yield match.end(), said
-            at = data.find(self.begins, match.end() if match else at + 1, high)
+        for match in occurrences(data, low, high, self.begins, self.pattern):
+            said = {name: value.decode("utf-8", "replace") for name, value in match.groupdict().items() if value}
+            yield match.end(), said
 
 
 @dataclass(frozen=True)
@@ -79,12 +75,12 @@ class Told:
 def load_tellings(root: Traversable) -> dict[str, Telling]:
     """Read `grammars/topology.toml`. GrammarError where it cannot be understood."""
     try:
-        data = tomllib.loads((root / FILE).read_text(encoding="utf-8"))
+        data = toml_of(root / FILE)
         every = [
             Telling(row["what"], row["begins"].encode(), re.compile(row["reads"].encode()), tuple(row["samples"]))
             for row in data["tells"]
         ]
-    except (tomllib.TOMLDecodeError, KeyError, re.error) as error:
+    except (KeyError, re.error) as error:
         raise GrammarError(f"grammars: {FILE}: {error}") from error
     return {telling.what: telling for telling in every}
 
