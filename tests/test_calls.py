@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tracekit.build.calls import CallGraph, Frames, load_calls, rebuild
+from tracekit.build.calls import CallGraph, Shape, load_calls, shape_of, times_of
 from tracekit.errors import GrammarError
 from tracekit.resources import grammars
 
@@ -49,6 +51,41 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> CallGraph:
     return load_calls(folder, {})
 
 
+class Frames(NamedTuple):
+    """The frames of one run with their times."""
+
+    name: list[str]
+    parent: list[int]
+    first: list[int]
+    last: list[int]
+    start: list[int]
+    end: list[int]
+    ends: list[str]
+    innermost: list[int]
+
+
+def rebuild(
+    graph: CallGraph, methods: list[str | None], events: list[str | None], times: list[int], root: str
+) -> Frames:
+    shape = shape_of(
+        graph, [graph.statement(event, method) for event, method in zip(events, methods, strict=True)], methods, root
+    )
+    columns = {name: np.asarray(part, dtype=np.int64) for name, part in zip(Shape._fields, shape, strict=True)}
+    edges = (np.zeros(len(shape.name), np.int64), np.full(len(shape.name), len(times) - 1))
+    start, end = times_of(columns, columns["first"], columns["last"], np.array(times, dtype=np.int64), edges)
+    names = list(graph.names)
+    return Frames(
+        [names[number] for number in shape.name],
+        shape.parent.tolist(),
+        shape.first.tolist(),
+        shape.last.tolist(),
+        start.tolist(),
+        end.tolist(),
+        ["logged" if logged else "before" for logged in shape.logged],
+        shape.innermost.tolist(),
+    )
+
+
 def of(graph: CallGraph, text: str, step: int = 10_000) -> Frames:
     """Frames of a run whose lines are named one after the other; a name that the table lacks is a new method."""
     names = text.split()
@@ -69,7 +106,7 @@ def stacks(frames: Frames) -> list[str]:
     return made
 
 
-def times_of(frames: Frames, name: str) -> list[tuple[int, int, int, int]]:
+def lying(frames: Frames, name: str) -> list[tuple[int, int, int, int]]:
     return [
         row
         for frame, row in zip(
@@ -87,8 +124,8 @@ def test_frames_between_two_logged_methods_are_opened_too(graph: CallGraph) -> N
 
 def test_a_method_called_twice_in_a_row_is_two_frames(graph: CallGraph) -> None:
     frames = of(graph, "run start attempt nic nic_address nic nic_address started done")
-    assert [row[:2] for row in times_of(frames, "Networks.allocateNic")] == [(3, 4), (5, 6)]
-    assert [row[:2] for row in times_of(frames, "Networks.prepare")] == [(3, 6)]
+    assert [row[:2] for row in lying(frames, "Networks.allocateNic")] == [(3, 4), (5, 6)]
+    assert [row[:2] for row in lying(frames, "Networks.prepare")] == [(3, 6)]
 
 
 def test_a_router_start_lies_inside_the_start_that_needs_it(graph: CallGraph) -> None:
@@ -96,21 +133,21 @@ def test_a_router_start_lies_inside_the_start_that_needs_it(graph: CallGraph) ->
     nested = "runJob orchestrateStart prepare allocateNic start orchestrateStart"
     assert stacks(frames)[6:9] == [nested] * 3
     assert stacks(frames)[10] == "runJob orchestrateStart"
-    outer, inner = times_of(frames, "Vms.orchestrateStart")
+    outer, inner = lying(frames, "Vms.orchestrateStart")
     assert outer[:2] == (1, 10)
     assert inner[:2] == (6, 8)
 
 
 def test_a_second_attempt_is_the_same_start(graph: CallGraph) -> None:
     frames = of(graph, "run start attempt nic nic_address attempt nic nic_address started done")
-    assert len(times_of(frames, "Vms.orchestrateStart")) == 1
-    assert [row[:2] for row in times_of(frames, "Networks.prepare")] == [(3, 4), (6, 7)]
+    assert len(lying(frames, "Vms.orchestrateStart")) == 1
+    assert [row[:2] for row in lying(frames, "Networks.prepare")] == [(3, 4), (6, 7)]
 
 
 def test_a_method_that_the_table_lacks_is_a_frame_in_the_open_one(graph: CallGraph) -> None:
     frames = of(graph, "run start New.method New.method attempt started done")
     assert stacks(frames)[2:5] == ["runJob orchestrateStart method"] * 2 + ["runJob orchestrateStart"]
-    assert [row[:2] for row in times_of(frames, "New.method")] == [(2, 3)]
+    assert [row[:2] for row in lying(frames, "New.method")] == [(2, 3)]
 
 
 def test_a_line_that_no_rule_knows_belongs_to_the_open_frame(graph: CallGraph) -> None:
@@ -119,7 +156,7 @@ def test_a_line_that_no_rule_knows_belongs_to_the_open_frame(graph: CallGraph) -
 
 def test_a_method_without_frame_that_says_begin_and_end_is_a_frame_each_time(graph: CallGraph) -> None:
     frames = of(graph, "run start attempt service service started done")
-    assert [row[:2] for row in times_of(frames, "Model.isServiceEnabled")] == [(3, 3), (4, 4)]
+    assert [row[:2] for row in lying(frames, "Model.isServiceEnabled")] == [(3, 3), (4, 4)]
 
 
 def test_a_log_that_begins_in_the_middle_of_a_run(graph: CallGraph) -> None:
@@ -131,13 +168,13 @@ def test_a_log_that_begins_in_the_middle_of_a_run(graph: CallGraph) -> None:
 
 
 def test_an_empty_run_has_no_frames(graph: CallGraph) -> None:
-    assert rebuild(graph, [], [], [], "work") == Frames()
+    assert not any(rebuild(graph, [], [], [], "work"))
 
 
 def test_bounds_between_the_lines(graph: CallGraph) -> None:
     frames = of(graph, "run start attempt nic nic_address started done ?")
-    assert times_of(frames, "Networks.prepare") == [(3, 4, 21_000, 40_000)]
-    assert times_of(frames, "Networks.allocateNic") == [(3, 4, 30_000, 40_000)]
+    assert lying(frames, "Networks.prepare") == [(3, 4, 21_000, 40_000)]
+    assert lying(frames, "Networks.allocateNic") == [(3, 4, 30_000, 40_000)]
     ends = dict(zip(frames.name, frames.ends, strict=True))
     assert ends["Vms.orchestrateStart"] == "logged"
     assert ends["Networks.allocateNic"] == "before"
@@ -146,7 +183,7 @@ def test_bounds_between_the_lines(graph: CallGraph) -> None:
 def test_roles_of_the_message_rules_are_stronger_than_the_measured_ones(tmp_path: Path) -> None:
     (tmp_path / "calls.tsv").write_text(TABLE, encoding="utf-8")
     frames = of(load_calls(tmp_path, {"service": "point"}), "run start attempt service service started done")
-    assert [row[:2] for row in times_of(frames, "Model.isServiceEnabled")] == [(3, 4)]
+    assert [row[:2] for row in lying(frames, "Model.isServiceEnabled")] == [(3, 4)]
 
 
 @pytest.mark.parametrize(

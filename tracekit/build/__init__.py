@@ -157,7 +157,7 @@ def add_host_side(tree: Tree, commands: pd.DataFrame, at_command: pd.Series[Any]
     """Tell the spans of commands what the hosts say, and put the hosts' lines into them."""
     for command in rows(commands):
         if pd.notna(command.span):
-            tree.rows.columns["attributes"][command.span].update(host_shares(command))
+            tree.rows.get(command.span, "attributes").update(host_shares(command))
     held = look_up(at_command.dropna(), commands["span"]).dropna()
     tree.of_record[held.index.to_numpy()] = held.to_numpy(dtype="int64")
 

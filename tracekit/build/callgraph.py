@@ -130,7 +130,7 @@ class CallGraph:
         self._callers: dict[str, Counter[str]] = defaultdict(Counter)
         self._statements: dict[tuple[str | None, str | None], Statement] = {}
         self._roots: dict[str, Place] = {}
-        self.shapes: dict[tuple[Any, ...], Any] = {}  # frames without times, by the kind and statements of a run
+        self.names: dict[str, int] = {}  # of frames, numbered as they are met
         for step in steps:
             before = self._words(step.after, lines[step.after][0]) if step.after else NOTHING
             self._count(step, before, self._words(step.event, lines[step.event][0]))

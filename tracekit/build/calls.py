@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from tracekit.build.callgraph import FADED, NOTHING, CallGraph, Place, Statement, load_calls
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["CallGraph", "Frames", "load_calls", "rebuild"]
+from tracekit.build.callgraph import FADED, NOTHING, Bound, CallGraph, Place, Statement, load_calls
+
+__all__ = ["CallGraph", "Frames", "Shape", "load_calls", "shape_of", "times_of"]
 
 GUESSES = 6  # stacks that are followed side by side
 NUMBERS = 1 << 20  # more statements than any set of rules has
@@ -17,6 +21,8 @@ CLOSERS = frozenset({"end", "both", "answer"})
 
 Trail = tuple["Trail | None", Place, Place]  # the lines before, the place of this line, the frame that stayed open
 Guess = tuple[float, "Trail | None"]  # log probability
+Numbers = npt.NDArray[np.int64]
+Small = npt.NDArray[np.int32]
 
 
 @dataclass
@@ -27,9 +33,6 @@ class Frames:
     parent: list[int] = field(default_factory=list)  # -1: called by the run itself
     first: list[int] = field(default_factory=list)  # lines of the run
     last: list[int] = field(default_factory=list)
-    start: list[int] = field(default_factory=list)  # microseconds, as in `times`
-    end: list[int] = field(default_factory=list)
-    ends: list[str] = field(default_factory=list)  # "logged": its last line says so; "before": before the next line
     innermost: list[int] = field(default_factory=list)  # by line; -1: no frame
 
     def open(self, name: str, parent: int, line: int) -> int:
@@ -41,22 +44,59 @@ class Frames:
         return len(self.name) - 1
 
 
-def rebuild(
-    graph: CallGraph, methods: Sequence[str | None], events: Sequence[str | None], times: Sequence[int], root: str
-) -> Frames:
-    """The frames of one run, line by line: `Class.method` of the statement, its rule, its time in microseconds.
+class Shape(NamedTuple):
+    """Frames of all runs that say the same, as polls and lists do: only their times differ. Arrays by frame."""
 
-    `methods` is None where no rule knows the line, `root` the kind of the run: request, job or work.
+    name: Small  # number in CallGraph.names
+    parent: Small  # -1: called by the run itself
+    depth: Small
+    first: Small  # lines of the run
+    last: Small
+    before: Small  # where the frame starts before its first line, as `bound_number` says it
+    behind: Small  # where it ends behind its last line
+    logged: npt.NDArray[np.bool_]  # its last line says that it ends
+    innermost: Small  # by line; -1: no frame
+
+
+def shape_of(graph: CallGraph, statements: Sequence[Statement], methods: Sequence[str | None], root: str) -> Shape:
+    """The frames of one run: `methods` are the `Class.method` of its statements, None where no rule knows the line;
+    `root` is the kind of the run: request, job or work.
     """
-    statements = [graph.statement(event, method) for event, method in zip(events, methods, strict=True)]
-    # Runs that say the same, as polls and lists do, have the same frames: only the times differ.
-    key = (root, *[statement.number for statement in statements])
-    shape = graph.shapes.get(key)
-    if shape is None:
-        shape = graph.shapes[key] = stacked(graph, statements, methods, trail(graph, statements, root))
-    frames = replace(shape, start=[], end=[], ends=[])
-    set_times(graph, frames, statements, times)
-    return frames
+    frames = stacked(graph, statements, methods, trail(graph, statements, root))
+    depth: list[int] = []
+    for parent in frames.parent:
+        depth.append(0 if parent < 0 else depth[parent] + 1)
+    bounds = [
+        (
+            bound_number(graph.bound("start", name, statements[first])),
+            bound_number(graph.bound("end", name, statements[last])),
+            statements[last].role in CLOSERS and frames.name[frames.innermost[last]] == name,
+        )
+        for name, first, last in zip(frames.name, frames.first, frames.last, strict=True)
+    ]
+    before, behind, logged = zip(*bounds, strict=True) if bounds else ((), (), ())
+    number = graph.names
+    return Shape(
+        small([number.setdefault(name, len(number)) for name in frames.name]),
+        small(frames.parent),
+        small(depth),
+        small(frames.first),
+        small(frames.last),
+        small(before),
+        small(behind),
+        np.array(logged, dtype=np.bool_),
+        small(frames.innermost),
+    )
+
+
+def small(numbers: Sequence[int]) -> Small:
+    """Numbers of frames, lines or microseconds between two lines."""
+    return np.array(numbers, dtype=np.int32)
+
+
+def bound_number(bound: Bound) -> int:
+    """A bound in one number: microseconds from the own line, or, negative and less one, from the line outside."""
+    return bound.offset if bound.own else -1 - bound.offset
 
 
 def trail(graph: CallGraph, statements: Sequence[Statement], root: str) -> list[tuple[Place, Place]]:
@@ -144,30 +184,37 @@ def opened(place: Place, kept: Place) -> list[str]:
     return names
 
 
-def set_times(graph: CallGraph, frames: Frames, statements: Sequence[Statement], times: Sequence[int]) -> None:
-    """Start, end and how the end is known: between a frame's outer lines and those outside, where frames of its kind
-    were measured to begin and end. A frame lies in its caller, also where the clock steps back.
+def times_of(
+    shape: Mapping[str, Numbers], first: Numbers, last: Numbers, times: Numbers, edges: tuple[Numbers, Numbers]
+) -> tuple[Numbers, Numbers]:
+    """Start and end of frames in microseconds: between a frame's outer lines and those outside, where frames of its
+    kind were measured to begin and end. A frame lies in its caller, also where the clock steps back.
+
+    `shape` has the columns of Shape for the frames of any number of runs, with `parent` as row or -1; `first` and
+    `last` are the rows of their outer lines in `times`, `edges` those of their run's first and last line.
     """
-    final = len(times) - 1
-    for name, parent, first, last in zip(frames.name, frames.parent, frames.first, frames.last, strict=True):
-        start, end = times[first], times[last]
-        if first:
-            bound = graph.bound("start", name, statements[first])
-            start = between(start, times[first - 1], bound.own, bound.offset)
-        if last < final:
-            bound = graph.bound("end", name, statements[last])
-            end = between(end, times[last + 1], bound.own, bound.offset)
-        if parent >= 0:
-            start = min(max(start, frames.start[parent]), frames.end[parent])
-            end = min(end, frames.end[parent])
-        frames.start.append(start)
-        frames.end.append(max(start, end))
-        said = statements[last].role in CLOSERS and frames.name[frames.innermost[last]] == name
-        frames.ends.append("logged" if said else "before")
+    start, end = times[first], times[last]
+    outside = times[np.maximum(first - 1, 0)]
+    start = np.where(first > edges[0], between(start, outside, shape["before"]), start)
+    outside = times[np.minimum(last + 1, len(times) - 1)]
+    end = np.where(last < edges[1], between(end, outside, shape["behind"]), end)
+    parent, depth = shape["parent"], shape["depth"]
+    order = np.argsort(depth, kind="stable")
+    ends = np.cumsum(np.bincount(depth)) if len(depth) else np.empty(0, np.int64)
+    for level, stop in enumerate(ends.tolist()):
+        at = order[ends[level - 1] if level else 0 : stop]
+        if level:
+            low, high = start[parent[at]], end[parent[at]]
+            start[at] = np.minimum(np.maximum(start[at], low), high)
+            end[at] = np.minimum(end[at], high)
+        end[at] = np.maximum(start[at], end[at])
+    return start, end
 
 
-def between(line: int, outside: int, own: bool, offset: int) -> int:
-    """The instant `offset` from the own line, or else from the line outside, and never beyond either."""
-    if outside <= line:
-        return max(outside, line - offset) if own else min(line, outside + offset)
-    return min(outside, line + offset) if own else max(line, outside - offset)
+def between(line: Numbers, outside: Numbers, bound: Numbers) -> Numbers:
+    """The instant at a bound's distance from the own line, or else from the line outside, and never beyond either."""
+    own, offset = bound >= 0, np.where(bound >= 0, bound, -1 - bound)
+    toward = np.where(outside <= line, -1, 1)
+    made = np.where(own, line + toward * offset, outside - toward * offset)
+    within: Numbers = np.clip(made, np.minimum(line, outside), np.maximum(line, outside))
+    return within

@@ -76,11 +76,11 @@ def line_claims(run: int, context: Context) -> Iterator[Claim]:
     """One claim for each two consecutive lines of a run."""
     lines, explainer = context.lines, context.explainer
     for first, second in itertools.pairwise(lines.of_run[run].tolist()):
-        start, end = lines.micros[first], lines.micros[second]
+        start, end = int(lines.micros[first]), int(lines.micros[second])
         if end <= start:
             continue
         measured = run in lines.detailed
-        category, owner, gap = explainer.explain(lines.event[first], lines.event[second], end - start, measured)
+        category, owner, gap = explainer.explain(lines.event(first), lines.event(second), end - start, measured)
         rank = WEAK if gap is not None and gap.weak else RANK[category]
         if gap is None and context.server.stood_still(start, end):
             category, owner, rank = "execution", STILL, RANK["execution"]
@@ -113,11 +113,11 @@ def command_claims(commands: Rows, context: Context) -> Iterator[Claim]:
 
 def wait_claims(operation: str, context: Context) -> Iterator[Claim]:
     """Waits for a work job that another operation had asked for."""
-    columns = context.tree.rows.columns
+    rows = context.tree.rows
     for span in context.waits.get(operation, ()):
-        start, end = (micros(pd.Timestamp(columns[name][span])) for name in ("start", "end"))
-        first, last = columns["first_record"][span], columns["last_record"][span]
-        owner = f"waits for {columns['name'][span]}"
+        start, end = (micros(pd.Timestamp(rows.get(span, name))) for name in ("start", "end"))
+        first, last = rows.get(span, "first_record"), rows.get(span, "last_record")
+        owner = f"waits for {rows.get(span, 'name')}"
         yield Claim(start, end, RANK["queue"], "queue", owner, span, first, last)
 
 
@@ -207,11 +207,11 @@ def cut_off(runs: Rows, life: Life, context: Context) -> Iterator[Claim]:
         if run.is_poll or run.run_kind == "request":
             continue
         last = int(run.last)
-        if died > lines.micros[last]:
-            category, owner, gap = context.explainer.explain(lines.event[last], None, died - lines.micros[last])
+        if died > int(lines.micros[last]):
+            category, owner, gap = context.explainer.explain(lines.event(last), None, died - int(lines.micros[last]))
             rank = RANK[category] if gap is None or not gap.weak else WEAK
             yield Claim(
-                lines.micros[last],
+                int(lines.micros[last]),
                 died,
                 rank,
                 category,

@@ -90,10 +90,10 @@ def names_of(commands: pd.DataFrame) -> Mapping[tuple[int, int, int], str]:
 def waits_of(tree: Tree) -> Mapping[str, list[int]]:
     """Spans of waits for another operation's work job, by the operation that waits."""
     made: dict[str, list[int]] = {}
-    columns = tree.rows.columns
-    for span, kind in enumerate(columns["kind"]):
-        if kind == "wait" and "holder" in (columns["attributes"][span] or {}) and columns["operation"][span]:
-            made.setdefault(columns["operation"][span], []).append(span)
+    columns = [tree.rows.single[name] for name in ("span", "kind", "attributes", "operation")]
+    for span, kind, attributes, operation in zip(*columns, strict=True):
+        if kind == "wait" and "holder" in attributes and operation:
+            made.setdefault(operation, []).append(span)
     return made
 
 

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.model import Model, StageRule
@@ -13,6 +15,9 @@ from tracekit.build.tree import Lines, Tree
 from tracekit.frames import rows
 from tracekit.parse.events import Events
 
+Numbers = npt.NDArray[np.int64]
+NONE = np.empty(0, dtype=np.int64)
+JOBS = ("job", "work")
 DETAILS = ("DESTINATION", "ATTEMPT")  # columns that a stage's first and last lines may fill
 
 
@@ -38,10 +43,15 @@ def add_stages(
         if pd.notna(command.job) and pd.notna(command.sender):
             of_job[int(command.job)].append(command)
     classes = command_classes(sent)
-    for run in starting_runs(tree, model):
-        kind = str(runs.at[run, "run_kind"])
-        own = [int(i) for i in lines.of_run[run] if lines.event[i] in rules and nesting(tree, int(i), model) <= 1]
-        called = {number: names[lines.event[number] or ""] for number in own}
+    starting = starting_runs(tree, model)
+    asking = np.array([event in rules for event in [*lines.events, None]])
+    telling = [of_run[asking[lines.code[of_run]]] for of_run in map(lines.of_run.__getitem__, starting)]
+    outer = nesting(tree, np.concatenate([NONE, *telling]), model) <= 1
+    kinds = runs.loc[starting, "run_kind"].astype("str")
+    bounds = np.cumsum([0, *map(len, telling)]).tolist()
+    for run, kind, numbers, low in zip(starting, kinds, telling, bounds, strict=False):
+        own = numbers[outer[low : low + len(numbers)]].tolist()
+        called = {number: names[lines.event(number) or ""] for number in own}
         for stage, first, last in walk(own, called, classes, [stage for stage in model.stages if stage.run == kind]):
             add_stage(tree, lines, tree.of_run[run], stage, first, last, details, of_job)
 
@@ -66,31 +76,47 @@ def command_classes(commands: Iterable[Any]) -> dict[int, frozenset[str]]:
 
 def starting_runs(tree: Tree, model: Model) -> list[int]:
     """Work jobs that start a VM themselves, and the jobs that wait for them, in order."""
-    columns = tree.rows.columns
-    starts = [
-        i for i, name in enumerate(columns["name"]) if name == model.start_method and columns["kind"][i] == "call"
-    ]
-    spans = set()
-    for span in starts:
-        at = columns["parent"][span]
-        while at is not None and columns["kind"][at] == "call":
-            at = columns["parent"][at]
-        spans |= {at, columns["parent"][at] if at is not None else None}
-    return [run for run, span in tree.of_run.items() if span in spans and columns["kind"][span] in ("job", "work")]
+    calls = tree.rows.calls
+    spans: set[int | None] = set()
+    if model.start_method in calls.names:
+        begun = calls.root[calls.name == calls.names.index(model.start_method)]
+        for root in np.unique(begun).tolist():
+            spans |= {root, tree.rows.get(root, "parent")}
+    return [run for run, span in tree.of_run.items() if span in spans and tree.rows.get(span, "kind") in JOBS]
 
 
-def nesting(tree: Tree, record: int, model: Model) -> int:
-    """How many starts of VMs a record lies in: two in a router's start inside a VM's.
+def nesting(tree: Tree, records: Numbers, model: Model) -> Numbers:
+    """How many starts of VMs each record lies in: two in a router's start inside a VM's.
 
     A method and its overload of the same name, one directly in the other, are one start.
     """
-    columns, depth, inner = tree.rows.columns, 0, ""
-    at: int | None = int(tree.of_record[record])
-    while at is not None and at >= 0 and columns["kind"][at] in ("call", "command"):
-        name = columns["name"][at]
-        depth += name == model.start_method and name != inner
-        at, inner = columns["parent"][at], name
-    return depth
+    made = np.zeros(len(records), dtype=np.int64)
+    calls = tree.rows.calls
+    if model.start_method not in calls.names:
+        return made
+    start = calls.names.index(model.start_method)
+    at = tree.of_record[records]
+    for outside in np.flatnonzero((at >= 0) & ~is_call(tree, at)).tolist():
+        # A command's lines lie in its span, which lies in the call that sent it.
+        span = int(at[outside])
+        above = tree.rows.get(span, "parent") if tree.rows.get(span, "kind") == "command" else None
+        at[outside] = -1 if above is None else above
+    inner = np.full(len(records), -1)
+    left = np.flatnonzero(is_call(tree, at))
+    while len(left):
+        row = np.searchsorted(calls.span, at[left])
+        made[left] += (calls.name[row] == start) & (inner[left] != start)
+        inner[left], at[left] = calls.name[row], calls.parent[row]
+        left = left[is_call(tree, at[left])]
+    return made
+
+
+def is_call(tree: Tree, spans: Numbers) -> npt.NDArray[np.bool_]:
+    """Which of the spans are calls."""
+    known = tree.rows.calls.span
+    row = np.minimum(np.searchsorted(known, spans), len(known) - 1)
+    made: npt.NDArray[np.bool_] = known[row] == spans
+    return made
 
 
 def walk(
@@ -135,7 +161,7 @@ def add_stage(
     commands: Mapping[int, Sequence[Any]],
 ) -> None:
     """One stage span, with what its lines say: destination, attempt, commands. `commands` are those of each job."""
-    job = tree.rows.columns["attributes"][parent].get("job")
+    job = tree.rows.get(parent, "attributes").get("job")
     # The line that ends a stage may send the next one's first command.
     inside = [command for command in commands.get(job, ()) if first <= command.sender < max(last, first + 1)]
     said: dict[str, Any] = {}
@@ -149,11 +175,11 @@ def add_stage(
     tree.rows.add(
         "stage",
         stage.name,
-        tree.rows.columns["operation"][parent],
+        tree.rows.get(parent, "operation"),
         parent,
         lines.ts[first],
         lines.ts[last],
-        thread=tree.rows.columns["thread"][parent],
+        thread=tree.rows.get(parent, "thread"),
         first=first,
         last=last,
         **said,

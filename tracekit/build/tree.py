@@ -10,14 +10,32 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.build.calls import CallGraph, rebuild
+from tracekit.build.calls import CallGraph, Shape, shape_of, times_of
 from tracekit.build.operations import Drafts
-from tracekit.build.spans import SpanRows
+from tracekit.build.spans import Calls, SpanRows
 from tracekit.frames import rows
 from tracekit.parse.grammar import Meaning
 
 SHORTEST_QUEUE = np.timedelta64(1, "ms")  # of a hand-over that is worth a span
 ORDER = {"request": 0, "job": 1, "work": 2}
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RunRecords:
+    """The records of each run, by the number of the run."""
+
+    order: Numbers  # records, run by run
+    starts: Numbers  # where in `order` each run begins, and the end
+
+    @classmethod
+    def of(cls, runs: Numbers) -> RunRecords:
+        """From the run of every record; runs are numbered without gaps."""
+        counts = np.bincount(runs) if len(runs) else np.zeros(0, np.int64)
+        return cls(np.argsort(runs, kind="stable"), np.concatenate([[0], np.cumsum(counts)]))
+
+    def __getitem__(self, run: int) -> Numbers:
+        return self.order[self.starts[run] : self.starts[run + 1]]
 
 
 @dataclass
@@ -25,22 +43,35 @@ class Lines:
     """What the tree asks of the records, as arrays by record number."""
 
     ts: npt.NDArray[np.datetime64]
-    micros: list[int]
-    event: list[str | None]
-    method: list[str | None]  # Class.method of the statement
-    of_run: Mapping[int, npt.NDArray[np.int64]]
+    micros: Numbers
+    code: npt.NDArray[Any]  # of the rule, in `events`; -1: none
+    events: list[str]
+    methods: list[str | None]  # Class.method of each of `events`
+    of_run: RunRecords
     detailed: frozenset[int]  # runs that print at DEBUG: only there does silence between two lines say anything
 
     @classmethod
     def of(cls, records: pd.DataFrame, meanings: Mapping[str, Meaning]) -> Lines:
         """From the records table after `add_runs`."""
-        event = records["event"].astype("object").where(records["event"].notna(), None).to_list()
-        method = {name: meaning.where for name, meaning in meanings.items()}
+        event = records["event"]
+        events = event.cat.categories.to_list()
         ts = records["ts"].to_numpy().astype("datetime64[us]")
-        indices: Any = records.groupby("run").indices
-        methods = [method.get(name) if name else None for name in event]
-        detailed = frozenset(records.loc[records["level"].isin(["DEBUG", "TRACE"]), "run"].tolist())
-        return cls(ts, ts.astype(np.int64).tolist(), event, methods, indices, detailed)
+        loud = records["level"].isin(["DEBUG", "TRACE"]).to_numpy()
+        runs = records["run"].to_numpy(dtype=np.int64)
+        return cls(
+            ts,
+            ts.astype(np.int64),
+            event.cat.codes.to_numpy(),
+            events,
+            [meanings[name].where if name in meanings else None for name in events],
+            RunRecords.of(runs),
+            frozenset(np.unique(runs[loud]).tolist()),
+        )
+
+    def event(self, record: int) -> str | None:
+        """The rule that reads a record."""
+        code = self.code[record]
+        return self.events[code] if code >= 0 else None
 
 
 @dataclass
@@ -80,6 +111,7 @@ def build_tree(
     named = {**known.to_dict(), **requests["command"].dropna().to_dict()}
     main: dict[str, int] = {}  # operation -> span of its request
     job_span: dict[int, int] = {}
+    shapes = Shapes.of(lines, graph)
     for run in rows(mine):
         operation = run.operation if isinstance(run.operation, str) else None
         if run.run_kind == "request":
@@ -95,7 +127,8 @@ def build_tree(
             span = add_job(tree, run, of_job.get(run.job), operation, parent, ends["job.remove"])
             job_span.setdefault(int(run.job), span)
         tree.of_run[run.Index] = span
-        add_calls(tree, lines, run, span, operation, graph)
+        shapes.add(tree, run, span)
+    add_calls(tree, lines, shapes)
     add_commands(tree, commands, drafts, happened["commands"], lines)
     add_states(tree, lines, happened["vm.state"])
     return tree
@@ -164,42 +197,97 @@ def add_queue(tree: Tree, run: Any, job: Any, operation: str | None, parent: int
         tree.rows.add("queue", "executor", operation, parent, begin, run.start, job=int(run.job))
 
 
-def add_calls(tree: Tree, lines: Lines, run: Any, span: int, operation: str | None, graph: CallGraph) -> None:
-    """Calls below a run, and for each of its records the innermost span."""
-    at = lines.of_run[run.Index]
-    numbers = at.tolist()
-    frames = rebuild(
-        graph,
-        [lines.method[i] for i in numbers],
-        [lines.event[i] for i in numbers],
-        [lines.micros[i] for i in numbers],
-        run.run_kind,
+@dataclass
+class Shapes:
+    """The shape of every run's calls, while the runs are gone through: shapes, spans and runs in parallel lists."""
+
+    lines: Lines
+    graph: CallGraph
+    statement: list[Any]  # of each rule, and of no rule
+    number: npt.NDArray[np.int32]  # of the statement of every record
+    known: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    every: list[Shape] = field(default_factory=list)
+    shape: list[int] = field(default_factory=list)
+    root: list[int] = field(default_factory=list)
+    base: list[int] = field(default_factory=list)
+    run: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, lines: Lines, graph: CallGraph) -> Shapes:
+        """For the lines of a log."""
+        pairs = [*zip(lines.events, lines.methods, strict=True), (None, None)]
+        return cls(lines, graph, [graph.statement(*pair) for pair in pairs], lines.code.astype(np.int32))
+
+    def add(self, tree: Tree, run: Any, span: int) -> None:
+        """The calls of one run below its span."""
+        said = self.number[self.lines.of_run[run.Index]]
+        key = (str(run.run_kind), said.tobytes())
+        shape = self.known.get(key)
+        if shape is None:
+            codes = said.tolist()
+            methods = [self.lines.methods[code] if code >= 0 else None for code in codes]
+            shape = self.known[key] = len(self.every)
+            self.every.append(shape_of(self.graph, [self.statement[code] for code in codes], methods, key[0]))
+        self.shape.append(shape)
+        self.root.append(span)
+        self.base.append(tree.rows.reserve(len(self.every[shape].name)))
+        self.run.append(run.Index)
+
+
+def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
+    """Calls below all runs, and for each of their records the innermost span."""
+    if not shapes.every:
+        return
+    runs, which = np.array(shapes.run, dtype=np.int64), np.array(shapes.shape, dtype=np.int64)
+    root, base = np.array(shapes.root, dtype=np.int32), np.array(shapes.base, dtype=np.int32)
+    begin, behind = lines.of_run.starts[runs], lines.of_run.starts[runs + 1]
+    order = lines.of_run.order
+    of, within, at = spread(which, np.array([len(shape.innermost) for shape in shapes.every]))
+    inner = np.concatenate([shape.innermost for shape in shapes.every])[at]
+    tree.of_record[order[begin[of] + within]] = np.where(inner < 0, root[of], base[of] + inner)
+
+    of, within, at = spread(which, np.array([len(shape.name) for shape in shapes.every]))
+    frame = {name: np.concatenate([getattr(shape, name) for shape in shapes.every])[at] for name in Shape._fields[:-1]}
+    first, last = begin[of] + frame["first"], begin[of] + frame["last"]
+    caller, above = frame["parent"], np.arange(len(of)) - within
+    start, end = times_of(
+        {**frame, "parent": np.where(caller < 0, -1, above + caller)},
+        first,
+        last,
+        lines.micros[order],
+        (begin[of], behind[of] - 1),
     )
-    start, end = np.array(frames.start, dtype=np.int64), np.array(frames.end, dtype=np.int64)
     # Where the clock was set back a call's lines may lie behind the end that its job or request prints.
-    known = tree.rows.columns["end"][span]
-    if not pd.isna(known):
-        end = np.minimum(end, np.datetime64(known, "us").astype(np.int64))
-        start = np.minimum(start, end)
-    base = tree.rows.add_calls(
-        frames.name,
-        operation,
-        np.array(frames.parent, dtype=np.int64),
-        span,
-        start.astype("datetime64[us]"),
-        end.astype("datetime64[us]"),
-        frames.ends,
-        run.thread,
-        at[np.array(frames.first, dtype=np.int64)],
-        at[np.array(frames.last, dtype=np.int64)],
+    known = np.array([tree.rows.get(span, "end") for span in shapes.root], dtype="datetime64[us]")
+    bound = np.where(np.isnat(known), np.iinfo(np.int64).max, known.astype(np.int64))
+    end = np.minimum(end, bound[of])
+    tree.rows.calls = Calls(
+        (base[of] + within).astype(np.int32),
+        np.where(caller < 0, root[of], base[of] + caller).astype(np.int32),
+        root[of],
+        frame["name"],
+        np.minimum(start, end),
+        end,
+        frame["logged"],
+        order[first].astype(np.int32),
+        order[last].astype(np.int32),
+        list(shapes.graph.names),
     )
-    inner = np.array(frames.innermost, dtype=np.int64)
-    tree.of_record[at] = np.where(inner < 0, span, base + inner)
+
+
+def spread(which: Numbers, counts: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """For every part of every run: the run, the number of the part in it, its place among the parts of all shapes.
+
+    `which` is the shape of each run, `counts` how many parts each shape has.
+    """
+    many = counts[which]
+    of = np.repeat(np.arange(len(which)), many)
+    within = np.arange(len(of)) - np.repeat(np.cumsum(many) - many, many)
+    return of, within, (np.cumsum(counts) - counts)[which][of] + within
 
 
 def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: pd.DataFrame, lines: Lines) -> None:
     """Agent commands below the call that sent them; what other threads said of them lies in them."""
-    columns = tree.rows.columns
     span_of: dict[tuple[int, int], int] = {}
     spans: list[int | None] = []
     for row in rows(commands):
@@ -214,7 +302,7 @@ def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: p
         span = tree.rows.add(
             "command",
             row.command or "agent command",
-            columns["operation"][parent],
+            tree.rows.get(parent, "operation"),
             parent,
             begin,
             end,
@@ -230,7 +318,7 @@ def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: p
             tree.rows.add(
                 "wait",
                 f"sequence of host {row.HOST}",
-                columns["operation"][parent],
+                tree.rows.get(parent, "operation"),
                 span,
                 row.scheduled,
                 row.sent,
@@ -249,15 +337,14 @@ def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: p
 
 def add_states(tree: Tree, lines: Lines, states: pd.DataFrame) -> None:
     """Transitions of a VM's state, as spans without length."""
-    columns = tree.rows.columns
     for row in rows(states):
         parent = int(tree.of_record[row.record])
-        if parent < 0 or columns["operation"][parent] is None:
+        if parent < 0 or tree.rows.get(parent, "operation") is None:
             continue
         tree.rows.add(
             "state",
             f"{row.STATE_FROM} \u2192 {row.STATE_TO}",
-            columns["operation"][parent],
+            tree.rows.get(parent, "operation"),
             parent,
             lines.ts[row.record],
             lines.ts[row.record],

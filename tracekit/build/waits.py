@@ -7,9 +7,9 @@ goes on when a work job of the same VM that was already pending ends (AsyncJobMa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
@@ -49,10 +49,10 @@ def find_waits(
 def waits_of(run: Any, others: list[Any], lines: Lines, doubts: Doubts) -> list[Wait]:
     """Gaps of one run that begin while a foreign work job of its VM is pending and end when it does."""
     made = []
-    for first, second in pairwise(lines.of_run[run.Index].tolist()):
-        start, end = lines.micros[first], lines.micros[second]
-        if end - start < SHORTEST:
-            continue
+    own = lines.of_run[run.Index]
+    for at in np.flatnonzero(np.diff(lines.micros[own]) >= SHORTEST).tolist():
+        first, second = int(own[at]), int(own[at + 1])
+        start, end = int(lines.micros[first]), int(lines.micros[second])
         fitting = [
             job
             for job in others
@@ -70,18 +70,17 @@ def waits_of(run: Any, others: list[Any], lines: Lines, doubts: Doubts) -> list[
 def add_waits(tree: Tree, waits: list[Wait], jobs: pd.DataFrame, lines: Lines) -> None:
     """A `wait` span for each, which names the holder."""
     origin: Mapping[int, Any] = dict(zip(jobs["job"], jobs["origin"], strict=True))
-    columns = tree.rows.columns
     for wait in waits:
         parent = int(tree.of_record[wait.first])
         name = f"job-{wait.holder} of job-{origin[wait.holder]}"
         tree.rows.add(
             "wait",
             name,
-            columns["operation"][parent],
+            tree.rows.get(parent, "operation"),
             parent,
             lines.ts[wait.first],
             lines.ts[wait.last],
-            thread=columns["thread"][parent],
+            thread=tree.rows.get(parent, "thread"),
             first=wait.first,
             last=wait.last,
             holder=wait.holder,
