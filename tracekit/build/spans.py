@@ -96,7 +96,8 @@ class SpanRows:
         at = self.place(span)
         if at >= 0:
             return self.single[column][at]
-        row = int(np.searchsorted(self.calls.span, span))
+        # A number of the array's own type: for another one the whole array would be converted.
+        row = int(np.searchsorted(self.calls.span, np.int32(span)))
         if column in ("operation", "thread"):
             return self.get(int(self.calls.root[row]), column)
         if column == "kind":

@@ -14,7 +14,7 @@ import pandas as pd
 
 from tracekit.build.doubts import Doubts
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import look_up, micros, rows
+from tracekit.frames import look_up, micros, rows, rows_by
 
 WOKEN = 150_000  # microseconds after the work job's end within which a waiter goes on
 SHORTEST = 20_000  # of a wait
@@ -35,7 +35,7 @@ def find_waits(
     """Waits of API jobs, each with the one work job that fits; where two fit, none is taken and it is counted."""
     about = happened[happened["INSTANCE_TYPE"] == "VirtualMachine"].drop_duplicates("JOB").set_index("JOB")["INSTANCE"]
     work = jobs[(jobs["kind"] == "work") & jobs["vm"].notna() & jobs["completed"].notna()]
-    of_vm: dict[Any, list[Any]] = {vm: rows(part) for vm, part in work.groupby("vm")}
+    of_vm = rows_by(work, "vm")
     api = runs[runs["run_kind"] == "job"]
     api = api.assign(vm=look_up(api["job"], about))
     made: list[Wait] = []
