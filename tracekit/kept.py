@@ -34,7 +34,7 @@ from tracekit.trace import Meta, Trace, trace_of
 LEAST = 1 << 22  # bytes of logs that are read faster than a cache is worth
 MOST = 12  # traces that stay
 EDGE = 1 << 16  # bytes of a plain file's beginning and end that are compared
-PLAIN = ("int64", "bool", "float64", "datetime64[us]", "timedelta64[us]")
+PLAIN = ("int32", "int64", "bool", "float64", "datetime64[us]", "timedelta64[us]")
 SIMPLE = (str, int, float, bool, type(None))
 
 

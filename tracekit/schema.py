@@ -19,6 +19,7 @@ SPAN_OF_TIME = "timedelta64[us]"
 TEXT = "str"
 NUMBER = "Int64"
 ROW = "int64"
+SMALL = "int32"
 NAME = "category"
 FLAG = "bool"
 FRACTION = "float64"
@@ -26,23 +27,23 @@ OBJECT = "object"
 
 RECORDS: Mapping[str, str] = {
     "source": NAME,  # path as given on the command line
-    "line": ROW,  # 1-based number of the record's first line
-    "lines": ROW,  # lines of the record, continuation lines included
+    "line": SMALL,  # 1-based number of the record's first line
+    "lines": SMALL,  # lines of the record, continuation lines included
     "offset": ROW,  # byte of the source where the record begins
-    "length": ROW,  # bytes of the record, its last newline included
-    "message": ROW,  # bytes from `offset` to the first byte of the message
+    "length": SMALL,  # bytes of the record, its last newline included
+    "message": SMALL,  # bytes from `offset` to the first byte of the message
     "ts": TIME,
     "level": NAME,
     "logger": NAME,
     "thread": NAME,
-    "ctx": TEXT,  # first `ctx-` of the context, its eight hex digits
+    "ctx": NAME,  # first `ctx-` of the context, its eight hex digits
     "origin": NUMBER,  # P of a `job-P/job-C` context
     "job": NUMBER,  # N of `job-N`, C of `job-P/job-C`
-    "logid": TEXT,
+    "logid": NAME,
     "server": NAME,  # the machine that wrote it: number or name of a management server, name of a host
     "event": NAME,  # name of the rule that reads the message; null where none does
     "run": NUMBER,  # the stretch of one thread's work that this record belongs to
-    "operation": TEXT,
+    "operation": NAME,
     "span": NUMBER,  # innermost span that was open
 }
 

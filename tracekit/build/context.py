@@ -7,10 +7,14 @@ new one. Thread names, job ids and sequence numbers begin anew when a server doe
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tracekit.parse.events import Events
 
+Numbers = npt.NDArray[np.int64]
+KINDS = ("job", "other", "request", "work")
 ONE_START = 50  # records within which statements of a server's start belong to the same one
 
 
@@ -32,23 +36,29 @@ def add_lives(records: pd.DataFrame, events: Events) -> pd.DataFrame:
 
 def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """`records` with `run` (int64, numbered by first record) and `run_kind` {request, job, work, other}."""
-    begins = pd.Series(0, index=records.index)
-    begins.loc[events.meaning("request.start", "job.add")["record"]] = 1
-    key = pd.DataFrame(
-        {
-            "life": records["life"],
-            "thread": records["thread"].cat.codes,
-            "ctx": records["ctx"].fillna(""),
-            "origin": records["origin"].fillna(-1),
-            "job": records["job"].fillna(-1),
-        }
+    begins = np.zeros(len(records), dtype=np.int64)
+    begins[events.meaning("request.start", "job.add", columns=[])["record"]] = 1
+    key = joint(
+        records["life"].to_numpy(),
+        records["thread"].cat.codes.to_numpy(),
+        records["ctx"].cat.codes.to_numpy(),
+        records["origin"].to_numpy(dtype=np.int64, na_value=-1),
+        records["job"].to_numpy(dtype=np.int64, na_value=-1),
     )
-    key["turn"] = begins.groupby([key[name] for name in key], sort=False).cumsum()
-    run = key.groupby(list(key), sort=False).ngroup()
-    made = records.assign(run=run.astype("int64"))
-    kind = pd.Series("other", index=records.index)
-    kind[records["job"].notna()] = "job"
-    kind[records["origin"].notna()] = "work"
-    requests = run[events.meaning("request.start", "request.end")["record"]].unique()
-    kind[run.isin(requests) & records["job"].isna()] = "request"
-    return made.assign(run_kind=kind.astype("category"))
+    run = pd.Series(joint(key, pd.Series(begins).groupby(key).cumsum().to_numpy()), index=records.index)
+    made = records.assign(run=run)
+    job, other, request, work = range(len(KINDS))
+    kind = np.where(records["origin"].notna(), work, np.where(records["job"].notna(), job, other)).astype(np.int8)
+    requests = np.zeros(int(run.max() if len(run) else -1) + 1, dtype=np.bool_)
+    requests[run[events.meaning("request.start", "request.end", columns=[])["record"]]] = True
+    kind[requests[run] & records["job"].isna().to_numpy()] = request
+    return made.assign(run_kind=pd.Categorical.from_codes(kind, pd.Index(KINDS, dtype="str")))
+
+
+def joint(*columns: Numbers) -> Numbers:
+    """A number for each different row of these columns, in the order in which they come."""
+    made = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        low = column.min(initial=0)
+        made = pd.factorize(made * (int(column.max(initial=0)) - low + 1) + (column - low))[0]
+    return made

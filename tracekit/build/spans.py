@@ -130,7 +130,7 @@ class SpanRows:
         depth = depths(parents)
         attributes = np.empty(self.count, dtype=object)
         attributes[single] = self.single["attributes"]
-        attributes[calls.span] = [{} for _ in never]
+        attributes[calls.span] = dict[str, Any]()  # one for all of them: a call has none
         columns: dict[str, Any] = {
             "span": np.arange(self.count),
             "parent": nullable(parents),

@@ -101,8 +101,9 @@ def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[NUMBERS
                 table[column] = (
                     pd.Series(moved, index=table.index[known]).reindex(table.index).astype(table[column].dtype)
                 )
-            new = table["operation"].map(names)
-            table["operation"] = new.where(new.notna(), table["operation"]).astype(table["operation"].dtype)
+            old = table["operation"].astype("object")
+            new = old.map(names)
+            table["operation"] = new.where(new.notna(), old).astype("category" if name == "records" else "str")
             made[name].append(table.set_index(records) if name == "records" else table)
         start["span"] += len(tables["spans"])
         start["run"] += int(tables["records"]["run"].max()) + 1

@@ -137,19 +137,19 @@ def frame_of(source: Source, scanned: Scanned, rules: Sequence[bytes]) -> pd.Dat
     return pd.DataFrame(
         {
             "source": pd.Categorical.from_codes(np.zeros(length, np.int8), pd.Index([source.path], dtype="str")),
-            "line": lines.astype(np.int64),
-            "lines": scanned.lines.astype(np.int64),
+            "line": lines.astype(np.int32),
+            "lines": scanned.lines.astype(np.int32),
             "offset": scanned.starts,
-            "length": ends - scanned.starts,
-            "message": scanned.messages - scanned.starts,
+            "length": (ends - scanned.starts).astype(np.int32),
+            "message": (scanned.messages - scanned.starts).astype(np.int32),
             "ts": scanned.heads.ts,
             "level": taken("LEVEL").category(),
             "logger": taken("LOGGER").category(),
             "thread": taken("THREAD").category(),
-            "ctx": taken("CTX").texts(),
+            "ctx": taken("CTX").category(),
             "origin": taken("ORIGIN").numbers(),
             "job": taken("JOB").numbers(),
-            "logid": taken("LOGID").texts(),
+            "logid": taken("LOGID").category(),
             "server": taken("SERVER").category(),
             "event": read.used().category(),
         },
@@ -161,7 +161,7 @@ def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Frames of all sources under one another, categories united."""
     if len(parts) == 1:
         return parts[0]
-    for column in ("source", "level", "logger", "thread", "server", "event"):
+    for column in ("source", "level", "logger", "thread", "ctx", "logid", "server", "event"):
         united = pd.api.types.union_categoricals([part[column] for part in parts], ignore_order=True).categories
         for part in parts:
             part[column] = part[column].cat.set_categories(united)
