@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 MASK = "***"
 
@@ -60,6 +61,7 @@ def visible(text: str) -> str:
     return "".join(map(_sign, text))
 
 
+@lru_cache(maxsize=4096)  # a page says the same names again and again
 def shown(text: str) -> str:
     """`text` as a person may read it: masked and visible."""
     return visible(mask(text))

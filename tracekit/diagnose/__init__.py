@@ -11,7 +11,7 @@ from tracekit.diagnose.engine import Engine, Found, Words
 from tracekit.diagnose.needs import Needs
 from tracekit.diagnose.platform import advice_for, load_marks, platform_of
 from tracekit.diagnose.ranking import ranked
-from tracekit.diagnose.rules import Rule, load_rules
+from tracekit.diagnose.rules import Rule, columns_asked, load_rules
 from tracekit.diagnose.tables import Tables
 from tracekit.parse.events import Events
 from tracekit.parse.grammar import Meaning
@@ -42,9 +42,10 @@ def diagnose(
     that look at text find nothing. `rules` are the shipped ones where none are given; `own` are a user's beside them.
     Raises GrammarError where a rule's file is wrong.
     """
-    tables = Tables(records, spans, operations, jobs, commands, ledger, events, meanings, sources)
-    engine = Engine(tables)
     chosen = (*(load_rules(grammars() / "rules") if rules is None else rules), *own)
+    asked = columns_asked(chosen)
+    tables = Tables(records, spans, operations, jobs, commands, ledger, events, meanings, sources, asked)
+    engine = Engine(tables)
     platform = platform_of(tables, load_marks(grammars() / "rules"))
     found = engine.all(chosen)
     seen = {one.rule.id for one in found}

@@ -106,7 +106,9 @@ class Engine:
     def matched(self, rule: Rule, match: Match) -> list[Found]:
         """Findings of one way to see the cause."""
         rows = self.allowed(chosen(self.tables, match.rows), match)
-        if rule.rest and len(rows):
+        if rows.empty:
+            return []
+        if rule.rest:
             failed = self.failed if rule.role == "failure" else set()
             free = [
                 operation not in failed and not self.owned(operation, low, high)
@@ -140,7 +142,7 @@ class Engine:
     def allowed(self, rows: pd.DataFrame, match: Match) -> pd.DataFrame:
         """Rows that are slow enough, with what must go with them and without what must not."""
         if rows.empty:
-            return rows.assign(limit=np.nan, own=False)
+            return rows
         limit, own = limits(rows, match)
         rows = rows.assign(limit=limit, own=own)
         rows = rows[(rows["seconds"] > rows["limit"]) | rows["limit"].isna()]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import string
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -110,6 +110,24 @@ class Rule:
     references: tuple[str, ...]
     sample: str  # log that fires it, in the notation of tests/rule_samples.py
     together: tuple[str, ...]  # rules that the sample fires, too
+
+
+def columns_asked(rules: Iterable[Rule]) -> frozenset[str]:
+    """Columns that rows need for the conditions of `rules`; what titles name may be missing."""
+    made: set[str] = set()
+    for rule in rules:
+        selects = [rule.cost] if isinstance(rule.cost, Select) else []
+        others = [rule.holder.beside] if rule.holder and rule.holder.beside else []
+        for match in rule.matches:
+            made.update(match.alike, match.by)
+            selects.append(match.rows)
+            others += [*match.also, *match.unless]
+        for other in others:
+            made.update(name for pair in other.keys for name in pair)
+            selects.append(other.rows)
+        for select in selects:
+            made.update(select.same, select.between or (), (condition.column for condition in select.where))
+    return frozenset(made)
 
 
 def load_rules(root: Traversable) -> tuple[Rule, ...]:

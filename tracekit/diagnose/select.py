@@ -40,6 +40,8 @@ def choose(tables: Tables, select: Select) -> pd.DataFrame:
     for condition in select.where:
         column = pd.Series(high - low, index=rows.index) if condition.column == "seconds" else rows[condition.column]
         keep &= meets(column, condition, tables).to_numpy(dtype=bool)
+        if not keep.any():
+            return rows.iloc[:0].assign(low=0.0, high=0.0, seconds=0.0)
     at = np.flatnonzero(keep)
     made = rows.take(at).reset_index(drop=True)
     if select.between is not None:

@@ -42,6 +42,7 @@ class Tables:
     events: Events
     meanings: Mapping[str, Meaning]
     sources: Sources | None = None  # the text behind the records
+    asked: frozenset[str] = frozenset()  # columns that events have even where no message rule fills them
     kept: dict[Select, pd.DataFrame] = field(default_factory=dict)  # what selects gave
 
     def rows(self, select: Select) -> pd.DataFrame:
@@ -215,7 +216,9 @@ class Tables:
         rules = [rule for rule in self.events if named(rule, self.meanings, words)]
         if not rules:
             return NOTHING
-        made = self.events.table(rules)
+        # Of the hundred columns that events may have these few fill a handful: every further one costs at every step.
+        filled = self.asked.union(*map(self.events.fields, rules))
+        made = self.events.table(rules, [name for name in self.events.messages.columns if name in filled])
         at = made["record"].to_numpy()
         said = {name: self.records[name].array.take(at) for name in SAID}
         made = made.assign(**said, start=said["ts"], end=said["ts"], first=at, last=at)

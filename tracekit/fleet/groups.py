@@ -46,26 +46,34 @@ def groups(operations: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
 def compared(operations: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """The groups of one `name` each, in the order of their names."""
     known = operations[operations["compared"]]
-    commands = known.groupby("command")["slow"].agg(["size", "sum"])
-    for name, group in operations.groupby("name", sort=True):
-        mine = group[group["compared"]]
-        own = mine.groupby("command")["slow"].agg(["size", "sum"])
-        columns = [part[key].tolist() for part in (commands.loc[own.index], own) for key in ("size", "sum")]
-        strata = list(zip(*columns, strict=True))
-        enough = min(len(mine), len(known) - len(mine)) >= LEAST
-        times = group["seconds"].dropna()
+    strata = strata_of(known)
+    columns = {name: operations[name].to_numpy() for name in ("failed", "compared", "slow", "seconds", "operation")}
+    for name, at in operations.groupby("name", sort=True).indices.items():
+        group = {column: values[at] for column, values in columns.items()}
+        times = group["seconds"][~np.isnan(group["seconds"])]
+        mine, count = strata.get(name, []), int(group["compared"].sum())
         yield {
             "name": str(name),
-            "count": len(group),
+            "count": len(at),
             "failed": int(group["failed"].sum()),
-            "compared": len(mine),
-            "slow": int(mine["slow"].sum()),
-            "expected": expected(strata)[0],
-            "rest": len(known) - len(mine),
-            "median": times.median(),
-            "p95": times.quantile(0.95),
-            "worst": times.max(),
+            "compared": count,
+            "slow": int(group["slow"][group["compared"]].sum()),
+            "expected": expected(mine)[0],
+            "rest": len(known) - count,
+            "median": np.median(times) if len(times) else np.nan,
+            "p95": np.percentile(times, 95) if len(times) else np.nan,
+            "worst": times.max() if len(times) else np.nan,
             "total": times.sum(),
-            "slowest": None if times.empty else group["operation"].to_dict()[times.idxmax()],
-            "p": excess_test(strata) if enough else np.nan,
+            "slowest": group["operation"][np.nanargmax(group["seconds"])] if len(times) else None,
+            "p": excess_test(mine) if min(count, len(known) - count) >= LEAST else np.nan,
         }
+
+
+def strata_of(known: pd.DataFrame) -> dict[Any, list[tuple[int, int, int, int]]]:
+    """For each `name` the commands it has: operations and slow ones of the command, of these those of the name."""
+    every, own = (known.groupby(by)["slow"].agg(["size", "sum"]) for by in ("command", ["name", "command"]))
+    whole = dict(zip(every.index, zip(every["size"].tolist(), every["sum"].tolist(), strict=True), strict=True))
+    made: dict[Any, list[tuple[int, int, int, int]]] = {}
+    for (name, command), size, slow in zip(own.index, own["size"].tolist(), own["sum"].tolist(), strict=True):
+        made.setdefault(name, []).append((*whole[command], size, slow))
+    return made

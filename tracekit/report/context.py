@@ -47,7 +47,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
     end_of_log = trace.records["ts"].max() if len(trace.records) else None
     order = verdict.ranked(rows, end_of_log)
     full = order[: max(top, 0)]
-    splitter = Splitter(trace)
+    splitter = Splitter(trace, (str(rows[i].operation) for i in (*full, *order[:1])))
     hrefs = {str(rows[i].operation): f"#{anchor(str(rows[i].operation))}" for i in full}
     covered = summary.coverage(trace)
     common: dict[str, Any] = {

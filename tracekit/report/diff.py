@@ -101,7 +101,9 @@ def summary(made: DiffContext) -> str:
 def _side(trace: Trace, operation: str, path: str) -> Side:
     row = next(row for row in rows(trace.operations) if row.operation == operation)
     files = file_names(trace.meta.files)
-    return Side(trace, Log(trace), row, Splitter(trace).parts(operation), files[0] if files else text(path, 80))
+    return Side(
+        trace, Log(trace), row, Splitter(trace, [operation]).parts(operation), files[0] if files else text(path, 80)
+    )
 
 
 def _slowest(first: Trace, second: Trace) -> tuple[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit.build.critical import Step
@@ -54,17 +55,29 @@ class Parts:
 
 
 class Splitter:
-    """Cuts the tables by operation; each table is grouped once."""
+    """Cuts the tables by operation; each table is grouped once, and the rows of `operations` are taken together."""
 
-    def __init__(self, trace: Trace) -> None:
-        self._tables = (trace.spans, trace.ledger, trace.commands, trace.findings)
-        self._rows = [table.groupby("operation", observed=True).indices for table in self._tables]
+    def __init__(self, trace: Trace, operations: Iterable[str]) -> None:
+        tables = (trace.spans, trace.ledger, trace.commands, trace.findings)
+        wanted = list(dict.fromkeys(operations))
+        self._cut = [cut(table, wanted) for table in tables]
 
     def parts(self, operation: str) -> Parts:
-        """The rows of `operation`, in the tables' own order."""
-        mine = [table.iloc[places.get(operation, [])] for table, places in zip(self._tables, self._rows, strict=True)]
-        spans, intervals, sent, found = map(rows, mine)
-        return Parts(spans, intervals, sent, found, mine[0], mine[1])
+        """The rows of `operation`, one of those asked for, in the tables' own order."""
+        spans, intervals, sent, found = (made[operation] for made in self._cut)
+        return Parts(spans[1], intervals[1], sent[1], found[1], spans[0], intervals[0])
+
+
+def cut(table: pd.DataFrame, operations: Sequence[str]) -> dict[str, tuple[pd.DataFrame, list[Any]]]:
+    """The part of a table that belongs to each of some operations, and its rows."""
+    places = table.groupby("operation", observed=True).indices
+    mine = [np.asarray(places.get(operation, ()), dtype=np.int64) for operation in operations]
+    taken = table.take(np.concatenate([np.empty(0, dtype=np.int64), *mine]))
+    made, whole, begin = {}, rows(taken), 0
+    for operation, at in zip(operations, mine, strict=True):
+        part = slice(begin, begin := begin + len(at))
+        made[operation] = (taken.iloc[part], whole[part])
+    return made
 
 
 def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: Limits) -> Detail:

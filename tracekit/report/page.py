@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jinja2
+from jinja2.bccache import Bucket
 
+from tracekit.cache import cache_folder, keep, prune
 from tracekit.report.figures import bundle
 from tracekit.report.model import Detail, PageContext
 from tracekit.resources import reports
@@ -22,6 +27,14 @@ if TYPE_CHECKING:
 
 # plotly.js adds a <style> element without text and fills it by script: this is the hash of nothing.
 _NOTHING = ""
+SYNTAX: Mapping[str, Any] = {
+    "autoescape": True,
+    "undefined": jinja2.StrictUndefined,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+}
+MOST = 60  # compiled templates that stay in the cache
 
 
 def render(context: PageContext) -> str:
@@ -97,14 +110,27 @@ def _environment() -> jinja2.Environment:
         template = folder / name
         return template.read_text(encoding="utf-8") if template.is_file() else None
 
-    return jinja2.Environment(
-        loader=jinja2.FunctionLoader(load),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    return jinja2.Environment(loader=jinja2.FunctionLoader(load), bytecode_cache=Compiled(), **SYNTAX)
+
+
+class Compiled(jinja2.BytecodeCache):
+    """Templates as Python's code in the user's cache folder: to compile them takes 0.4 s."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill the bucket if the template is in the cache; jinja checks that it is of the same text and Python."""
+        with contextlib.suppress(OSError, EOFError, ValueError, TypeError), self.path(bucket).open("rb") as file:
+            bucket.load_bytecode(file)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        path = self.path(bucket)
+        if keep(path, lambda draft: draft.write_bytes(bucket.bytecode_to_string())):
+            prune(path.parent, "template-*.bin", MOST)
+
+    def path(self, bucket: Bucket) -> Path:
+        """The file of one text under one name, of this release of jinja."""
+        about = repr((bucket.key, bucket.checksum, jinja2.__version__, sys.version, SYNTAX))
+        return cache_folder() / f"template-{hashlib.sha256(about.encode()).hexdigest()[:32]}.bin"
 
 
 @cache
