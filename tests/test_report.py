@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects
 import pytest
 
 import report_factory as factory
@@ -358,6 +359,14 @@ def test_the_plotly_figure_shows_every_operation(typical: tuple[str, PageContext
     figure = json.loads(json.dumps(overview.figure))
     drawn = sum(len(trace["x"]) for trace in figure["data"] if trace["mode"] == "markers")
     assert drawn == len(overview.dots) == len(typical[1].table.rows)
+
+
+def test_plotly_knows_every_property_of_the_figure(typical: tuple[str, PageContext]) -> None:
+    overview = typical[1].overview
+    assert overview is not None
+    plotly.graph_objects.Figure(overview.figure)  # raises where one has a name or a value that it does not know
+    with pytest.raises(ValueError, match="modus"):
+        plotly.graph_objects.Figure({"data": [{"type": "scatter", "modus": "lines"}]})
 
 
 # --- what a log may not do --------------------------------------------------------------------------------------

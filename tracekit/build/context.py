@@ -7,6 +7,8 @@ new one. Thread names, job ids and sequence numbers begin anew when a server doe
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -55,7 +57,7 @@ def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     return made.assign(run_kind=pd.Categorical.from_codes(kind, pd.Index(KINDS, dtype="str")))
 
 
-def joint(*columns: Numbers) -> Numbers:
+def joint(*columns: npt.NDArray[Any]) -> Numbers:
     """A number for each different row of these columns, in the order in which they come."""
     made = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
