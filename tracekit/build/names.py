@@ -45,7 +45,8 @@ def with_entities(
 
 def vm_names(events: Events) -> pd.DataFrame:
     """Instance name and uuid of each VM that any line names, by its number."""
-    rows = events.table(columns=["VM", "VM_NAME", "VM_UUID"])
+    rules = [rule for rule in events if {"VM", "VM_NAME"} <= set(events.fields(rule))]
+    rows = events.table(rules, columns=["VM", "VM_NAME", "VM_UUID"])
     rows = rows.dropna(subset=["VM", "VM_NAME"]).drop_duplicates("VM")
     return rows.set_index("VM")[["VM_NAME", "VM_UUID"]]
 
@@ -54,7 +55,8 @@ def account_names(
     table: pd.DataFrame, about: pd.DataFrame, runs: pd.DataFrame, events: Events, records: pd.DataFrame
 ) -> pd.Series[Any]:
     """Account's name as the API thread's checks print it, else its number from the job's details."""
-    rows = events.table(columns=["ACCOUNT_NAME"]).dropna()
+    rules = [rule for rule in events if "ACCOUNT_NAME" in events.fields(rule)]
+    rows = events.table(rules, columns=["ACCOUNT_NAME"]).dropna()
     run = records.loc[rows["record"], "run"].to_numpy()
     by_run = pd.Series(rows["ACCOUNT_NAME"].array, index=run)
     by_run = by_run[~by_run.index.duplicated()]
