@@ -7,11 +7,14 @@ import dataclasses
 import gzip
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jinja2
 import numpy as np
 import pandas as pd
 import plotly.graph_objects
@@ -367,6 +370,27 @@ def test_plotly_knows_every_property_of_the_figure(typical: tuple[str, PageConte
     plotly.graph_objects.Figure(overview.figure)  # raises where one has a name or a value that it does not know
     with pytest.raises(ValueError, match="modus"):
         plotly.graph_objects.Figure({"data": [{"type": "scatter", "modus": "lines"}]})
+
+
+@pytest.mark.parametrize("damage", [lambda code: code[: len(code) // 2], lambda code: b"", lambda code: code[::-1]])
+def test_a_damaged_compiled_template_is_made_again(
+    damage: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    templates = jinja2.DictLoader({"one": "{{ word }}!"})
+
+    def said() -> tuple[str, bytes]:
+        made = (
+            jinja2.Environment(loader=templates, bytecode_cache=page.Compiled()).get_template("one").render(word="so")
+        )
+        (kept,) = (tmp_path / "tracekit").glob("template-*.bin")
+        return made, kept.read_bytes()
+
+    first = said()
+    assert said() == first == ("so!", first[1])
+    (kept,) = (tmp_path / "tracekit").glob("template-*.bin")
+    kept.write_bytes(damage(first[1]))
+    assert said() == first
 
 
 # --- what a log may not do --------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ SYNTAX: Mapping[str, Any] = {
     "lstrip_blocks": True,
     "keep_trailing_newline": True,
 }
+DIGEST = 32  # bytes that tell whether a compiled template is whole
 MOST = 60  # compiled templates that stay in the cache
 
 
@@ -117,14 +118,16 @@ class Compiled(jinja2.BytecodeCache):
     """Templates as Python's code in the user's cache folder: to compile them takes 0.4 s."""
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill the bucket if the template is in the cache; jinja checks that it is of the same text and Python."""
-        with contextlib.suppress(OSError, EOFError, ValueError, TypeError), self.path(bucket).open("rb") as file:
-            bucket.load_bytecode(file)
+        """Fill the bucket if the template is in the cache, and whole: damaged code would end Python itself."""
+        with contextlib.suppress(OSError):
+            content = self.path(bucket).read_bytes()
+            if content[:DIGEST] == hashlib.sha256(content[DIGEST:]).digest():
+                bucket.bytecode_from_string(content[DIGEST:])
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep what was compiled."""
-        path = self.path(bucket)
-        if keep(path, lambda draft: draft.write_bytes(bucket.bytecode_to_string())):
+        path, code = self.path(bucket), bucket.bytecode_to_string()
+        if keep(path, lambda draft: draft.write_bytes(hashlib.sha256(code).digest() + code)):
             prune(path.parent, "template-*.bin", MOST)
 
     def path(self, bucket: Bucket) -> Path:
