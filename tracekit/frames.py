@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+
+Numbers = npt.NDArray[np.int64]
+Small = npt.NDArray[np.int32]
 
 
 def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
@@ -18,6 +24,11 @@ def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
     wanted = keys.astype("object") if keys.dtype != table.index.dtype else keys
     found = table.set_axis(index).reindex(pd.Index(wanted))
     return pd.Series(found.array, index=keys.index)
+
+
+def text_column(names: Iterable[str], codes: npt.NDArray[Any]) -> Any:
+    """An array of dtype str of which every different text is there once: names by their numbers, null where -1."""
+    return pd.array([*names, None], dtype="str").take(codes)
 
 
 def rows(table: pd.DataFrame) -> list[Any]:

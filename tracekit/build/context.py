@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.frames import Numbers
 from tracekit.parse.events import Events
 
-Numbers = npt.NDArray[np.int64]
 KINDS = ("job", "other", "request", "work")
 ONE_START = 50  # records within which statements of a server's start belong to the same one
 
@@ -61,6 +61,7 @@ def joint(*columns: npt.NDArray[Any]) -> Numbers:
     """A number for each different row of these columns, in the order in which they come."""
     made = np.zeros(len(columns[0]), dtype=np.int64)
     for column in columns:
-        low = column.min(initial=0)
-        made = pd.factorize(made * (int(column.max(initial=0)) - low + 1) + (column - low))[0]
+        # A log may name any job: by its place among the column's numbers it cannot be too large for a product.
+        codes = pd.factorize(column)[0]
+        made = pd.factorize(made * (codes.max(initial=0) + 1) + codes)[0]
     return made
