@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.cache import cache_folder, keep, prune
+from tracekit.frames import text_column
 from tracekit.parse import FileRead
 from tracekit.parse.events import Events
 from tracekit.parse.grammar import load_messages
@@ -189,7 +190,7 @@ def column_of(dtype: str, values: Any) -> Any:
         return pd.arrays.IntegerArray(np.frombuffer(numbers, np.int64).copy(), np.frombuffer(missing, np.bool_).copy())
     if dtype == "str":
         codes, texts = values
-        return pd.array([*texts, None], dtype="str").take(np.frombuffer(codes, np.int32))
+        return text_column(texts, np.frombuffer(codes, np.int32))
     if dtype == "category":
         codes, names, kind = values
         return pd.Categorical.from_codes(np.frombuffer(codes, np.int32), pd.Index(names, dtype=kind))

@@ -30,7 +30,7 @@ RECORDS: Mapping[str, str] = {
     "line": SMALL,  # 1-based number of the record's first line
     "lines": SMALL,  # lines of the record, continuation lines included
     "offset": ROW,  # byte of the source where the record begins
-    "length": SMALL,  # bytes of the record, its last newline included
+    "length": ROW,  # bytes of the record, its last newline included
     "message": SMALL,  # bytes from `offset` to the first byte of the message
     "ts": TIME,
     "level": NAME,

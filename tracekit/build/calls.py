@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.build.callgraph import FADED, NOTHING, Bound, CallGraph, Place, Statement, load_calls
+from tracekit.build.spans import depths
+from tracekit.frames import Numbers, Small
 
-__all__ = ["CallGraph", "Frames", "Shape", "load_calls", "shape_of", "times_of"]
+__all__ = ["CallGraph", "Shape", "load_calls", "shape_of", "times_of"]
 
 GUESSES = 6  # stacks that are followed side by side
 NUMBERS = 1 << 20  # more statements than any set of rules has
@@ -21,8 +23,6 @@ CLOSERS = frozenset({"end", "both", "answer"})
 
 Trail = tuple["Trail | None", Place, Place]  # the lines before, the place of this line, the frame that stayed open
 Guess = tuple[float, "Trail | None"]  # log probability
-Numbers = npt.NDArray[np.int64]
-Small = npt.NDArray[np.int32]
 
 
 @dataclass
@@ -63,9 +63,6 @@ def shape_of(graph: CallGraph, statements: Sequence[Statement], methods: Sequenc
     `root` is the kind of the run: request, job or work.
     """
     frames = stacked(graph, statements, methods, trail(graph, statements, root))
-    depth: list[int] = []
-    for parent in frames.parent:
-        depth.append(0 if parent < 0 else depth[parent] + 1)
     bounds = [
         (
             bound_number(graph.bound("start", name, statements[first])),
@@ -79,7 +76,7 @@ def shape_of(graph: CallGraph, statements: Sequence[Statement], methods: Sequenc
     return Shape(
         small([number.setdefault(name, len(number)) for name in frames.name]),
         small(frames.parent),
-        small(depth),
+        depths(small(frames.parent)).astype(np.int32),
         small(frames.first),
         small(frames.last),
         small(before),

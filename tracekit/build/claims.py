@@ -75,8 +75,9 @@ def pair_claims(runs: Rows, context: Context) -> Iterator[Claim]:
 def line_claims(run: int, context: Context) -> Iterator[Claim]:
     """One claim for each two consecutive lines of a run."""
     lines, explainer = context.lines, context.explainer
-    for first, second in itertools.pairwise(lines.of_run[run].tolist()):
-        start, end = int(lines.micros[first]), int(lines.micros[second])
+    own = lines.of_run[run]
+    times = itertools.pairwise(lines.micros[own].tolist())
+    for (first, second), (start, end) in zip(itertools.pairwise(own.tolist()), times, strict=True):
         if end <= start:
             continue
         measured = run in lines.detailed
@@ -206,12 +207,12 @@ def cut_off(runs: Rows, life: Life, context: Context) -> Iterator[Claim]:
     for run in runs:
         if run.is_poll or run.run_kind == "request":
             continue
-        last = int(run.last)
-        if died > int(lines.micros[last]):
-            category, owner, gap = context.explainer.explain(lines.event(last), None, died - int(lines.micros[last]))
+        last, fell_silent = int(run.last), int(lines.micros[run.last])
+        if died > fell_silent:
+            category, owner, gap = context.explainer.explain(lines.event(last), None, died - fell_silent)
             rank = RANK[category] if gap is None or not gap.weak else WEAK
             yield Claim(
-                int(lines.micros[last]),
+                fell_silent,
                 died,
                 rank,
                 category,

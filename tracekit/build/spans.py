@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.frames import Numbers, Small, text_column
 from tracekit.schema import SPANS, check_spans, frame
 
 NONE = np.datetime64("NaT", "us")
+EDGES = ("start", "end")
 SINGLE = (
     *("span", "parent", "operation", "kind", "name", "thread", "start", "end"),
     *("status", "ends", "first_record", "last_record", "attributes"),
 )
-Numbers = npt.NDArray[np.int64]
-Small = npt.NDArray[np.int32]
 
 
 class Calls(NamedTuple):
@@ -51,9 +51,6 @@ class SpanRows:
     count: int = 0
     single: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in SINGLE})
     calls: Calls = field(default_factory=no_calls)
-
-    def __len__(self) -> int:
-        return self.count
 
     def add(
         self,
@@ -109,58 +106,56 @@ class SpanRows:
     def table(self) -> pd.DataFrame:
         """The spans table, checked."""
         single, calls = np.array(self.single["span"], dtype=np.int64), self.calls
-
-        def numbers(column: str, of_calls: npt.NDArray[Any], kind: str) -> npt.NDArray[Any]:
-            made = np.empty(self.count, dtype=kind)
-            values = self.single[column]
-            made[single] = np.array([-1 if value is None else value for value in values], dtype=kind)
-            made[calls.span] = of_calls.astype(kind)
-            return made
-
-        def texts(column: str, of_calls: npt.NDArray[Any], others: list[str] | None = None) -> pd.Categorical:
-            codes, names = pd.factorize(np.array([*self.single[column], *(others or ())], dtype=object))
-            made = np.empty(self.count, dtype=np.int32)
-            made[single] = codes[: len(single)]
-            made[calls.span] = codes[len(single) :][of_calls] if others else made[of_calls]
-            return pd.Categorical.from_codes(made, pd.Index(names, dtype="str"))
-
-        never = np.zeros(len(calls.span), dtype=np.int8)
-        parents = numbers("parent", calls.parent, "int32")
-        start, end = (numbers(name, getattr(calls, name), "datetime64[us]") for name in ("start", "end"))
-        depth = depths(parents)
-        attributes = np.empty(self.count, dtype=object)
+        order = np.argsort(np.concatenate([single, calls.span]), kind="stable")
+        root = np.searchsorted(single, calls.root)
+        other = np.full(
+            len(calls.span), len(single), np.int64
+        )  # what is said of every call stands behind what rows say
+        parents = self._numbers("parent", calls.parent, order)
+        start, end = (self._numbers(name, getattr(calls, name).view("datetime64[us]"), order) for name in EDGES)
+        attributes = np.full(len(order), dict[str, Any](), dtype=object)  # one for all calls, which have none
         attributes[single] = self.single["attributes"]
-        attributes[calls.span] = dict[str, Any]()  # one for all of them: a call has none
         columns: dict[str, Any] = {
             "span": np.arange(self.count),
             "parent": nullable(parents),
-            "depth": depth,
-            "operation": as_text(texts("operation", calls.root)),
-            "kind": texts("kind", never, ["call"]),
-            "name": as_text(texts("name", calls.name, calls.names)),
-            "thread": texts("thread", calls.root),
+            "depth": depths(parents),
+            "operation": text_column(*self._texts("operation", root, order)),
+            "kind": categories(*self._texts("kind", other, order, "call")),
+            "name": text_column(*self._texts("name", other + calls.name, order, *calls.names)),
+            "thread": categories(*self._texts("thread", root, order)),
             "start": start,
             "end": end,
             "duration": end - start,
             "self_time": self_times(parents, start, end),
-            "status": texts("status", never, ["ok"]),
-            "ends": texts("ends", calls.logged.astype(np.int8), ["before", "logged"]),
-            "first_record": nullable(numbers("first_record", calls.first, "int32")),
-            "last_record": nullable(numbers("last_record", calls.last, "int32")),
+            "status": categories(*self._texts("status", other, order, "ok")),
+            "ends": categories(*self._texts("ends", other + calls.logged.astype(np.int64), order, "before", "logged")),
+            "first_record": nullable(self._numbers("first_record", calls.first, order)),
+            "last_record": nullable(self._numbers("last_record", calls.last, order)),
             "attributes": attributes,
         }
         return check_spans(frame(SPANS, columns))
+
+    def _numbers(self, column: str, of_calls: npt.NDArray[Any], order: Numbers) -> npt.NDArray[Any]:
+        """A column of numbers or times, -1 where unknown, in the order of the spans."""
+        values = [-1 if value is None else value for value in self.single[column]]
+        return np.concatenate([np.array(values, dtype=of_calls.dtype), of_calls])[order]
+
+    def _texts(self, column: str, of_calls: Numbers, order: Numbers, *others: str) -> tuple[list[str], Numbers]:
+        """A column of texts: different ones and their numbers. `of_calls` are places in rows and `others` behind."""
+        codes, names = pd.factorize(np.array([*self.single[column], *others], dtype=object))
+        places = np.concatenate([np.arange(len(self.single[column])), of_calls])
+        return list(names), codes[places[order]]
+
+
+def categories(names: list[str], codes: Numbers) -> pd.Categorical:
+    """A category of names by their numbers, null where -1."""
+    return pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
 
 
 def nullable(numbers: npt.NDArray[Any]) -> pd.arrays.IntegerArray:
     """Numbers of which negative ones are unknown."""
     missing = numbers < 0
     return pd.arrays.IntegerArray(np.where(missing, 0, numbers).astype(np.int64), missing)
-
-
-def as_text(values: pd.Categorical) -> Any:
-    """Texts of which every different one is there once."""
-    return pd.array([*values.categories, None], dtype="str").take(values.codes)
 
 
 def depths(parents: npt.NDArray[Any]) -> Numbers:

@@ -12,10 +12,9 @@ import pandas as pd
 
 from tracekit.build.model import Model, StageRule
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import rows
+from tracekit.frames import Numbers, rows
 from tracekit.parse.events import Events
 
-Numbers = npt.NDArray[np.int64]
 NONE = np.empty(0, dtype=np.int64)
 JOBS = ("job", "work")
 DETAILS = ("DESTINATION", "ATTEMPT")  # columns that a stage's first and last lines may fill
@@ -95,7 +94,7 @@ def nesting(tree: Tree, records: Numbers, model: Model) -> Numbers:
     if model.start_method not in calls.names:
         return made
     start = calls.names.index(model.start_method)
-    at = tree.of_record[records]
+    at = tree.of_record[records].astype(calls.span.dtype)  # searched for as they are
     for outside in np.flatnonzero((at >= 0) & ~is_call(tree, at)).tolist():
         # A command's lines lie in its span, which lies in the call that sent it.
         span = int(at[outside])
@@ -111,7 +110,7 @@ def nesting(tree: Tree, records: Numbers, model: Model) -> Numbers:
     return made
 
 
-def is_call(tree: Tree, spans: Numbers) -> npt.NDArray[np.bool_]:
+def is_call(tree: Tree, spans: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Which of the spans are calls."""
     known = tree.rows.calls.span
     row = np.minimum(np.searchsorted(known, spans), len(known) - 1)

@@ -12,15 +12,13 @@ from itertools import chain, count
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.jobs import SHORT
-from tracekit.frames import look_up
+from tracekit.frames import Numbers, look_up
 from tracekit.parse import Parsed
 from tracekit.parse.dialect import SERVER
 
-NUMBERS = npt.NDArray[np.int64]
 UNNAMED = "other server"
 # Columns that hold a number of another table, by table: what they number.
 REFERENCES: Mapping[str, Mapping[str, str]] = {
@@ -75,7 +73,7 @@ def host_groups(records: pd.DataFrame, group: pd.Series[Any]) -> pd.Series[Any]:
     return look_up(records["source"].astype("str"), best)
 
 
-def part(parsed: Parsed, chosen: NUMBERS) -> Parsed:
+def part(parsed: Parsed, chosen: Numbers) -> Parsed:
     """The records of one installation, numbered anew, with their events."""
     places = np.full(len(parsed.records), -1, dtype=np.int64)
     places[chosen] = np.arange(len(chosen))
@@ -83,7 +81,7 @@ def part(parsed: Parsed, chosen: NUMBERS) -> Parsed:
     return replace(parsed, records=parsed.records.iloc[chosen].reset_index(drop=True), events=events)
 
 
-def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[NUMBERS]) -> dict[str, pd.DataFrame]:
+def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[Numbers]) -> dict[str, pd.DataFrame]:
     """The tables of all installations as one of each: numbers counted on, operations of one name told apart."""
     made: dict[str, list[pd.DataFrame]] = {name: [] for name in REFERENCES}
     taken: dict[str, str] = {}
@@ -103,7 +101,8 @@ def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[NUMBERS
                 )
             old = table["operation"].astype("object")
             new = old.map(names)
-            table["operation"] = new.where(new.notna(), old).astype("category" if name == "records" else "str")
+            dtype: Any = str(table["operation"].dtype)  # a name: the dtype of a category holds the old operations
+            table["operation"] = new.where(new.notna(), old).astype(dtype)
             made[name].append(table.set_index(records) if name == "records" else table)
         start["span"] += len(tables["spans"])
         start["run"] += int(tables["records"]["run"].max()) + 1

@@ -13,12 +13,11 @@ import pandas as pd
 from tracekit.build.calls import CallGraph, Shape, shape_of, times_of
 from tracekit.build.operations import Drafts
 from tracekit.build.spans import Calls, SpanRows
-from tracekit.frames import rows
+from tracekit.frames import Numbers, rows
 from tracekit.parse.grammar import Meaning
 
 SHORTEST_QUEUE = np.timedelta64(1, "ms")  # of a hand-over that is worth a span
 ORDER = {"request": 0, "job": 1, "work": 2}
-Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -204,7 +203,6 @@ class Shapes:
     lines: Lines
     graph: CallGraph
     statement: list[Any]  # of each rule, and of no rule
-    number: npt.NDArray[np.int32]  # of the statement of every record
     known: dict[tuple[str, bytes], int] = field(default_factory=dict)
     every: list[Shape] = field(default_factory=list)
     shape: list[int] = field(default_factory=list)
@@ -216,11 +214,11 @@ class Shapes:
     def of(cls, lines: Lines, graph: CallGraph) -> Shapes:
         """For the lines of a log."""
         pairs = [*zip(lines.events, lines.methods, strict=True), (None, None)]
-        return cls(lines, graph, [graph.statement(*pair) for pair in pairs], lines.code.astype(np.int32))
+        return cls(lines, graph, [graph.statement(*pair) for pair in pairs])
 
     def add(self, tree: Tree, run: Any, span: int) -> None:
         """The calls of one run below its span."""
-        said = self.number[self.lines.of_run[run.Index]]
+        said = self.lines.code[self.lines.of_run[run.Index]]
         key = (str(run.run_kind), said.tobytes())
         shape = self.known.get(key)
         if shape is None:
@@ -295,6 +293,7 @@ def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: p
         if parent < 0:
             spans.append(None)
             continue
+        operation = tree.rows.get(parent, "operation")
         begin = row.scheduled if pd.notna(row.scheduled) else row.sent
         end = row.received if pd.notna(row.received) else row.given_up
         status = {"answered": None, "unanswered": None}.get(row.outcome, "error")
@@ -302,7 +301,7 @@ def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: p
         span = tree.rows.add(
             "command",
             row.command or "agent command",
-            tree.rows.get(parent, "operation"),
+            operation,
             parent,
             begin,
             end,
@@ -318,7 +317,7 @@ def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: p
             tree.rows.add(
                 "wait",
                 f"sequence of host {row.HOST}",
-                tree.rows.get(parent, "operation"),
+                operation,
                 span,
                 row.scheduled,
                 row.sent,
@@ -339,12 +338,13 @@ def add_states(tree: Tree, lines: Lines, states: pd.DataFrame) -> None:
     """Transitions of a VM's state, as spans without length."""
     for row in rows(states):
         parent = int(tree.of_record[row.record])
-        if parent < 0 or tree.rows.get(parent, "operation") is None:
+        operation = tree.rows.get(parent, "operation") if parent >= 0 else None
+        if operation is None:
             continue
         tree.rows.add(
             "state",
             f"{row.STATE_FROM} \u2192 {row.STATE_TO}",
-            tree.rows.get(parent, "operation"),
+            operation,
             parent,
             lines.ts[row.record],
             lines.ts[row.record],

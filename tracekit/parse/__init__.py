@@ -140,7 +140,7 @@ def frame_of(source: Source, scanned: Scanned, rules: Sequence[bytes]) -> pd.Dat
             "line": lines.astype(np.int32),
             "lines": scanned.lines.astype(np.int32),
             "offset": scanned.starts,
-            "length": (ends - scanned.starts).astype(np.int32),
+            "length": ends - scanned.starts,
             "message": (scanned.messages - scanned.starts).astype(np.int32),
             "ts": scanned.heads.ts,
             "level": taken("LEVEL").category(),

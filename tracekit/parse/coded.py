@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.frames import text_column
+
 Codes = npt.NDArray[np.int32]
 ABSENT = -1
 
@@ -55,7 +57,7 @@ class Coded:
 
     def texts(self) -> Any:
         """Decoded, as an array of dtype str; null where absent."""
-        return pd.array([*decoded(self.values), None], dtype="str").take(self.codes)
+        return text_column(decoded(self.values), self.codes)
 
     def numbers(self) -> Any:
         """Read as decimal numbers, as an array of dtype Int64; null where absent."""

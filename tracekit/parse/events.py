@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.frames import text_column
 from tracekit.parse.coded import Coded, coded, concatenated
 from tracekit.parse.grammar import Messages
 
@@ -163,7 +164,7 @@ class Events:
         names = np.repeat(np.arange(len(chosen)), [len(part) for part in numbers])[order]
         made: dict[str, Any] = {
             "record": pd.Series(records[order]),
-            "name": pd.Series(pd.array([*chosen, None], dtype="str").take(names)),
+            "name": pd.Series(text_column(chosen, names)),
         }
         filled = {column for rule in chosen for column in self._fields[rule]}
         # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
