@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from functools import cache
-from itertools import pairwise
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tracekit.build import Built, build
-from tracekit.build.claims import RANK, Claim
+from tracekit.build.claims import WEAK, Claim, Claims, Owners
 from tracekit.build.explain import Explainer
-from tracekit.build.ledger import count_unlogged, sweep
+from tracekit.build.ledger import Walls, count_unlogged, sweep
 from tracekit.build.locks import Held, Locks
 from tracekit.build.model import Gap, load_model
 from tracekit.build.silence import Silences, Usual, load_silences
@@ -125,19 +126,49 @@ def test_the_holder_of_a_lock_is_who_held_it_longest_of_the_wait() -> None:
     assert locks.holder("NETWORK", 8, 3, 5, 95) is None
 
 
+Drawn = tuple[int, int, int, int, int]  # of a claim: operation, start, length, rank, owner
+
+
 @given(
-    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30), st.sampled_from(CATEGORIES)), max_size=12),
-    st.integers(5, 20),
-    st.integers(1, 40),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=3),
+    st.lists(
+        st.tuples(
+            *(st.integers(0, most) for most in (2, 40)), st.integers(1, 30), st.integers(0, WEAK), st.integers(0, 3)
+        ),
+        max_size=14,
+    ),
 )
-def test_every_instant_has_one_owner(made: list[tuple[int, int, str]], start: int, wall: int) -> None:
-    claims = [Claim(at, at + long, RANK[what], what, f"{what} {at}", None, None, None) for at, long, what in made]
-    intervals = list(sweep(claims, start, start + wall))
-    assert (intervals[0].start, intervals[-1].end) == (start, start + wall)
-    assert all(a.end == b.start for a, b in pairwise(intervals))
-    for interval in intervals:
-        fitting = [c.rank for c in claims if c.start < interval.end and c.end > interval.start]
-        assert interval.rank <= min(fitting, default=RANK["unlogged"])
+def test_every_instant_has_one_owner(walls: list[tuple[int, int]], drawn: list[Drawn]) -> None:
+    """The sweep over all operations gives what asking at each instant of each operation would give."""
+    claims = [
+        Claim(of % len(walls), start, start + long, rank, CATEGORIES[rank % 8], f"owner {who}", at, 2 * at, 2 * at + 1)
+        for at, (of, start, long, rank, who) in enumerate(drawn)
+    ]
+    owners = Owners()
+    nobody = owners.number("unlogged", "no line")
+    starts, ends = (np.array(times, dtype=np.int64) for times in ([a for a, _ in walls], [a + b for a, b in walls]))
+    made = sweep(Claims.of(claims, owners), Walls.of(starts, ends), nobody)
+    columns = (made.operation, made.start, made.end, made.what, made.span, made.first, made.last)
+    assert list(zip(*(column.tolist() for column in columns), strict=True)) == [
+        (number, *interval)
+        for number, (start, wall) in enumerate(walls)
+        for interval in asked([claim for claim in claims if claim.operation == number], start, start + wall, owners)
+    ]
+
+
+def asked(claims: list[Claim], start: int, end: int, owners: Owners) -> Iterator[tuple[int, ...]]:
+    """Start, end, owner, span, first and last record of the intervals in one operation, instant by instant."""
+    nobody = Claim(0, 0, 0, 0, "unlogged", "no line", -1, -1, -1)
+    best = [
+        min((c for c in claims if c.start <= at < c.end), key=lambda c: (c.rank, c.start, c.span), default=nobody)
+        for at in range(start, end)
+    ]
+    number = [owners.number(claim.category, claim.owner) for claim in best]
+    for what, group in groupby(range(end - start), key=number.__getitem__):
+        places = list(group)
+        first, last = best[places[0]], best[places[-1]]
+        known = [part for part in (first.span, first.first, last.last) if part is not None]
+        yield start + places[0], start + places[-1] + 1, what, *known
 
 
 @pytest.mark.parametrize("log", ["4.18/a-healthy/management-server.log", "4.23/k-ms-restart/management-server.log.gz"])

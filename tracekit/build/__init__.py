@@ -94,7 +94,8 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     records["operation"] = assign_records(records, drafts, commands, [happened, sent])
     commands["operation"] = look_up(commands["run"], drafts.of_run)
     doubt_commands(commands, doubts)
-    commands["command"] = name_commands(commands, sent, records, sources)
+    # Of objects: a name that is not known stays None, which is false, where another type would make it NaN.
+    commands["command"] = pd.Series(name_commands(commands, sent, records, sources), commands.index, dtype="object")
     told = host_events(records, parsed.events)
     commands = with_host_times(commands, told, records, sources)
     count_offsets(commands, told, quality)

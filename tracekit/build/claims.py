@@ -1,223 +1,228 @@
-"""Who could own which stretch of an operation's time: pairs of lines, commands, queues, waits, a server that died."""
+"""Who could own which stretch of an operation's time, as columns; of commands, queues and waits."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from tracekit.build.explain import Explainer
-from tracekit.build.locks import Locks
-from tracekit.build.still import Life, Server
-from tracekit.build.tree import Lines, Tree
-from tracekit.frames import micros
+from tracekit.build.tree import Tree
+from tracekit.frames import Numbers, micros, rows
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
 WEAK = len(CATEGORIES)
-Rows = Sequence[Any]  # of runs, jobs or commands, by frames.rows
-STILL = "no thread of the server wrote a line (JVM or machine stood still)"
+HAND_OVERS = ("submitted", "queued", "scheduled")  # times of a job
+NEVER = int(np.iinfo(np.int64).min)  # the microsecond of an unknown time
 
 
 class Claim(NamedTuple):
-    """Someone who could own the time from `start` to `end` (microseconds)."""
+    """Someone who could own the time from `start` to `end` (microseconds) of an operation."""
 
+    operation: int  # its row in the table of operations
     start: int
     end: int
-    rank: int
+    rank: int  # who claims with the smallest has it
     category: str
-    owner: str | None
+    owner: str
     span: int | None
-    first: int | None
+    first: int | None  # records
     last: int | None
 
 
-@dataclass(frozen=True)
-class Context:
-    """What claims are made from, besides the rows of one operation."""
+@dataclass
+class Owners:
+    """Category and owner of claims by number: equal ones have one number."""
 
-    tree: Tree
-    lines: Lines
-    explainer: Explainer
-    server: Server
-    locks: Locks
-    holders: Mapping[Any, Rows]  # VM -> its work jobs
-    commands: Mapping[tuple[int, int, int], str]  # (life, host, sequence number) -> command and job
-    waits: Mapping[str, Sequence[int]]  # operation -> spans of waits for another operation's work job
+    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
 
+    def number(self, category: str, owner: str) -> int:
+        """The number of a category and owner."""
+        return self.numbers.setdefault((category, owner), len(self.numbers))
 
-def pair_claims(runs: Rows, context: Context) -> Iterator[Claim]:
-    """Consecutive lines of each thread that worked for the operation; quiet ones of one owner as one claim."""
-    for run in runs:
-        if run.is_poll:
-            continue
-        held: Claim | None = None
-        for claim in line_claims(int(run.Index), context):
-            if (
-                held
-                and claim.category == "execution"
-                and held.category == claim.category
-                and held.owner == claim.owner
-                and held.end == claim.start
-            ):
-                held = held._replace(end=claim.end, last=claim.last)
-                continue
-            if held:
-                yield held
-            held = claim
-        if held:
-            yield held
+    def of(self, category: str, owners: Iterable[str]) -> Numbers:
+        """The numbers of owners of one category."""
+        return np.array([self.number(category, owner) for owner in owners], dtype=np.int64)
 
 
-def line_claims(run: int, context: Context) -> Iterator[Claim]:
-    """One claim for each two consecutive lines of a run."""
-    lines, explainer = context.lines, context.explainer
-    own = lines.of_run[run]
-    times = itertools.pairwise(lines.micros[own].tolist())
-    for (first, second), (start, end) in zip(itertools.pairwise(own.tolist()), times, strict=True):
-        if end <= start:
-            continue
-        measured = run in lines.detailed
-        category, owner, gap = explainer.explain(lines.event(first), lines.event(second), end - start, measured)
-        rank = WEAK if gap is not None and gap.weak else RANK[category]
-        if gap is None and context.server.stood_still(start, end):
-            category, owner, rank = "execution", STILL, RANK["execution"]
-        elif gap is not None and gap.holder is not None:
-            by = context.locks.holder(gap.holder.column, second, run, start, end)
-            owner = f"{owner}, held by {by}" if by else owner
-        yield Claim(start, end, rank, category, owner, int(context.tree.of_record[first]), first, second)
+class Claims(NamedTuple):
+    """Claims as columns; -1 where a span or record is unknown."""
+
+    operation: Numbers
+    start: Numbers
+    end: Numbers
+    rank: Numbers
+    what: Numbers  # number in Owners
+    span: Numbers
+    first: Numbers
+    last: Numbers
+
+    @classmethod
+    def of(cls, made: Sequence[Claim], owners: Owners) -> Claims:
+        """From single ones."""
+        numbers = [
+            (*claim[:4], owners.number(claim.category, claim.owner), *(-1 if n is None else n for n in claim[6:]))
+            for claim in made
+        ]
+        return cls(*np.array(numbers, dtype=np.int64).reshape(-1, len(cls._fields)).T)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Claims]) -> Claims:
+        """All of them, one behind the other."""
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
+
+    def at(self, chosen: npt.NDArray[Any]) -> Claims:
+        """Those of these rows."""
+        return Claims(*(column[chosen] for column in self))
 
 
-def command_claims(commands: Rows, context: Context) -> Iterator[Claim]:
-    """Commands that are out at a host, and those that wait for their turn in its sequence."""
-    for row in commands:
-        host = row.host_name if isinstance(row.host_name, str) else f"host {row.HOST}"
-        span = None if pd.isna(row.span) else int(row.span)
-        first = None if pd.isna(row.sender) else int(row.sender)
-        closer = row.receiver if pd.notna(row.receiver) else row.closer
-        last = None if pd.isna(closer) else int(closer)
-        back = row.received if pd.notna(row.received) else row.given_up
-        sent = None if pd.isna(row.sent) else micros(row.sent)
-        if sent is not None and pd.notna(back) and micros(back) > sent:
-            owner = f"{host}: {row.command or 'command'}"
-            yield Claim(sent, micros(back), RANK["agent"], "agent", owner, span, first, last)
-        if sent is not None and pd.notna(row.scheduled) and sent > micros(row.scheduled):
-            ahead = (
-                None if pd.isna(row.behind) else context.commands.get((int(row.life), int(row.HOST), int(row.behind)))
-            )
-            owner = f"{host}: sequence, behind {ahead or row.behind}"
-            yield Claim(micros(row.scheduled), sent, RANK["queue"], "queue", owner, span, first, last)
+def instants(column: pd.Series[Any]) -> Numbers:
+    """A column of times as microseconds, NEVER where one is unknown."""
+    return column.to_numpy().astype("datetime64[us]").astype(np.int64)
 
 
-def wait_claims(operation: str, context: Context) -> Iterator[Claim]:
-    """Waits for a work job that another operation had asked for."""
-    rows = context.tree.rows
-    for span in context.waits.get(operation, ()):
-        start, end = (micros(pd.Timestamp(rows.get(span, name))) for name in ("start", "end"))
-        first, last = rows.get(span, "first_record"), rows.get(span, "last_record")
-        owner = f"waits for {rows.get(span, 'name')}"
-        yield Claim(start, end, RANK["queue"], "queue", owner, span, first, last)
+def numbers_of(column: pd.Series[Any]) -> Numbers:
+    """A column of numbers, -1 where one is unknown."""
+    made: Numbers = column.astype("Int64").to_numpy(dtype=np.int64, na_value=-1).astype(np.int64)
+    return made
 
 
-def queue_claims(jobs: Rows, runs: Rows, context: Context) -> Iterator[Claim]:
-    """Each job in its sync queue, then with its executor until a thread took it."""
-    begun: dict[int, tuple[int, int]] = {}
-    for run in runs:
-        if pd.notna(run.job):
-            begun.setdefault(int(run.job), (micros(run.start), int(run.first)))
-    for row in jobs:
-        if row.job not in begun:
-            continue
-        begin, first = begun[row.job]
-        waits = row.queued if pd.notna(row.queued) else row.submitted
-        if pd.notna(row.queued) and pd.notna(row.scheduled) and row.scheduled > row.queued:
-            owner = queue_owner(row, context.holders)
-            yield Claim(micros(row.queued), micros(row.scheduled), RANK["queue"], "queue", owner, None, None, first)
-            waits = row.scheduled
-        if pd.notna(waits) and begin > micros(waits):
-            owner = f"{row.kind} job executor"
-            yield Claim(micros(waits), begin, RANK["executor"], "executor", owner, None, None, first)
-
-
-def queue_owner(job: Any, holders: Mapping[Any, Rows]) -> str:
-    """The queue of a work job and, where another job of the same VM was running meanwhile, that job."""
-    if pd.isna(job.vm):
-        return "sync queue"
-    ahead = [
-        int(other.job)
-        for other in holders.get(job.vm, ())
-        if other.job != job.job
-        and pd.notna(other.started)
-        and other.started < job.scheduled
-        and (pd.isna(other.completed) or other.completed > job.queued)
-    ]
-    behind = f", behind job-{ahead[-1]}" if ahead else ", until the heartbeat"
-    return f"VmWorkJobQueue.{job.vm}{behind}"
-
-
-def restart_claims(runs: Rows, jobs: Rows, commands: Rows, end: int, context: Context) -> Iterator[Claim]:
-    """Of an operation that its server's death cut off: what was under way until then, and the server's absence.
-
-    The new server cancels the job when it has started; until then nothing of the operation happens.
+def command_claims(commands: pd.DataFrame, of: Numbers, owners: Owners) -> Claims:
+    """Commands that are out at a host, and those that wait for their turn in its sequence; `of` is the operation of
+    each, -1 for none.
     """
-    lives = context.server.lives
-    for number in sorted({run.life for run in runs}):
-        life = lives[number]
-        if life.next is None or end <= life.last:
-            continue
-        back, first = lives[life.next].first, lives[life.next].first_record
-        execution = RANK["execution"]
-        yield Claim(life.last, min(back, end), execution, "execution", "server down", None, life.last_record, first)
-        if end > back:
-            yield Claim(
-                back, end, execution, "execution", "server starting, until it cancelled the job", None, first, None
+    scheduled, sent, received = (instants(commands[name]) for name in ("scheduled", "sent", "received"))
+    back = np.where(received != NEVER, received, instants(commands["given_up"]))
+    out = np.flatnonzero((of >= 0) & (sent != NEVER) & (back > sent))
+    held = np.flatnonzero((of >= 0) & (scheduled != NEVER) & (sent > scheduled))
+    hosts = [*map(host_of, commands["host_name"].tolist(), commands["HOST"].tolist())]
+    names = commands["command"].tolist()
+    at_host = owners.of("agent", (f"{hosts[row]}: {names[row] or 'command'}" for row in out.tolist()))
+    ahead = zip(held.tolist(), ahead_of(commands.iloc[held], commands), strict=True)
+    in_turn = owners.of("queue", (f"{hosts[row]}: sequence, behind {other}" for row, other in ahead))
+    last = numbers_of(commands["receiver"].fillna(commands["closer"]))
+    span, first = numbers_of(commands["span"]), numbers_of(commands["sender"])
+    ranks = (np.full(len(rows), RANK[name]) for rows, name in ((out, "agent"), (held, "queue")))
+    whole = ((out, sent, back, at_host), (held, scheduled, sent, in_turn))
+    return Claims.joined(
+        [
+            Claims(of[at], start[at], end[at], rank, what, span[at], first[at], last[at])
+            for (at, start, end, what), rank in zip(whole, ranks, strict=True)
+        ]
+    )
+
+
+def host_of(name: Any, number: int) -> str:
+    """What to call a host: its name, where lines say it."""
+    return name if isinstance(name, str) else f"host {number}"
+
+
+def ahead_of(held: pd.DataFrame, commands: pd.DataFrame) -> list[str]:
+    """What stood before each of these commands in the sequence of its host."""
+    keys = ["life", "HOST", "SEQ"]
+    known = commands[[*keys, "command", "operation"]].dropna(subset=keys).drop_duplicates(keys, keep="last")
+    found = held[["life", "HOST", "behind"]].merge(
+        known, how="left", left_on=["life", "HOST", "behind"], right_on=keys, indicator="known"
+    )
+    made = []
+    for row in rows(found):
+        of = f" of {row.operation}" if isinstance(row.operation, str) else ""
+        made.append(f"{row.command or row.SEQ}{of}" if row.known == "both" else str(row.behind))
+    return made
+
+
+def wait_claims(tree: Tree, places: Mapping[str, int], owners: Owners) -> Claims:
+    """Waits for a work job that another operation had asked for; `places` says where an operation stands."""
+    columns = (tree.rows.single[name] for name in ("operation", "kind", "attributes", "name", "start", "end"))
+    made = [
+        (operation, start, end, name, at)
+        for at, (operation, kind, attributes, name, start, end) in enumerate(zip(*columns, strict=True))
+        if kind == "wait" and "holder" in attributes and operation in places
+    ]
+    span, first, last = (tree.rows.single[name] for name in ("span", "first_record", "last_record"))
+    rank = RANK["queue"]
+    return Claims.of(
+        [
+            Claim(
+                places[operation],
+                micros(pd.Timestamp(start)),
+                micros(pd.Timestamp(end)),
+                *(rank, "queue", f"waits for {name}"),
+                *(span[at], first[at], last[at]),
             )
-        yield from out_at_death([row for row in commands if row.life == number], life)
-        yield from queued_at_death(jobs, life, context)
-        yield from cut_off([run for run in runs if run.life == number], life, context)
+            for operation, start, end, name, at in made
+        ],
+        owners,
+    )
 
 
-def out_at_death(commands: Rows, life: Life) -> Iterator[Claim]:
-    """Commands whose answers the server did not live to see."""
-    for row in commands:
-        heard = pd.notna(row.received) or pd.notna(row.given_up)
-        if pd.notna(row.sent) and not heard and micros(row.sent) < life.last:
-            host = row.host_name if isinstance(row.host_name, str) else f"host {row.HOST}"
-            owner = f"{host}: {row.command or 'command'}, until the server died"
-            first = None if pd.isna(row.sender) else int(row.sender)
-            span = None if pd.isna(row.span) else int(row.span)
-            yield Claim(micros(row.sent), life.last, RANK["agent"], "agent", owner, span, first, life.last_record)
+@dataclass(frozen=True)
+class Queues:
+    """The work jobs of each VM: number, started, completed."""
+
+    of_vm: Mapping[str, Sequence[tuple[int, int, int]]]
+
+    @classmethod
+    def of(cls, jobs: pd.DataFrame) -> Queues:
+        """From the table of jobs."""
+        work = jobs[(jobs["kind"] == "work") & jobs["vm"].notna()]
+        made: dict[str, list[tuple[int, int, int]]] = {}
+        columns = (work["job"], instants(work["started"]), instants(work["completed"]))
+        for vm, *job in zip(work["vm"].tolist(), *(column.tolist() for column in columns), strict=True):
+            made.setdefault(vm, []).append((job[0], job[1], job[2]))
+        return cls(made)
+
+    def owner(self, job: int, vm: Any, queued: int, scheduled: int) -> str:
+        """The queue of a work job and, where another job of the same VM was running meanwhile, that job."""
+        if pd.isna(vm):
+            return "sync queue"
+        ahead = [
+            other
+            for other, started, completed in self.of_vm.get(vm, ())
+            if other != job and started != NEVER and started < scheduled and (completed == NEVER or completed > queued)
+        ]
+        behind = f", behind job-{ahead[-1]}" if ahead else ", until the heartbeat"
+        return f"VmWorkJobQueue.{vm}{behind}"
 
 
-def queued_at_death(jobs: Rows, life: Life, context: Context) -> Iterator[Claim]:
-    """Jobs that no heartbeat had taken yet."""
-    for row in jobs:
-        if pd.notna(row.queued) and pd.isna(row.scheduled) and life.first <= micros(row.queued) < life.last:
-            owner = queue_owner(row._replace(scheduled=pd.Timestamp(life.last, unit="us")), context.holders)
-            queue = RANK["queue"]
-            yield Claim(micros(row.queued), life.last, queue, "queue", owner, None, None, life.last_record)
+def queue_claims(
+    jobs: pd.DataFrame, runs: pd.DataFrame, of: tuple[Numbers, Numbers], queues: Queues, owners: Owners
+) -> Claims:
+    """Each job in its sync queue, then with its executor until a thread took it; `of` is the operation of each job and
+    each run, -1 for none.
+    """
+    told = begun_jobs(jobs, runs, *of)
+    submitted, queued, scheduled, begun = (told[name].to_numpy() for name in (*HAND_OVERS, "begun"))
+    held = np.flatnonzero((queued != NEVER) & (scheduled > queued))
+    waits = np.where(queued != NEVER, queued, submitted)
+    waits[held] = scheduled[held]
+    taken = np.flatnonzero((waits != NEVER) & (begun > waits))
+    columns = (told[name].iloc[held].tolist() for name in ("job", "vm", "queued", "scheduled"))
+    in_queue = owners.of("queue", (queues.owner(*row) for row in zip(*columns, strict=True)))
+    with_executor = owners.of("executor", (f"{kind} job executor" for kind in told["kind"].iloc[taken]))
+    operation, first = told["operation"].to_numpy(), told["first"].to_numpy()
+    made = []
+    for at, start, end, name, what in (
+        (held, queued, scheduled, "queue", in_queue),
+        (taken, waits, begun, "executor", with_executor),
+    ):
+        unknown = np.full(len(at), -1)
+        made.append(
+            Claims(operation[at], start[at], end[at], unknown + 1 + RANK[name], what, unknown, unknown, first[at])
+        )
+    return Claims.joined(made)
 
 
-def cut_off(runs: Rows, life: Life, context: Context) -> Iterator[Claim]:
-    """From the last line of each thread until its server died."""
-    lines, died = context.lines, life.last
-    for run in runs:
-        if run.is_poll or run.run_kind == "request":
-            continue
-        last, fell_silent = int(run.last), int(lines.micros[run.last])
-        if died > fell_silent:
-            category, owner, gap = context.explainer.explain(lines.event(last), None, died - fell_silent)
-            rank = RANK[category] if gap is None or not gap.weak else WEAK
-            yield Claim(
-                fell_silent,
-                died,
-                rank,
-                category,
-                f"{owner}, until the server died",
-                int(context.tree.of_record[last]),
-                last,
-                life.last_record,
-            )
+def begun_jobs(jobs: pd.DataFrame, runs: pd.DataFrame, of_job: Numbers, of_run: Numbers) -> pd.DataFrame:
+    """Jobs that ran: microseconds of their hand-overs, when their first run in the operation began, its first line."""
+    first = {"begun": instants(runs["start"]), "first": runs["first"].to_numpy(dtype=np.int64)}
+    ran = pd.DataFrame({"operation": of_run, "job": numbers_of(runs["job"]), **first})
+    ran = ran[(ran["operation"] >= 0) & (ran["job"] >= 0)].drop_duplicates(["operation", "job"])
+    texts = {name: jobs[name].astype("object").to_numpy() for name in ("kind", "vm")}
+    times = {name: instants(jobs[name]) for name in HAND_OVERS}
+    told = pd.DataFrame({"operation": of_job, "job": numbers_of(jobs["job"]), **texts, **times})
+    return told.merge(ran, on=["operation", "job"])

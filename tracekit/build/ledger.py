@@ -1,38 +1,61 @@
 """The ledger: every instant of an operation's wall time with exactly one owner.
 
-Everything that could own a stretch of time makes a *claim* (`claims.py`): commands that are out, queues, hand-overs,
-and each pair of consecutive lines of the operation's threads. Where claims overlap the category that stands first in
-schema.CATEGORIES wins; where there is none, the stretch is *unlogged* with the lines around it.
+Everything that could own a stretch of time makes a *claim*: each pair of consecutive lines of the operation's threads
+(`pairs.py`), commands that are out, queues, hand-overs (`claims.py`), a server that died (`deaths.py`). Where claims
+overlap the category that stands first in schema.CATEGORIES wins; where there is none, the stretch is *unlogged* with
+the lines around it.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tracekit.build.claims import (
     RANK,
-    Claim,
-    Context,
+    WEAK,
+    Claims,
+    Owners,
+    Queues,
     command_claims,
-    pair_claims,
+    instants,
     queue_claims,
-    restart_claims,
     wait_claims,
 )
+from tracekit.build.deaths import restart_claims
 from tracekit.build.explain import Explainer
 from tracekit.build.locks import Locks
+from tracekit.build.pairs import Context, pair_claims
+from tracekit.build.spans import categories, nullable
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import micros, rows, rows_by
+from tracekit.frames import Numbers, rows, text_column
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
+
+
+class Walls(NamedTuple):
+    """The wall times of operations, microseconds, one behind the other on one axis so that no two touch."""
+
+    start: Numbers
+    end: Numbers
+    base: Numbers  # where on the axis an operation's first instant is
+
+    @classmethod
+    def of(cls, start: Numbers, end: Numbers) -> Walls:
+        """From the times at which each operation was submitted and completed."""
+        behind = np.cumsum(end - start + 1)
+        return cls(start, end, behind - (end - start + 1))
+
+    def place(self, operation: Numbers, time: Numbers) -> Numbers:
+        """Where on the axis a time of an operation is; the nearest instant for one outside of its wall time."""
+        low, high = self.start[operation], self.end[operation]
+        placed: Numbers = np.clip(time, low, high) - low + self.base[operation]
+        return placed
 
 
 def build_ledger(
@@ -47,83 +70,100 @@ def build_ledger(
     events: Events,
 ) -> pd.DataFrame:
     """Rows of schema.LEDGER for every operation whose beginning and end are known, `client` rows behind."""
+    known = operations[operations["completed"] >= operations["submitted"]]
+    walls = Walls.of(instants(known["submitted"]), instants(known["completed"]))
     holders = [gap.holder for gap in explainer.gaps if gap.holder is not None]
-    context = Context(
-        tree,
-        lines,
-        explainer,
-        Server.of(records),
-        Locks.of(records, events, holders, dict(zip(runs.index.tolist(), runs["operation"], strict=True))),
-        rows_by(jobs[jobs["kind"] == "work"], "vm"),
-        names_of(commands),
-        waits_of(tree),
-    )
-    parts = [rows_by(table, "operation") for table in (runs, jobs, commands)]
-    made: list[tuple[Any, ...]] = []
-    for row in rows(operations):
-        if pd.isna(row.submitted) or pd.isna(row.completed) or row.completed < row.submitted:
-            continue
-        start, end = micros(row.submitted), micros(row.completed)
-        own_runs, own_jobs, own_commands = (part.get(row.Index, []) for part in parts)
-        claims = list(pair_claims(own_runs, context))
-        claims += command_claims(own_commands, context)
-        claims += queue_claims(own_jobs, own_runs, context)
-        claims += wait_claims(row.Index, context)
-        claims += restart_claims(own_runs, own_jobs, own_commands, end, context)
-        made.extend((row.Index, *claim) for claim in sweep(claims, start, end))
-        if pd.notna(row.client_seen) and row.client_seen > row.completed:
-            made.append(
-                (row.Index, end, micros(row.client_seen), RANK["client"], "client", "until its next poll", *[None] * 3)
-            )
-    return table_of(made)
+    locks = Locks.of(records, events, holders, dict(zip(runs.index.tolist(), runs["operation"], strict=True)))
+    owners = Owners()
+    context = Context(tree, lines, explainer, Server.of(records), locks, owners)
+    queues = Queues.of(jobs)
+    tables = (runs, jobs, commands)
+    of_run, of_job, of_command = (known.index.get_indexer(pd.Index(table["operation"])) for table in tables)
+    places = {str(name): at for at, name in enumerate(known.index)}
+    claims = [
+        pair_claims(by_number(runs, np.where(runs["is_poll"], -1, of_run), lines), context),
+        command_claims(commands, of_command, owners),
+        queue_claims(jobs, runs, (of_job, of_run), queues, owners),
+        wait_claims(tree, places, owners),
+        Claims.of(list(restart_claims(*tables, places, walls.end, queues, context)), owners),
+    ]
+    inside = sweep(Claims.joined(claims), walls, owners.number("unlogged", "no line"))
+    made = Claims.joined([inside, client_times(instants(known["client_seen"]), walls, owners)])
+    return table_of(made.at(np.argsort(made.operation, kind="stable")), known.index, owners)
 
 
-def names_of(commands: pd.DataFrame) -> Mapping[tuple[int, int, int], str]:
-    """What to call each command where another one waits behind it."""
-    made: dict[tuple[int, int, int], str] = {}
-    for row in rows(commands.dropna(subset=["HOST", "SEQ"])):
-        of = f" of {row.operation}" if isinstance(row.operation, str) else ""
-        made[int(row.life), int(row.HOST), int(row.SEQ)] = f"{row.command or row.SEQ}{of}"
+def by_number(runs: pd.DataFrame, of_run: Numbers, lines: Lines) -> Numbers:
+    """The operation of every run by its number, -1 for runs that are not in the table."""
+    made = np.full(len(lines.of_run.starts) - 1, -1, dtype=np.int64)
+    made[runs.index.to_numpy()] = of_run
     return made
 
 
-def waits_of(tree: Tree) -> Mapping[str, list[int]]:
-    """Spans of waits for another operation's work job, by the operation that waits."""
-    made: dict[str, list[int]] = {}
-    columns = [tree.rows.single[name] for name in ("span", "kind", "attributes", "operation")]
-    for span, kind, attributes, operation in zip(*columns, strict=True):
-        if kind == "wait" and "holder" in attributes and operation:
-            made.setdefault(operation, []).append(span)
+def sweep(claims: Claims, walls: Walls, nobody: int) -> Claims:
+    """The wall times in consecutive intervals, each given to the best claim on it; neighbours of one owner joined.
+
+    `nobody` is the owner where there is no claim. Of claims with the same rank the one that began first has the time
+    that both claim, of those that began together the first.
+    """
+    claims = claims.at((claims.end > walls.start[claims.operation]) & (claims.start < walls.end[claims.operation]))
+    claims = claims.at(np.lexsort((claims.start, claims.operation)))
+    low, high = (walls.place(claims.operation, time) for time in (claims.start, claims.end))
+    held = [holds(np.flatnonzero(claims.rank == rank), low, high) for rank in range(WEAK + 1)]
+    behind = walls.base + walls.end - walls.start
+    edges = np.unique(np.concatenate([walls.base, behind, *(edge for own in held for edge in own[1:])]))
+    operation = np.searchsorted(walls.base, edges, side="right") - 1
+    inside = np.flatnonzero(edges < behind[operation])
+    none = np.array([[0, 0, 0, RANK["unlogged"], nobody, -1, -1, -1]]).T
+    won = Claims.joined([claims, Claims(*none)]).at(winners(held, edges[inside]))
+    since = walls.start[operation[inside]] - walls.base[operation[inside]]
+    start, end = edges[inside] + since, edges[inside + 1] + since
+    return united(won._replace(operation=operation[inside], start=start, end=end))
+
+
+class Holds(NamedTuple):
+    """Claims of one rank and what each of them has where no better one claims: stretches in order, none overlaps."""
+
+    claim: Numbers
+    start: Numbers  # places on the axis of Walls
+    end: Numbers
+
+
+def holds(claims: Numbers, start: Numbers, end: Numbers) -> Holds:
+    """What each of these claims, ordered by their begin, has: from where those before it have ended to its end."""
+    low, high = start[claims], end[claims]
+    low[1:] = np.maximum(low[1:], np.maximum.accumulate(high)[:-1])
+    some = low < high
+    return Holds(claims[some], low[some], high[some])
+
+
+def winners(held: Sequence[Holds], places: Numbers) -> Numbers:
+    """The claim that has each place, of the best rank that claims it; -1 for none."""
+    made = np.full(len(places), -1, dtype=np.int64)
+    for own in held:
+        free = np.flatnonzero(made < 0)
+        at = np.searchsorted(own.start, places[free], side="right") - 1
+        some = np.flatnonzero(at >= 0)
+        some = some[own.end[at[some]] > places[free[some]]]
+        made[free[some]] = own.claim[at[some]]
     return made
 
 
-def sweep(claims: Sequence[Claim], start: int, end: int) -> Iterator[Claim]:
-    """`start` to `end` in consecutive intervals, each given to the best claim on it; neighbours of one claim joined."""
-    waiting = sorted((claim for claim in claims if claim.end > start and claim.start < end), key=lambda c: c.start)
-    edges = sorted({start, end, *(max(c.start, start) for c in waiting), *(min(c.end, end) for c in waiting)})
-    active: list[tuple[int, int, int, Claim]] = []
-    at, held = 0, None
-    for low, high in itertools.pairwise(edges):
-        while at < len(waiting) and waiting[at].start <= low:
-            heapq.heappush(active, (waiting[at].rank, waiting[at].start, at, waiting[at]))
-            at += 1
-        while active and active[0][3].end <= low:
-            heapq.heappop(active)
-        owner = active[0][3] if active else Claim(low, high, RANK["unlogged"], "unlogged", "no line", None, None, None)
-        if held and (held[0] is owner or held[0][3:5] == owner[3:5]):
-            held = (held[0], held[1], high, owner)
-            continue
-        if held:
-            yield joined(held)
-        held = (owner, low, high, owner)
-    if held:
-        yield joined(held)
+def united(won: Claims) -> Claims:
+    """Neighbours of one operation and owner as one interval, bounded by the first line of its first and the last line
+    of its last piece.
+    """
+    changes = (won.operation[1:] != won.operation[:-1]) | (won.what[1:] != won.what[:-1])
+    begins = np.flatnonzero(np.concatenate([[True], changes])[: len(won.what)])
+    ends = np.append(begins[1:], len(won.what))[: len(begins)] - 1
+    return won.at(begins)._replace(end=won.end[ends], last=won.last[ends])
 
 
-def joined(held: tuple[Claim, int, int, Claim]) -> Claim:
-    """The interval that a claim got, bounded by the first line of its first and the last line of its last piece."""
-    first, low, high, last = held
-    return first._replace(start=low, end=high, last=last.last)
+def client_times(seen: Numbers, walls: Walls, owners: Owners) -> Claims:
+    """From the end of each operation until the poll that told its client, where that is known."""
+    late = np.flatnonzero(seen > walls.end)
+    what = np.full(len(late), owners.number("client", "until its next poll"))
+    unknown = np.full(len(late), -1)
+    return Claims(late, walls.end[late], seen[late], np.full(len(late), RANK["client"]), what, *[unknown] * 3)
 
 
 def count_unlogged(ledger: pd.DataFrame, quality: Collector) -> None:
@@ -137,10 +177,18 @@ def count_unlogged(ledger: pd.DataFrame, quality: Collector) -> None:
         quality.add("unlogged intervals", "note", len(mine), example=text + str(longest.owner))
 
 
-def table_of(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+def table_of(made: Claims, names: pd.Index[Any], owners: Owners) -> pd.DataFrame:
     """The table of schema.LEDGER."""
-    names = ("operation", "start", "end", "rank", "category", "owner", "span", "first_record", "last_record")
-    columns: dict[str, Any] = {name: [row[i] for row in rows] for i, name in enumerate(names)}
-    for name in ("start", "end"):
-        columns[name] = np.array(columns[name], dtype=np.int64).astype("datetime64[us]")
-    return check(frame(LEDGER, {name: columns[name] for name in LEDGER}), LEDGER, "ledger")
+    texts = [owner for _, owner in owners.numbers]
+    kinds, codes = np.unique([category for category, _ in owners.numbers], return_inverse=True)
+    columns = {
+        "operation": text_column(names, made.operation),
+        "start": made.start.view("datetime64[us]"),
+        "end": made.end.view("datetime64[us]"),
+        "category": categories(kinds.tolist(), codes[made.what]).remove_unused_categories(),
+        "owner": text_column(texts, made.what),
+        "span": nullable(made.span),
+        "first_record": nullable(made.first),
+        "last_record": nullable(made.last),
+    }
+    return check(frame(LEDGER, columns), LEDGER, "ledger")

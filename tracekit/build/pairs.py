@@ -1,0 +1,94 @@
+"""Who claims the time between two consecutive lines of a thread that works for an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tracekit.build.claims import RANK, WEAK, Claims, Owners
+from tracekit.build.explain import QUIET, UNKNOWN, Explainer
+from tracekit.build.locks import Locks
+from tracekit.build.model import Gap
+from tracekit.build.still import Server
+from tracekit.build.tree import Lines, Tree
+from tracekit.frames import Numbers
+
+STILL = "no thread of the server wrote a line (JVM or machine stood still)"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What tells what lies between two lines."""
+
+    tree: Tree
+    lines: Lines
+    explainer: Explainer
+    server: Server
+    locks: Locks
+    owners: Owners
+
+
+def pair_claims(of_run: Numbers, context: Context) -> Claims:
+    """Consecutive lines of each run; quiet ones of one owner as one claim.
+
+    `of_run` is the operation of each run, -1 for runs whose lines claim nothing.
+    """
+    lines, owners = context.lines, context.owners
+    run = np.repeat(np.arange(len(of_run)), np.diff(lines.of_run.starts))
+    order, micros = lines.of_run.order, lines.micros[lines.of_run.order]
+    pair = np.flatnonzero((of_run[run[:-1]] >= 0) & (run[1:] == run[:-1]) & (micros[1:] > micros[:-1]))
+    run, first, second, start, end = run[pair], order[pair], order[pair + 1], micros[pair], micros[pair + 1]
+    # Most intervals are short: they are the execution of their first statement, without a question.
+    where = context.explainer.where
+    named = owners.of("execution", (where.get(name or "") or UNKNOWN for name in (*lines.events, None)))
+    what, rank = named[lines.code[first]], np.full(len(pair), RANK["execution"])
+    for at in np.flatnonzero((end - start > QUIET) | perhaps_firm(first, second, context)).tolist():
+        rank[at], what[at] = explained(int(run[at]), int(first[at]), int(second[at]), context)
+    quiet = np.array([category == "execution" for category, _ in owners.numbers], dtype=np.bool_)[what]
+    goes_on = (run[1:] == run[:-1]) & (what[1:] == what[:-1]) & quiet[1:] & (start[1:] == end[:-1])
+    begins = np.flatnonzero(np.concatenate([[True], ~goes_on])[: len(pair)])
+    ends = np.append(begins[1:], len(pair))[: len(begins)] - 1
+    span = context.tree.of_record[first[begins]]
+    return Claims(
+        *(of_run[run[begins]], start[begins], end[ends], rank[begins], what[begins]),
+        *(span, first[begins], second[ends]),
+    )
+
+
+def perhaps_firm(first: Numbers, second: Numbers, context: Context) -> npt.NDArray[np.bool_]:
+    """Pairs that a gap with a certain category may explain, however short they are."""
+    made = np.zeros(len(first), dtype=np.bool_)
+    for gap in context.explainer.gaps:
+        if gap.firm and gap.least <= QUIET:
+            made |= told(gap.after, first, context) & told(gap.before, second, context)
+    return made
+
+
+def told(asked: Collection[str], records: Numbers, context: Context) -> npt.NDArray[np.bool_]:
+    """Records that have one of the names that a gap asks for; all where it asks for none."""
+    names = (context.explainer.names.get(name or "", frozenset()) for name in (*context.lines.events, None))
+    known = np.array([not asked or not own.isdisjoint(asked) for own in names], dtype=np.bool_)
+    made: npt.NDArray[np.bool_] = known[context.lines.code[records]]
+    return made
+
+
+def explained(run: int, first: int, second: int, context: Context) -> tuple[int, int]:
+    """Rank, and number of category and owner, of what lies between two lines of a run."""
+    lines = context.lines
+    start, end = int(lines.micros[first]), int(lines.micros[second])
+    said = lines.event(first), lines.event(second)
+    category, owner, gap = context.explainer.explain(*said, end - start, run in lines.detailed)
+    if gap is None and context.server.stood_still(start, end):
+        return RANK["execution"], context.owners.number("execution", STILL)
+    if gap is not None and gap.holder is not None:
+        by = context.locks.holder(gap.holder.column, second, run, start, end)
+        owner = f"{owner}, held by {by}" if by else owner
+    return rank_of(category, gap), context.owners.number(category, owner)
+
+
+def rank_of(category: str, gap: Gap | None) -> int:
+    """The rank of a category; behind all others for a gap that claims only what nothing else does."""
+    return WEAK if gap is not None and gap.weak else RANK[category]
