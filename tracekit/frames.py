@@ -13,6 +13,7 @@ import pandas as pd
 
 Numbers = npt.NDArray[np.int64]
 Small = npt.NDArray[np.int32]
+NEVER = int(np.iinfo(np.int64).min)  # the microsecond of an unknown time
 
 
 def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
@@ -55,3 +56,8 @@ def row_type(names: tuple[str, ...]) -> Any:
 def micros(time: pd.Timestamp) -> int:
     """Microseconds since the epoch of a naive time."""
     return int(time.to_datetime64().astype("datetime64[us]").astype("int64"))
+
+
+def instants(column: pd.Series[Any]) -> Numbers:
+    """A column of times as microseconds, NEVER where one is unknown."""
+    return column.to_numpy().astype("datetime64[us]").astype(np.int64)

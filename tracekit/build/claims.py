@@ -11,13 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.tree import Tree
-from tracekit.frames import Numbers, micros, rows
+from tracekit.frames import NEVER, Numbers, instants, micros, rows
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
 WEAK = len(CATEGORIES)
 HAND_OVERS = ("submitted", "queued", "scheduled")  # times of a job
-NEVER = int(np.iinfo(np.int64).min)  # the microsecond of an unknown time
 
 
 class Claim(NamedTuple):
@@ -78,11 +77,6 @@ class Claims(NamedTuple):
     def at(self, chosen: npt.NDArray[Any]) -> Claims:
         """Those of these rows."""
         return Claims(*(column[chosen] for column in self))
-
-
-def instants(column: pd.Series[Any]) -> Numbers:
-    """A column of times as microseconds, NEVER where one is unknown."""
-    return column.to_numpy().astype("datetime64[us]").astype(np.int64)
 
 
 def numbers_of(column: pd.Series[Any]) -> Numbers:

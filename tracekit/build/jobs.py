@@ -60,7 +60,7 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     ended = {word: last[last["means"] == word].set_index("JOB") for word in ENDS}
 
     # A job of which the file has but a few lines of its thread is one, too.
-    known = set(happened["JOB"].dropna().astype("int64")) | set(records["job"].dropna().astype("int64"))
+    known = pd.concat([happened["JOB"], records["job"]]).dropna().unique()
     index = pd.Index(sorted(known), dtype="Int64", name="job")
     made = pd.DataFrame(index=index)
     made["origin"] = origins(records, first).reindex(index)

@@ -21,7 +21,6 @@ from tracekit.build.claims import (
     Owners,
     Queues,
     command_claims,
-    instants,
     queue_claims,
     wait_claims,
 )
@@ -32,7 +31,7 @@ from tracekit.build.pairs import Context, pair_claims
 from tracekit.build.spans import categories, nullable
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, rows, text_column
+from tracekit.frames import Numbers, instants, text_column
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
@@ -172,9 +171,9 @@ def count_unlogged(ledger: pd.DataFrame, quality: Collector) -> None:
     mine = length[ledger["category"] == "unlogged"]
     if len(mine):
         share = mine.sum() / length.sum()
-        longest = rows(ledger.loc[mine.index])[int(mine.to_numpy().argmax())]
-        text = f"{share:.1%} of the time; longest {mine.max().total_seconds():.3f} s in {longest.operation}: "
-        quality.add("unlogged intervals", "note", len(mine), example=text + str(longest.owner))
+        longest = ledger.loc[mine.index[int(mine.to_numpy().argmax())]]
+        text = f"{share:.1%} of the time; longest {mine.max().total_seconds():.3f} s in {longest['operation']}: "
+        quality.add("unlogged intervals", "note", len(mine), example=text + str(longest["owner"]))
 
 
 def table_of(made: Claims, names: pd.Index[Any], owners: Owners) -> pd.DataFrame:

@@ -37,20 +37,19 @@ def pair_claims(of_run: Numbers, context: Context) -> Claims:
     `of_run` is the operation of each run, -1 for runs whose lines claim nothing.
     """
     lines, owners = context.lines, context.owners
-    run = np.repeat(np.arange(len(of_run)), np.diff(lines.of_run.starts))
-    order, micros = lines.of_run.order, lines.micros[lines.of_run.order]
-    pair = np.flatnonzero((of_run[run[:-1]] >= 0) & (run[1:] == run[:-1]) & (micros[1:] > micros[:-1]))
-    run, first, second, start, end = run[pair], order[pair], order[pair + 1], micros[pair], micros[pair + 1]
+    pairs = lines.pairs(1)
+    run, first, second = (part[of_run[pairs[0]] >= 0] for part in pairs)
+    start, end = lines.micros[first], lines.micros[second]
     # Most intervals are short: they are the execution of their first statement, without a question.
     where = context.explainer.where
     named = owners.of("execution", (where.get(name or "") or UNKNOWN for name in (*lines.events, None)))
-    what, rank = named[lines.code[first]], np.full(len(pair), RANK["execution"])
+    what, rank = named[lines.code[first]], np.full(len(run), RANK["execution"])
     for at in np.flatnonzero((end - start > QUIET) | perhaps_firm(first, second, context)).tolist():
         rank[at], what[at] = explained(int(run[at]), int(first[at]), int(second[at]), context)
     quiet = np.array([category == "execution" for category, _ in owners.numbers], dtype=np.bool_)[what]
     goes_on = (run[1:] == run[:-1]) & (what[1:] == what[:-1]) & quiet[1:] & (start[1:] == end[:-1])
-    begins = np.flatnonzero(np.concatenate([[True], ~goes_on])[: len(pair)])
-    ends = np.append(begins[1:], len(pair))[: len(begins)] - 1
+    begins = np.flatnonzero(np.concatenate([[True], ~goes_on])[: len(run)])
+    ends = np.append(begins[1:], len(run))[: len(begins)] - 1
     span = context.tree.of_record[first[begins]]
     return Claims(
         *(of_run[run[begins]], start[begins], end[ends], rank[begins], what[begins]),

@@ -72,6 +72,13 @@ class Lines:
         code = self.code[record]
         return self.events[code] if code >= 0 else None
 
+    def pairs(self, least: int) -> tuple[Numbers, Numbers, Numbers]:
+        """Run, first and second record of all consecutive lines of a run `least` microseconds or more apart."""
+        order, starts = self.of_run.order, self.of_run.starts
+        run = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        pair = np.flatnonzero((run[1:] == run[:-1]) & (np.diff(self.micros[order]) >= least))
+        return run[pair], order[pair], order[pair + 1]
+
 
 @dataclass
 class Tree:

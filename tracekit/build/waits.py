@@ -14,7 +14,7 @@ import pandas as pd
 
 from tracekit.build.doubts import Doubts
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import look_up, micros, rows, rows_by
+from tracekit.frames import Numbers, instants, look_up
 
 WOKEN = 150_000  # microseconds after the work job's end within which a waiter goes on
 SHORTEST = 20_000  # of a wait
@@ -34,37 +34,53 @@ def find_waits(
 ) -> list[Wait]:
     """Waits of API jobs, each with the one work job that fits; where two fit, none is taken and it is counted."""
     about = happened[happened["INSTANCE_TYPE"] == "VirtualMachine"].drop_duplicates("JOB").set_index("JOB")["INSTANCE"]
-    work = jobs[(jobs["kind"] == "work") & jobs["vm"].notna() & jobs["completed"].notna()]
-    of_vm = rows_by(work, "vm")
+    work = jobs[(jobs["kind"] == "work") & jobs[["vm", "queued", "completed"]].notna().all(axis=1)]
     api = runs[runs["run_kind"] == "job"]
-    api = api.assign(vm=look_up(api["job"], about))
+    paused = pauses(api.assign(vm=look_up(api["job"], about)), lines)
+    pause, ended = just_ended(paused, work)
+    found = paused.iloc[pause].reset_index(drop=True)
+    holder = work.iloc[ended].reset_index(drop=True)
+    foreign = (holder["origin"] != found["job"]).fillna(True)
+    fits = foreign & (instants(holder["queued"]) <= found["start"])
     made: list[Wait] = []
-    for run in rows(api[api["vm"].isin(list(of_vm))]):
-        others = [job for job in of_vm[int(run.vm)] if job.origin != run.job]
-        if others:
-            made += waits_of(run, others, lines, doubts)
+    for _, rows_ in found.assign(holder=holder["job"])[fits].groupby(["run", "first"], sort=False):
+        held = rows_["holder"].tolist()
+        row = rows_.iloc[0]
+        if len(held) == 1:
+            made.append(Wait(int(row["job"]), held[0], int(row["first"]), int(row["second"])))
+            continue
+        names = " or ".join(f"job-{job}" for job in held)
+        length = (row["end"] - row["start"]) / 1_000_000
+        doubts.add("waits with two possible holders", [row["operation"]], f"{length:.3f} s may have waited for {names}")
     return made
 
 
-def waits_of(run: Any, others: list[Any], lines: Lines, doubts: Doubts) -> list[Wait]:
-    """Gaps of one run that begin while a foreign work job of its VM is pending and end when it does."""
-    made = []
-    own = lines.of_run[run.Index]
-    for at in np.flatnonzero(np.diff(lines.micros[own]) >= SHORTEST).tolist():
-        first, second = int(own[at]), int(own[at + 1])
-        start, end = int(lines.micros[first]), int(lines.micros[second])
-        fitting = [
-            job
-            for job in others
-            if pd.notna(job.queued) and micros(job.queued) <= start and 0 <= end - micros(job.completed) <= WOKEN
-        ]
-        if len(fitting) == 1:
-            made.append(Wait(int(run.job), int(fitting[0].job), first, second))
-        elif fitting:
-            held = " or ".join(f"job-{job.job}" for job in fitting)
-            length = (end - start) / 1_000_000
-            doubts.add("waits with two possible holders", [run.operation], f"{length:.3f} s may have waited for {held}")
-    return made
+def pauses(runs: pd.DataFrame, lines: Lines) -> pd.DataFrame:
+    """Pairs of lines of these runs that lie SHORTEST or more apart, with what the table of runs says of each."""
+    run, first, second = lines.pairs(SHORTEST)
+    times = {"start": lines.micros[first], "end": lines.micros[second]}
+    told = pd.DataFrame({"run": run, "first": first, "second": second, **times})
+    return told.merge(runs[["job", "vm", "operation"]], left_on="run", right_index=True)
+
+
+def just_ended(paused: pd.DataFrame, work: pd.DataFrame) -> tuple[Numbers, Numbers]:
+    """Rows of both tables where a work job of the same VM ended at most WOKEN before the end of a pause."""
+    vms, completed = pd.Index(work["vm"].unique()), instants(work["completed"])
+    times = np.unique(completed)
+    # A VM and a place in time as one number, whatever the times are.
+    key = vms.get_indexer(pd.Index(work["vm"])) * (len(times) + 1) + np.searchsorted(times, completed)
+    order = np.argsort(key, kind="stable")
+    vm = vms.get_indexer(pd.Index(paused["vm"]))
+    end = paused["end"].to_numpy()
+    sorted_keys, first = key[order], vm * (len(times) + 1)
+    low = np.searchsorted(sorted_keys, first + np.searchsorted(times, end - WOKEN))
+    high = np.searchsorted(sorted_keys, first + np.searchsorted(times, end, side="right"))
+    many = np.where(vm >= 0, high - low, 0)
+    pause = np.repeat(np.arange(len(paused)), many)
+    within = np.arange(len(pause)) - np.repeat(np.cumsum(many) - many, many)
+    ended = order[low[pause] + within]
+    both = np.lexsort((ended, pause))
+    return pause[both], ended[both]
 
 
 def add_waits(tree: Tree, waits: list[Wait], jobs: pd.DataFrame, lines: Lines) -> None:
