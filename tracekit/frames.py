@@ -21,10 +21,15 @@ def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
 
     Unlike ``keys.map(table)`` it keeps the dtype when nothing is found or the table is empty.
     """
-    index = table.index.astype("object") if keys.dtype != table.index.dtype else table.index
-    wanted = keys.astype("object") if keys.dtype != table.index.dtype else keys
-    found = table.set_axis(index).reindex(pd.Index(wanted))
-    return pd.Series(found.array, index=keys.index)
+    known = table.index
+    if keys.dtype == known.dtype:
+        at = known.get_indexer(pd.Index(keys))
+    elif pd.api.types.is_integer_dtype(keys.dtype) and pd.api.types.is_integer_dtype(known.dtype):
+        wanted = keys.to_numpy(dtype=np.int64, na_value=0)
+        at = np.where(keys.isna(), -1, known.astype("int64").get_indexer(wanted))
+    else:
+        at = known.astype("object").get_indexer(pd.Index(keys.astype("object")))
+    return table.reset_index(drop=True).reindex(at).set_axis(keys.index)
 
 
 def text_column(names: Iterable[str], codes: npt.NDArray[Any]) -> Any:

@@ -271,9 +271,9 @@ def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame
         values = columns.get(name)
         if values is None:
             values = pd.Series([None] * length, dtype=OBJECT)
-        column: Any = pd.Series(values).reset_index(drop=True)
+        column: Any = pd.Series(values, copy=False).reset_index(drop=True)
         made[name] = column.astype(dtype)
-    return pd.DataFrame(made)
+    return pd.DataFrame(made, copy=False)
 
 
 def check(table: pd.DataFrame, schema: Mapping[str, str], name: str) -> pd.DataFrame:

@@ -138,7 +138,7 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
 
 def servers_of(records: pd.DataFrame, spans: pd.DataFrame) -> pd.Series[Any]:
     """The server that printed the first line of each span."""
-    return look_up(spans["first_record"], records["server"]).astype("category").cat.remove_unused_categories()
+    return look_up(spans["first_record"], records["server"]).cat.remove_unused_categories()
 
 
 def server_by(operations: pd.Series[Any], of_span: pd.Series[Any], where: pd.Series[Any]) -> pd.Series[Any]:
@@ -150,8 +150,8 @@ def server_by(operations: pd.Series[Any], of_span: pd.Series[Any], where: pd.Ser
 
 def server_of_jobs(records: pd.DataFrame, jobs: pd.DataFrame) -> pd.Series[Any]:
     """The server on which each job ran."""
-    ran = records[records["job"].notna()].drop_duplicates("job").set_index("job")["server"]
-    return look_up(jobs["job"], ran).astype("category").cat.remove_unused_categories()
+    ran = records.loc[records["job"].notna(), ["job", "server"]].drop_duplicates("job").set_index("job")["server"]
+    return look_up(jobs["job"], ran).cat.remove_unused_categories()
 
 
 def add_host_side(tree: Tree, commands: pd.DataFrame, at_command: pd.Series[Any]) -> None:

@@ -59,7 +59,7 @@ class Lines:
         runs = records["run"].to_numpy(dtype=np.int64)
         return cls(
             ts,
-            ts.astype(np.int64),
+            ts.view(np.int64),
             event.cat.codes.to_numpy(),
             events,
             [meanings[name].where if name in meanings else None for name in events],
