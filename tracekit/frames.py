@@ -26,7 +26,7 @@ def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
         at = known.get_indexer(pd.Index(keys))
     elif pd.api.types.is_integer_dtype(keys.dtype) and pd.api.types.is_integer_dtype(known.dtype):
         wanted = keys.to_numpy(dtype=np.int64, na_value=0)
-        at = np.where(keys.isna(), -1, known.astype("int64").get_indexer(wanted))
+        at = np.where(keys.isna(), -1, known.astype("int64").get_indexer(pd.Index(wanted)))
     else:
         at = known.astype("object").get_indexer(pd.Index(keys.astype("object")))
     return table.reset_index(drop=True).reindex(at).set_axis(keys.index)

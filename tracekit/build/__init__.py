@@ -25,10 +25,10 @@ from tracekit.build.hosts import (
 )
 from tracekit.build.jobs import build_jobs, job_events
 from tracekit.build.ledger import build_ledger, count_unlogged
-from tracekit.build.model import load_model
+from tracekit.build.model import Model, load_model
 from tracekit.build.names import describe_operations, errors_of, with_entities
 from tracekit.build.numbering import databases
-from tracekit.build.operations import assign_records, describe_runs, draft_operations
+from tracekit.build.operations import Drafts, assign_records, describe_runs, draft_operations
 from tracekit.build.pairing import (
     build_commands,
     command_events,
@@ -38,6 +38,7 @@ from tracekit.build.pairing import (
 )
 from tracekit.build.requests import build_requests
 from tracekit.build.silence import load_silences
+from tracekit.build.spans import nullable
 from tracekit.build.stages import add_stages
 from tracekit.build.systems import installations, part, united
 from tracekit.build.tree import Lines, Tree, build_tree
@@ -77,10 +78,52 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     return Built(**united([vars(built) for built in parts], chosen))
 
 
+@dataclass
+class Joined:
+    """One installation's tables while they are made, and the tree over them."""
+
+    records: pd.DataFrame
+    runs: pd.DataFrame
+    drafts: Drafts
+    jobs: pd.DataFrame
+    commands: pd.DataFrame
+    logged: pd.DataFrame  # lines of apilog
+    lines: Lines
+    tree: Tree
+    doubts: Doubts
+
+
 def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     """The tables of one installation, which may have several servers."""
     model = load_model(grammars())
-    meanings = parsed.messages.meanings
+    made = join(parsed, sources, model, quality)
+    explainer = Explainer.of(model, parsed.messages.meanings, load_silences(grammars()))
+    records, tree, commands = made.records, made.tree, made.commands
+    add_stages(tree, made.lines, made.runs, commands, parsed.events, explainer.names, model)
+    ledger = build_ledger(
+        made.drafts.table, made.runs, made.jobs, commands, tree, made.lines, explainer, records, parsed.events
+    )
+    count_unlogged(ledger, quality)
+    jobs = errors_of(made.jobs, parsed.events, records, sources)
+    named = with_callers(with_entities(made.drafts.table, jobs, made.runs, parsed.events, records), made.logged)
+    operations = describe_operations(named, tree, ledger, jobs, made.doubts)
+    records["span"] = pd.Series(nullable(tree.of_record))
+    spans = tree.rows.table()
+    where = servers_of(records, spans)
+    return Built(
+        check(frame(RECORDS, {name: records[name] for name in RECORDS}), RECORDS, "records"),
+        spans.assign(server=where),
+        operations.assign(server=server_by(operations["operation"], spans["operation"], where)),
+        check(
+            frame(JOBS, {name: jobs[name] for name in JOBS} | {"server": server_of_jobs(records, jobs)}), JOBS, "jobs"
+        ),
+        commands_table(commands),
+        ledger,
+    )
+
+
+def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> Joined:
+    """What belongs together by its keys, as runs, operations, jobs and commands, and the call tree of it."""
     records = add_runs(add_lives(parsed.records, parsed.events), parsed.events)
     happened = job_events(records, parsed.events)
     jobs = build_jobs(records, happened)
@@ -103,37 +146,19 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     on_host, at_command = assign_host_lines(records, told, commands, drafts.table)
     commands = with_router_times(commands, told, records, parsed.events, at_command)
     commands["unsplit"] = unsplit(commands, told, sent, records)
-    beside = on_host.fillna(logged_operations(records, logged, drafts.of_run))
-    records["operation"] = records["operation"].where(records["operation"].notna(), beside)
+    for said in (on_host, logged_operations(logged, drafts.of_run)):
+        records["operation"] = records["operation"].fillna(said)
     jobs["operation"] = look_up(jobs["job"], drafts.of_job)
     runs["operation"] = drafts.of_run.reindex(runs.index)
     runs["is_poll"] = runs.index.isin(requests.index[requests["polled"].notna()])
 
+    meanings = parsed.messages.meanings
     lines = Lines.of(records, meanings)
     graph = load_calls(grammars(), {name: meaning.role for name, meaning in meanings.items() if meaning.role})
     tree = build_tree(lines, runs, drafts, requests, jobs, commands, tree_events(records, parsed.events, sent), graph)
     add_host_side(tree, commands, at_command)
     add_waits(tree, find_waits(runs, jobs, happened, lines, doubts), jobs, lines)
-    explainer = Explainer.of(model, meanings, load_silences(grammars()))
-    add_stages(tree, lines, runs, commands, parsed.events, explainer.names, model)
-    ledger = build_ledger(drafts.table, runs, jobs, commands, tree, lines, explainer, records, parsed.events)
-    count_unlogged(ledger, quality)
-    jobs = errors_of(jobs, parsed.events, records, sources)
-    named = with_callers(with_entities(drafts.table, jobs, runs, parsed.events, records), logged)
-    operations = describe_operations(named, tree, ledger, jobs, doubts)
-    records["span"] = pd.Series(tree.of_record, dtype="Int64").where(tree.of_record >= 0)
-    spans = tree.rows.table()
-    where = servers_of(records, spans)
-    return Built(
-        check(frame(RECORDS, {name: records[name] for name in RECORDS}), RECORDS, "records"),
-        spans.assign(server=where),
-        operations.assign(server=server_by(operations["operation"], spans["operation"], where)),
-        check(
-            frame(JOBS, {name: jobs[name] for name in JOBS} | {"server": server_of_jobs(records, jobs)}), JOBS, "jobs"
-        ),
-        commands_table(commands),
-        ledger,
-    )
+    return Joined(records, runs, drafts, jobs, commands, logged, lines, tree, doubts)
 
 
 def servers_of(records: pd.DataFrame, spans: pd.DataFrame) -> pd.Series[Any]:

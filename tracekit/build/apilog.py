@@ -38,10 +38,9 @@ def with_uuids(jobs: pd.DataFrame, logged: pd.DataFrame, happened: pd.DataFrame)
     return jobs.assign(uuid=uuid.astype(jobs["uuid"].dtype))
 
 
-def logged_operations(records: pd.DataFrame, logged: pd.DataFrame, of_run: pd.Series[Any]) -> pd.Series[Any]:
-    """Operation of each record that is a line of apilog, null for all others."""
-    known = look_up(logged["run"], of_run).set_axis(pd.Index(logged["record"])).dropna()
-    return known.astype("object").reindex(records.index)
+def logged_operations(logged: pd.DataFrame, of_run: pd.Series[Any]) -> pd.Series[Any]:
+    """Operation of each record that is a line of apilog."""
+    return look_up(logged["run"], of_run).set_axis(pd.Index(logged["record"])).dropna().astype("object")
 
 
 def with_callers(table: pd.DataFrame, logged: pd.DataFrame) -> pd.DataFrame:

@@ -91,7 +91,7 @@ def assign_host_lines(
     operation = look_up(busy, commands["operation"]).astype("object")
     rest = mine[operation.isna() & mine["logid"].notna()]
     operation = operation.fillna(by_logid(rest, drafts))
-    return operation.reindex(records.index), busy.reindex(records.index)
+    return operation, busy
 
 
 def busy_with(mine: pd.DataFrame, told: pd.DataFrame, commands: pd.DataFrame) -> pd.Series[Any]:
