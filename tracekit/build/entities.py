@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tracekit.build.needles import BLOCK, Needles
 from tracekit.errors import GrammarError
 from tracekit.prepared import toml_of
 from tracekit.read.files import Sources
@@ -49,10 +50,21 @@ class Renderings:
 
     fields: Mapping[str, re.Pattern[bytes]]
     every: tuple[Rendering, ...]
+    needles: Needles  # where the renderings begin, in their order
 
-    def texts(self, data: Any, low: int, high: int, rendering: Rendering) -> Counter[bytes]:
-        """Distinct occurrences of a rendering in data[low:high], counted."""
-        return Counter(match.group() for match in occurrences(data, low, high, rendering.begins, rendering.pattern))
+    def texts(self, data: Any, low: int, high: int, step: int = BLOCK) -> list[Counter[bytes]]:
+        """Distinct occurrences of each rendering in data[low:high], counted. Those of one rendering do not overlap."""
+        texts: list[Counter[bytes]] = [Counter() for _ in self.every]
+        ends = [low] * len(self.every)
+        for number, places in self.needles.within(data, low, high, step):
+            read, seen, end = self.every[number].pattern.match, texts[number], ends[number]
+            for at in places:
+                match = read(data, at, high) if at >= end else None
+                if match:
+                    seen[match.group()] += 1
+                    end = match.end()
+            ends[number] = end
+        return texts
 
     def read(self, rendering: Rendering, text: bytes) -> Named | None:
         """What one occurrence says; None where it names nothing."""
@@ -89,23 +101,24 @@ def load_renderings(root: Traversable) -> Renderings:
             Rendering(row["kind"], row["begins"].encode(), re.compile(row["reads"].encode()), tuple(row["samples"]))
             for row in data["entities"]
         )
-    except (KeyError, re.error) as error:
+        needles = Needles.of((rendering.begins for rendering in every), data["marks"].encode())
+    except (KeyError, ValueError, re.error) as error:
         raise GrammarError(f"grammars: {FILE}: {error}") from error
     strange = {rendering.kind for rendering in every} - set(ENTITY_KINDS)
     if strange:
         raise GrammarError(f"grammars: {FILE}: kinds that schema.ENTITY_KINDS does not have: {sorted(strange)}")
-    return Renderings(fields, every)
+    return Renderings(fields, every, needles)
 
 
 def check_renderings(renderings: Renderings) -> Iterator[str]:
     """What is wrong in entities.toml, one line each: samples that are not read, or not as they say."""
-    for rendering in renderings.every:
+    for number, rendering in enumerate(renderings.every):
         if not rendering.samples:
             yield f"{FILE}: {rendering.begins.decode()}: no sample"
         for sample in rendering.samples:
             raw = sample["text"].encode()
             stated = Named(rendering.kind, sample.get("id"), sample.get("uuid"), sample.get("name"))
-            found = [renderings.read(rendering, text) for text in renderings.texts(raw, 0, len(raw), rendering)]
+            found = [renderings.read(rendering, text) for text in renderings.texts(raw, 0, len(raw))[number]]
             if found != [stated]:
                 yield f"{FILE}: reads {found}, its sample says {stated}"
 
@@ -114,9 +127,9 @@ def build_entities(records: pd.DataFrame, sources: Sources, renderings: Renderin
     """Table ENTITIES of everything that the records name, by kind and id."""
     named: Counter[Named] = Counter()
     for path, low, high in read_parts(records):
-        data = sources[path].data
-        for rendering in renderings.every:
-            for text, count in renderings.texts(data, low, high, rendering).items():
+        every = renderings.texts(sources[path].data, low, high)
+        for rendering, texts in zip(renderings.every, every, strict=True):
+            for text, count in texts.items():
                 said = renderings.read(rendering, text)
                 if said is not None:
                     named[said] += count
