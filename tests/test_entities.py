@@ -33,9 +33,9 @@ def test_one_pass_reads_what_a_search_for_each_rendering_reads(
 ) -> None:
     data = b"".join(parts)
     low, high = min(left, len(data)), max(len(data) - right, 0)
-    found = [list(texts.items()) for texts in RENDERINGS.texts(data, low, high, step)]
+    found = [list(said.items()) for said in RENDERINGS.found(data, low, high, step)]
     assert found == [
-        list(Counter(read.group() for read in occurrences(data, low, high, known.begins, known.pattern)).items())
+        list(Counter(read.groups() for read in occurrences(data, low, high, known.begins, known.pattern)).items())
         for known in RENDERINGS.every
     ]
 

@@ -23,6 +23,7 @@ from tracekit.schema import ENTITIES, ENTITY_KINDS, check, frame
 
 FILE = "entities.toml"
 BODY = "body"
+Groups = tuple[bytes | None, ...]  # of a rendering's pattern
 
 
 class Named(NamedTuple):
@@ -52,26 +53,26 @@ class Renderings:
     every: tuple[Rendering, ...]
     needles: Needles  # where the renderings begin, in their order
 
-    def texts(self, data: Any, low: int, high: int, step: int = BLOCK) -> list[Counter[bytes]]:
-        """Distinct occurrences of each rendering in data[low:high], counted. Those of one rendering do not overlap."""
-        texts: list[Counter[bytes]] = [Counter() for _ in self.every]
+    def found(self, data: Any, low: int, high: int, step: int = BLOCK) -> list[Counter[Groups]]:
+        """What each rendering reads in data[low:high], counted. Occurrences of one rendering do not overlap."""
+        found: list[Counter[Groups]] = [Counter() for _ in self.every]
         ends = [low] * len(self.every)
         for number, places in self.needles.within(data, low, high, step):
-            read, seen, end = self.every[number].pattern.match, texts[number], ends[number]
+            read, end = self.every[number].pattern.match, ends[number]
+            said = []
             for at in places:
                 match = read(data, at, high) if at >= end else None
                 if match:
-                    seen[match.group()] += 1
+                    said.append(match.groups())
                     end = match.end()
+            found[number].update(said)
             ends[number] = end
-        return texts
+        return found
 
-    def read(self, rendering: Rendering, text: bytes) -> Named | None:
+    def read(self, rendering: Rendering, groups: Groups) -> Named | None:
         """What one occurrence says; None where it names nothing."""
-        match = rendering.pattern.match(text)
-        if match is None:
-            return None
-        said = {name: value for name, value in match.groupdict().items() if value is not None}
+        named = {name: groups[number - 1] for name, number in rendering.pattern.groupindex.items()}
+        said = {name: value for name, value in named.items() if value is not None}
         body = said.pop(BODY, None)
         if body is not None:
             read = ((name, pattern.search(body)) for name, pattern in self.fields.items())
@@ -118,7 +119,7 @@ def check_renderings(renderings: Renderings) -> Iterator[str]:
         for sample in rendering.samples:
             raw = sample["text"].encode()
             stated = Named(rendering.kind, sample.get("id"), sample.get("uuid"), sample.get("name"))
-            found = [renderings.read(rendering, text) for text in renderings.texts(raw, 0, len(raw))[number]]
+            found = [renderings.read(rendering, groups) for groups in renderings.found(raw, 0, len(raw))[number]]
             if found != [stated]:
                 yield f"{FILE}: reads {found}, its sample says {stated}"
 
@@ -127,10 +128,10 @@ def build_entities(records: pd.DataFrame, sources: Sources, renderings: Renderin
     """Table ENTITIES of everything that the records name, by kind and id."""
     named: Counter[Named] = Counter()
     for path, low, high in read_parts(records):
-        every = renderings.texts(sources[path].data, low, high)
-        for rendering, texts in zip(renderings.every, every, strict=True):
-            for text, count in texts.items():
-                said = renderings.read(rendering, text)
+        found = renderings.found(sources[path].data, low, high)
+        for rendering, occurring in zip(renderings.every, found, strict=True):
+            for groups, count in occurring.items():
+                said = renderings.read(rendering, groups)
                 if said is not None:
                     named[said] += count
     return entity_table(united(named))
