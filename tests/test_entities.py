@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, strategies as st
 
-from tracekit.build.entities import Named, check_renderings, load_renderings, united, with_host_names
+from tracekit.build.entities import Named, check_renderings, load_renderings, occurrences, united, with_host_names
 from tracekit.resources import grammars
 from tracekit.schema import ENTITIES, frame
 from tracekit.trace import read_trace
@@ -15,6 +17,27 @@ from tracekit.trace import read_trace
 
 def test_every_sample_is_read_as_it_says() -> None:
     assert list(check_renderings(load_renderings(grammars()))) == []
+
+
+RENDERINGS = load_renderings(grammars())
+BEGINS = [rendering.begins for rendering in RENDERINGS.every]
+SAMPLES = [sample["text"].encode() for rendering in RENDERINGS.every for sample in rendering.samples]
+WHOLE = st.sampled_from(SAMPLES)
+CUT = st.builds(lambda text, begin, end: text[begin:end], WHOLE, st.integers(0, 20), st.integers(0, 200))
+PART = WHOLE | CUT | st.sampled_from([*BEGINS, b"VM", b"x", b"}", b"\n", b'"id":1,', b"|"]) | st.binary(max_size=3)
+
+
+@given(st.lists(PART, max_size=12), st.integers(0, 30), st.integers(0, 30), st.sampled_from([1, 7, 16, 100, 1 << 18]))
+def test_one_pass_reads_what_a_search_for_each_rendering_reads(
+    parts: list[bytes], left: int, right: int, step: int
+) -> None:
+    data = b"".join(parts)
+    low, high = min(left, len(data)), max(len(data) - right, 0)
+    found = [list(said.items()) for said in RENDERINGS.found(data, low, high, step)]
+    assert found == [
+        list(Counter(read.groups() for read in occurrences(data, low, high, known.begins, known.pattern)).items())
+        for known in RENDERINGS.every
+    ]
 
 
 def test_lines_that_say_different_things_of_one_entity_are_put_together() -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tracekit.build.needles import BLOCK, Needles
 from tracekit.errors import GrammarError
 from tracekit.prepared import toml_of
 from tracekit.read.files import Sources
@@ -22,6 +23,7 @@ from tracekit.schema import ENTITIES, ENTITY_KINDS, check, frame
 
 FILE = "entities.toml"
 BODY = "body"
+Groups = tuple[bytes | None, ...]  # of a rendering's pattern
 
 
 class Named(NamedTuple):
@@ -49,17 +51,28 @@ class Renderings:
 
     fields: Mapping[str, re.Pattern[bytes]]
     every: tuple[Rendering, ...]
+    needles: Needles  # where the renderings begin, in their order
 
-    def texts(self, data: Any, low: int, high: int, rendering: Rendering) -> Counter[bytes]:
-        """Distinct occurrences of a rendering in data[low:high], counted."""
-        return Counter(match.group() for match in occurrences(data, low, high, rendering.begins, rendering.pattern))
+    def found(self, data: Any, low: int, high: int, step: int = BLOCK) -> list[Counter[Groups]]:
+        """What each rendering reads in data[low:high], counted. Occurrences of one rendering do not overlap."""
+        found: list[Counter[Groups]] = [Counter() for _ in self.every]
+        ends = [low] * len(self.every)
+        for number, places in self.needles.within(data, low, high, step):
+            read, end = self.every[number].pattern.match, ends[number]
+            said = []
+            for at in places:
+                match = read(data, at, high) if at >= end else None
+                if match:
+                    said.append(match.groups())
+                    end = match.end()
+            found[number].update(said)
+            ends[number] = end
+        return found
 
-    def read(self, rendering: Rendering, text: bytes) -> Named | None:
+    def read(self, rendering: Rendering, groups: Groups) -> Named | None:
         """What one occurrence says; None where it names nothing."""
-        match = rendering.pattern.match(text)
-        if match is None:
-            return None
-        said = {name: value for name, value in match.groupdict().items() if value is not None}
+        named = {name: groups[number - 1] for name, number in rendering.pattern.groupindex.items()}
+        said = {name: value for name, value in named.items() if value is not None}
         body = said.pop(BODY, None)
         if body is not None:
             read = ((name, pattern.search(body)) for name, pattern in self.fields.items())
@@ -89,23 +102,24 @@ def load_renderings(root: Traversable) -> Renderings:
             Rendering(row["kind"], row["begins"].encode(), re.compile(row["reads"].encode()), tuple(row["samples"]))
             for row in data["entities"]
         )
-    except (KeyError, re.error) as error:
+        needles = Needles.of((rendering.begins for rendering in every), data["marks"].encode())
+    except (KeyError, ValueError, re.error) as error:
         raise GrammarError(f"grammars: {FILE}: {error}") from error
     strange = {rendering.kind for rendering in every} - set(ENTITY_KINDS)
     if strange:
         raise GrammarError(f"grammars: {FILE}: kinds that schema.ENTITY_KINDS does not have: {sorted(strange)}")
-    return Renderings(fields, every)
+    return Renderings(fields, every, needles)
 
 
 def check_renderings(renderings: Renderings) -> Iterator[str]:
     """What is wrong in entities.toml, one line each: samples that are not read, or not as they say."""
-    for rendering in renderings.every:
+    for number, rendering in enumerate(renderings.every):
         if not rendering.samples:
             yield f"{FILE}: {rendering.begins.decode()}: no sample"
         for sample in rendering.samples:
             raw = sample["text"].encode()
             stated = Named(rendering.kind, sample.get("id"), sample.get("uuid"), sample.get("name"))
-            found = [renderings.read(rendering, text) for text in renderings.texts(raw, 0, len(raw), rendering)]
+            found = [renderings.read(rendering, groups) for groups in renderings.found(raw, 0, len(raw))[number]]
             if found != [stated]:
                 yield f"{FILE}: reads {found}, its sample says {stated}"
 
@@ -114,10 +128,10 @@ def build_entities(records: pd.DataFrame, sources: Sources, renderings: Renderin
     """Table ENTITIES of everything that the records name, by kind and id."""
     named: Counter[Named] = Counter()
     for path, low, high in read_parts(records):
-        data = sources[path].data
-        for rendering in renderings.every:
-            for text, count in renderings.texts(data, low, high, rendering).items():
-                said = renderings.read(rendering, text)
+        found = renderings.found(sources[path].data, low, high)
+        for rendering, occurring in zip(renderings.every, found, strict=True):
+            for groups, count in occurring.items():
+                said = renderings.read(rendering, groups)
                 if said is not None:
                     named[said] += count
     return entity_table(united(named))
