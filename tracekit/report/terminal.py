@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tracekit.build.critical import critical_path, savings
 from tracekit.errors import UsageError
 from tracekit.frames import rows
 from tracekit.redact import shown
 from tracekit.report.words import known
-from tracekit.trace import Trace
+
+if TYPE_CHECKING:
+    from tracekit.trace import Trace
 
 COLUMNS = ("operation", "command", "entity", "account", "submitted", "wall", "sync", "queue", "most time in", "status")
 MARKS = {"error": "\u2717", "open": "\u2026", "orphan": "?"}
@@ -124,6 +125,8 @@ def doubts(trace: Trace, operation: str) -> list[str]:
 
 def critical_text(trace: Trace, operation: str) -> str:
     """The critical path in order: begin, time, share of the wall time, step; what would be saved without it."""
+    from tracekit.build.critical import critical_path, savings  # and all that builds, which nothing else here needs
+
     row = next(iter(rows(trace.operations[trace.operations["operation"] == operation])))
     if not known(row.completed):
         raise UsageError(f"{operation}: its end is not in the log, so it has no critical path")
