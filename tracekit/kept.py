@@ -54,7 +54,7 @@ def read_anew(path: Path, sources: Sources, options: Mapping[str, Any]) -> Trace
     made = trace_of(sources, **options)
     with contextlib.suppress(UnkeptError):
         if keep(path, lambda draft: store(made, sources, draft)):
-            prune(path.parent, "trace-*.bin", MOST)
+            prune(path.parent, "trace-*", MOST)  # with drafts of who was killed
     return made
 
 

@@ -60,8 +60,8 @@ def most_time(trace: Trace) -> dict[str, str]:
     spent = (ledger["end"] - ledger["start"])[counted].groupby(joint[counted]).sum()
     rest, owner = np.divmod(spent.index.to_numpy(), len(owners))
     operation, kind = np.divmod(rest, len(category.categories))
-    known = owners.notna().to_numpy()[owner] & names.notna().to_numpy()[operation]
-    table = pd.DataFrame({"operation": operation, "kind": kind, "owner": owner, "spent": spent.to_numpy()})[known]
+    told = owners.notna().to_numpy()[owner] & names.notna().to_numpy()[operation]
+    table = pd.DataFrame({"operation": operation, "kind": kind, "owner": owner, "spent": spent.to_numpy()})[told]
     whole = table.groupby("operation")["spent"]
     table["share"], most = table["spent"] / whole.transform("sum"), whole.transform("max")
     top = table[(table["spent"] == most) & (table["spent"] > pd.Timedelta(0))]
