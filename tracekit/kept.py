@@ -45,7 +45,7 @@ def kept_trace(sources: Sources, **options: Any) -> Trace:
     except (OSError, DamagedError):
         return read_anew(path, sources, options)
     with contextlib.suppress(OSError):
-        path.touch()  # the youngest stay
+        os.utime(path)  # the youngest stay
     return Trace.of_parts(kept.part)
 
 

@@ -13,6 +13,7 @@ from tracekit.errors import UsageError
 from tracekit.frames import numbered, rows
 from tracekit.redact import shown
 from tracekit.report.words import known
+from tracekit.schema import SPAN_OF_TIME, TIME
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
@@ -70,29 +71,42 @@ def most_time(trace: Trace) -> dict[str, str]:
         kind=category.categories.take(top["kind"].to_numpy()),
         owner=owners.array.take(top["owner"].to_numpy()),
     ).sort_values(["kind", "owner"])  # of equals the last
-    return {str(row.operation): f"{text(row.owner)} {row.share:.0%}" for row in rows(named)}
+    return {
+        str(row.operation): f"{text(row.owner)} {row.share:.0%}" for row in rows(named[["operation", "owner", "share"]])
+    }
 
 
 def operations_json(trace: Trace, operations: pd.DataFrame) -> str:
     """The same rows for machines: ISO times, milliseconds, null for what is not known."""
     # With an indent json would do without its compiled encoder, so the ends of lines are separators.
     encoder = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": "))
-    cells = zip(*(map(plain, column.tolist()) for _, column in operations.items()), strict=True)
-    made = [encoder.encode(dict(zip(operations.columns, row, strict=True)))[1:-1] for row in cells]
+    made = [encoder.encode(row)[1:-1] for row in plain_rows(operations)]
     return "[\n" + ",\n".join(f" {{\n  {row}\n }}" for row in made) + "\n]" if made else "[]"
 
 
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as JSON has them: ISO times, durations in milliseconds, null for what is not known."""
+    cells = zip(*(plain_cells(column) for _, column in table.items()), strict=True)
+    return [dict(zip(table.columns, row, strict=True)) for row in cells]
+
+
+def plain_cells(column: pd.Series[Any]) -> list[Any]:
+    """The cells of a column as JSON has them."""
+    if column.dtype == TIME:
+        said = np.datetime_as_string(column.to_numpy(), "us").tolist()
+        return [None if time == "NaT" else time for time in said]
+    if column.dtype == SPAN_OF_TIME:
+        return list(map(plain, (column.to_numpy() / np.timedelta64(1, "ms")).tolist()))
+    return list(map(plain, column.tolist()))
+
+
 def plain(value: Any) -> Any:
-    """A cell as JSON has it; durations in milliseconds."""
-    if not known(value):
-        return None
+    """A text, a number or a list of them as JSON has it."""
     if isinstance(value, str):
         return shown(value)
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat(timespec="microseconds")
-    if isinstance(value, pd.Timedelta):
-        return value.value / 1_000_000
-    return value
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return value if known(value) else None
 
 
 def operation_of(trace: Trace, name: str) -> str:
