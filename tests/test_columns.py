@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, strategies as st
 
+from tracekit.frames import numbered
 from tracekit.parse.coded import Coded, coded, concatenated
 from tracekit.parse.events import Events, Rows, Texts
 from tracekit.parse.grammar import load_messages
@@ -73,3 +75,12 @@ def test_packed_events_are_the_same_events() -> None:
 def test_a_source_is_taken_in_once() -> None:
     texts, data = Texts(), b"abc"
     assert (texts.add(data), texts.add(b"de"), texts.add(data), texts.size) == (0, 3, 0, 5)
+
+
+@pytest.mark.parametrize("dtype", ["str", "object"])
+def test_numbers_of_texts_give_the_texts_back(dtype: str) -> None:
+    texts = pd.Series(["b", None, "a", "b", None, ""], dtype=dtype)
+    names, numbers = numbered(texts)
+    assert numbers.tolist() == [0, 1, 2, 0, 1, 3]
+    pd.testing.assert_series_equal(names.take(numbers).reset_index(drop=True), texts)
+    assert [len(part) for part in numbered(texts[:0])] == [0, 0]

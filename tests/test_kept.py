@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from tracekit import kept
+from command_line import run
+from tracekit import kept, stored
 from tracekit.cache import cache_folder
+from tracekit.container import Reader
 from tracekit.read.files import open_sources
 from tracekit.trace import Trace, trace_of
 
@@ -120,6 +122,71 @@ def test_half_a_file_is_not_taken(folder: Path, reads: list[Any], healthy: Path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     read(healthy)
     assert len(reads) == 2
+
+
+def test_a_damaged_table_is_read_out_of_the_log(folder: Path, reads: list[Any], healthy: Path) -> None:
+    first = read(healthy)
+    (path,) = folder.glob("trace-*.bin")
+    offset, length, _ = Reader(path).directory["tables"]["spans"][0][2][0]
+    whole = bytearray(path.read_bytes())
+    whole[offset + length // 2] ^= 1
+    path.write_bytes(whole)
+    second = read(healthy)
+    pd.testing.assert_frame_equal(second.operations, first.operations)
+    assert len(reads) == 1
+    same(first, second)
+    assert len(reads) == 2
+    same(first, read(healthy))  # the file was made anew
+    assert len(reads) == 2
+
+
+def test_a_trace_that_cannot_be_kept_leaves_nothing(
+    folder: Path, reads: list[Any], healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "PLAIN", ())
+    assert len(read(healthy).operations)
+    assert list(folder.glob("trace-*")) == []
+
+
+def test_another_table_of_operations_reads_nothing(folder: Path, healthy: Path) -> None:
+    first, second = read(healthy), read(healthy)
+    few = first.operations.iloc[:1]
+    (path,) = folder.glob("trace-*.bin")
+    path.unlink()  # it is mapped already
+    assert second.with_operations(few).operations is few
+    pd.testing.assert_frame_equal(second.operations, first.operations)
+    pd.testing.assert_frame_equal(replace(second, operations=few).ledger, first.ledger)
+
+
+@pytest.mark.parametrize(
+    ("command", "parts"),
+    [
+        (("operations",), {"operations", "ledger"}),
+        (("operations", "--json"), {"operations"}),
+        (("tree", "job-18"), {"operations", "spans"}),
+        (("lines", "job-18"), {"operations", "records", "sources"}),
+    ],
+)
+def test_a_command_reads_the_tables_that_it_shows(
+    folder: Path,
+    healthy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: tuple[str, ...],
+    parts: set[str],
+) -> None:
+    name, *others = command
+    arguments = [name, str(healthy), *others]
+    made = run(capsys, *arguments)
+    asked, part = set(), kept.Kept.part
+
+    def noted(self: kept.Kept, name: str) -> Any:
+        asked.add(name)
+        return part(self, name)
+
+    monkeypatch.setattr(kept.Kept, "part", noted)
+    assert run(capsys, *arguments) == made
+    assert (made[0], asked) == (0, parts)
 
 
 def test_a_folder_that_cannot_be_written_to_costs_nothing(

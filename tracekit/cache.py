@@ -22,13 +22,15 @@ def keep(path: Path, write: Callable[[Path], object]) -> bool:
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(draft)
+        draft.touch()
         draft.chmod(0o600)  # what logs say is for their owner
+        write(draft)
         draft.replace(path)
     except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         return False
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()  # where it did not become the file
     return True
 
 

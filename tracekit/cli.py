@@ -348,18 +348,15 @@ def drafted(path: str) -> str:
 
 def chosen(paths: tuple[str, ...], given: dict[str, Any], redact: bool = False) -> Trace:
     """The trace of `paths` with the operations that the filters leave; with `redact` that of the log with stand-ins."""
-    from dataclasses import replace
-
-    from tracekit.trace import trace_of
-
     filters = filters_of(given)
     window: dict[str, Any] = {"dialect": given.get("dialect"), "since": filters.since, "until": filters.until}
     trace = read(paths, **window)
     if redact:
         from tracekit.standins import StandIns
+        from tracekit.trace import trace_of
 
         trace = trace_of(StandIns.of(trace).sources(trace.sources), **window, rules=own_rules())
-    return replace(trace, operations=filters.apply(trace.operations).reset_index(drop=True))
+    return trace.with_operations(filters.apply(trace.operations).reset_index(drop=True))
 
 
 def read(paths: Sequence[str], **options: Any) -> Trace:

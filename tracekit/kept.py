@@ -2,17 +2,17 @@
 
 A trace is found by all that it was made from: the logs (a plain file by its place, size, time of change, beginning
 and end; everything else by its bytes), the options, and the code, grammars and libraries that read it. What it cannot
-keep exactly it does not keep.
+keep exactly it does not keep. Of a trace that was kept each part is read when it is asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import marshal
 import mmap
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from functools import cache
 from importlib.resources import files
@@ -24,23 +24,15 @@ import numpy as np
 import pandas as pd
 
 from tracekit.cache import cache_folder, keep, prune
-from tracekit.frames import text_column
-from tracekit.parse import FileRead
-from tracekit.parse.events import Events
-from tracekit.parse.grammar import load_messages
+from tracekit.container import DamagedError, Reader, Writer
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
+from tracekit.stored import UnkeptError, events_of, plain, stored_events, stored_table, table_of
 from tracekit.trace import Meta, Trace, trace_of
 
 LEAST = 1 << 22  # bytes of logs that are read faster than a cache is worth
 MOST = 12  # traces that stay
 EDGE = 1 << 16  # bytes of a plain file's beginning and end that are compared
-PLAIN = ("int32", "int64", "bool", "float64", "datetime64[us]", "timedelta64[us]")
-SIMPLE = (str, int, float, bool, type(None))
-
-
-class UnkeptError(Exception):
-    """A value that marshal would not give back as it was."""
 
 
 def kept_trace(sources: Sources, **options: Any) -> Trace:
@@ -48,16 +40,21 @@ def kept_trace(sources: Sources, **options: Any) -> Trace:
     if sum(map(len, sources)) < LEAST:
         return trace_of(sources, **options)
     path = cache_folder() / f"trace-{key_of(sources, options)[:40]}.bin"
-    found = load(path, sources)
-    if found is not None:
-        return found
-    made = trace_of(sources, **options)
     try:
-        whole = packed(made, sources)
-    except UnkeptError:
-        return made
-    keep(path, lambda draft: draft.write_bytes(whole))
-    prune(path.parent, "trace-*.bin", MOST)
+        kept = Kept(path, sources, options)
+    except (OSError, DamagedError):
+        return read_anew(path, sources, options)
+    with contextlib.suppress(OSError):
+        os.utime(path)  # the youngest stay
+    return Trace.of_parts(kept.part)
+
+
+def read_anew(path: Path, sources: Sources, options: Mapping[str, Any]) -> Trace:
+    """The trace of the logs themselves, which is kept as `path`."""
+    made = trace_of(sources, **options)
+    with contextlib.suppress(UnkeptError):
+        if keep(path, lambda draft: store(made, sources, draft)):
+            prune(path.parent, "trace-*", MOST)  # with drafts of who was killed
     return made
 
 
@@ -66,7 +63,7 @@ def key_of(sources: Sources, options: Mapping[str, Any]) -> str:
     made = hashlib.sha256(reader_digest().encode())
     given = {name: value for name, value in options.items() if value is not None}
     made.update(repr(sorted(given.items())).encode())
-    made.update(sources.quality.frame().to_json().encode())
+    made.update(repr(sources.quality.rows()).encode())
     for source in sources:
         made.update(repr((source.path, len(source), source.packed, source.listed, source.begin)).encode())
         made.update(identity(source))
@@ -103,47 +100,26 @@ def below(folder: Traversable) -> Iterator[Traversable]:
             yield path
 
 
-def packed(trace: Trace, sources: Sources) -> bytes:
-    """A trace as bytes. Raises UnkeptError for one whose sources were mended, or with values of another kind."""
+def store(trace: Trace, sources: Sources, path: Path) -> None:
+    """Write a trace. Raises UnkeptError for one whose sources were mended, or with values of another kind."""
     opened = {source.path: source for source in sources}
     for source in trace.sources:
         mine = opened.get(source.path)
         if mine is None or mine.data is not source.data or mine.begin != source.begin:
             raise UnkeptError(source.path)
     texts = trace.events.texts.data
-    tables = {name: frame_bytes(getattr(trace, name)) for name in tables_of(trace)}
     read = [{**asdict(file), "first": stamp(file.first), "last": stamp(file.last)} for file in trace.meta.files]
-    return marshal.dumps(
-        {
-            "sources": [source.path for source in trace.sources],
-            "texts": [source.path for data in texts for source in trace.sources if source.data is data],
-            "events": trace.events.packed(),
-            "tables": tables,
-            "files": read,
-            "version": trace.meta.version,
-        }
-    )
-
-
-def load(path: Path, sources: Sources) -> Trace | None:
-    """The trace of a cache file; None where there is none or it is damaged."""
-    try:
-        row = marshal.loads(path.read_bytes())
-        opened = {source.path: source for source in sources}
-        events = Events(load_messages(grammars()))
-        for name in row["texts"]:
-            events.texts.add(opened[name].data)
-        events.unpack(row["events"])
-        tables = {name: frame_of(columns) for name, columns in row["tables"].items()}
-        read = tuple(
-            FileRead(**{**file, "first": moment(file["first"]), "last": moment(file["last"])}) for file in row["files"]
+    with Writer(path) as writer:
+        writer.finish(
+            {
+                "tables": {name: stored_table(getattr(trace, name), writer) for name in tables_of(trace)},
+                "events": stored_events(trace.events, writer),
+                "texts": [source.path for data in texts for source in trace.sources if source.data is data],
+                "sources": [source.path for source in trace.sources],
+                "files": plain(read),
+                "version": trace.meta.version,
+            }
         )
-        kept = replace(sources, files=tuple(opened[name] for name in row["sources"]))
-        made = Trace(sources=kept, events=events, meta=Meta(read, row["version"]), **tables)
-        path.touch()
-    except (OSError, EOFError, ValueError, TypeError, KeyError):
-        return None
-    return made
 
 
 def tables_of(trace: Trace) -> list[str]:
@@ -151,66 +127,41 @@ def tables_of(trace: Trace) -> list[str]:
     return [field.name for field in fields(trace) if isinstance(getattr(trace, field.name), pd.DataFrame)]
 
 
-def frame_bytes(table: pd.DataFrame) -> list[tuple[str, str, Any]]:
-    """Name, dtype and values of each column."""
-    if not isinstance(table.index, pd.RangeIndex) or table.index.start or table.index.step != 1:
-        raise UnkeptError("index")
-    return [(str(name), str(column.dtype), column_bytes(column)) for name, column in table.items()]
+class Kept:
+    """The parts of a trace as a cache file has them. Raises OSError where there is none, DamagedError."""
+
+    def __init__(self, path: Path, sources: Sources, options: Mapping[str, Any]) -> None:
+        self._path, self._sources, self._options = path, sources, options
+        self._reader = Reader(path)
+        self._anew: Trace | None = None
+
+    def part(self, name: str) -> Any:
+        """One part by the name that it has in a trace; from the logs once the file is found to be damaged."""
+        if self._anew is None:
+            try:
+                return self._kept(name)
+            except DamagedError:
+                self._anew = read_anew(self._path, self._sources, self._options)
+        return getattr(self._anew, name)
+
+    def _kept(self, name: str) -> Any:
+        row = self._reader.directory
+        opened = {source.path: source for source in self._sources}
+        if name == "sources":
+            return replace(self._sources, files=tuple(opened[path] for path in row["sources"]))
+        if name == "meta":
+            return meta_of(row["files"], row["version"])
+        if name == "events":
+            return events_of(row["events"], [opened[path].data for path in row["texts"]], self._reader)
+        return table_of(row["tables"][name], self._reader)
 
 
-def column_bytes(column: pd.Series[Any]) -> Any:
-    """Values of a column as marshal keeps them: arrays as bytes, of texts the different ones and their numbers."""
-    dtype = str(column.dtype)
-    if dtype in PLAIN:
-        return column.to_numpy().tobytes()
-    if dtype == "Int64":
-        return column.to_numpy(dtype=np.int64, na_value=0).tobytes(), column.isna().to_numpy().tobytes()
-    if dtype == "str":
-        codes, texts = pd.factorize(column)
-        return codes.astype(np.int32).tobytes(), plain(list(texts))
-    if dtype == "category" and not column.cat.ordered:
-        names = column.cat.categories
-        return column.cat.codes.to_numpy().astype(np.int32).tobytes(), plain(names.to_list()), str(names.dtype)
-    if dtype == "object":
-        return plain(column.to_list())
-    raise UnkeptError(dtype)
+def meta_of(read: Sequence[Mapping[str, Any]], version: str) -> Meta:
+    """What the input was, by what `store` wrote of it."""
+    from tracekit.parse import FileRead
 
-
-def frame_of(columns: list[tuple[str, str, Any]]) -> pd.DataFrame:
-    """The table that `frame_bytes` was given."""
-    return pd.DataFrame({name: column_of(dtype, values) for name, dtype, values in columns})
-
-
-def column_of(dtype: str, values: Any) -> Any:
-    """The column that `column_bytes` was given."""
-    if dtype in PLAIN:
-        return np.frombuffer(values, dtype=dtype).copy()
-    if dtype == "Int64":
-        numbers, missing = values
-        return pd.arrays.IntegerArray(np.frombuffer(numbers, np.int64).copy(), np.frombuffer(missing, np.bool_).copy())
-    if dtype == "str":
-        codes, texts = values
-        return text_column(texts, np.frombuffer(codes, np.int32))
-    if dtype == "category":
-        codes, names, kind = values
-        return pd.Categorical.from_codes(np.frombuffer(codes, np.int32), pd.Index(names, dtype=kind))
-    return pd.Series(values, dtype="object")
-
-
-def plain(value: Any) -> Any:
-    """The value itself, when it is made of nothing but what marshal gives back as it was."""
-    kind = type(value)
-    if kind in SIMPLE:
-        return value
-    if kind is dict:
-        for part in (*value, *value.values()):
-            plain(part)
-        return value
-    if kind in (list, tuple):
-        for part in value:
-            plain(part)
-        return value
-    raise UnkeptError(str(kind))
+    times = [{"first": moment(file["first"]), "last": moment(file["last"])} for file in read]
+    return Meta(tuple(FileRead(**{**file, **known}) for file, known in zip(read, times, strict=True)), version)
 
 
 def stamp(time: Any) -> int | None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
 from tracekit import __version__
-from tracekit.build import build
-from tracekit.build.entities import build_entities, load_renderings, with_host_names
-from tracekit.diagnose import diagnose
-from tracekit.diagnose.rules import Rule
-from tracekit.parse import FileRead, parse
-from tracekit.parse.events import Events
-from tracekit.parse.mine import mine
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
 from tracekit.resources import grammars
+
+if TYPE_CHECKING:
+    from tracekit.diagnose.rules import Rule
+    from tracekit.parse import FileRead
+    from tracekit.parse.events import Events
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
 FOLLOWED = timedelta(hours=2)
@@ -50,6 +50,27 @@ class Trace:
     unknown: pd.DataFrame
     meta: Meta
 
+    @classmethod
+    def of_parts(cls, part: Callable[[str], Any]) -> Self:
+        """A trace whose attributes are what `part` gives for their names, when they are first asked for."""
+        made = cls.__new__(cls)
+        vars(made)["_part"] = part
+        return made
+
+    def with_operations(self, operations: pd.DataFrame) -> Self:
+        """The trace with another table of operations. Nothing is read for it."""
+        made = copy(self)
+        vars(made)["operations"] = operations
+        return made
+
+    if not TYPE_CHECKING:  # a checker would take every name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if "_part" not in vars(self) or name not in {field.name for field in fields(self)}:
+                raise AttributeError(name)
+            made = vars(self)[name] = vars(self)["_part"](name)
+            return made
+
 
 def read_trace(
     paths: list[str], *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
@@ -71,6 +92,13 @@ def trace_of(
     rules: Sequence[Rule] | None = None,
 ) -> Trace:
     """As `read_trace`, of files that are open; `rules` are asked, too. Raises the errors of parse."""
+    # A trace out of the cache needs none of these.
+    from tracekit.build import build
+    from tracekit.build.entities import build_entities, load_renderings, with_host_names
+    from tracekit.diagnose import diagnose
+    from tracekit.parse import parse
+    from tracekit.parse.mine import mine
+
     quality = Collector()
     quality.extend(sources.quality)
     parsed = parse(sources, quality, dialect=dialect, since=since, until=until + FOLLOWED if until else None)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tracekit import build, parse, trace
+from tracekit import build, diagnose, parse
+from tracekit.build import entities
 from tracekit.schema import FINDINGS, frame
 from tracekit.trace import Trace, read_trace
 
@@ -21,7 +22,7 @@ LOADERS = (
     (build, "load_model"),
     (build, "load_calls"),
     (build, "load_silences"),
-    (trace, "load_renderings"),
+    (entities, "load_renderings"),
 )
 
 
@@ -41,7 +42,7 @@ def once(load: Callable[..., Any]) -> Callable[..., Any]:
 def grammars_once() -> Iterator[None]:
     """Grammars are loaded at the first reading only, and no findings are looked for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trace, "diagnose", lambda *_, **__: frame(FINDINGS, {}))
+        patch.setattr(diagnose, "diagnose", lambda *_, **__: frame(FINDINGS, {}))
         for module, name in LOADERS:
             patch.setattr(module, name, once(getattr(module, name)))
         yield

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracekit.report import context, page, text
-
 if TYPE_CHECKING:
     from tracekit.trace import Trace
 
@@ -18,9 +16,13 @@ __all__ = ["render", "summarise"]
 
 def render(trace: Trace, top: int = 20) -> str:
     """The page of a trace as one HTML text; `top` operations in full."""
+    from tracekit.report import context, page  # not for who wants another module of this package
+
     return page.render(context.from_trace(trace, top))
 
 
 def summarise(trace: Trace, top: int = 20) -> str:
     """Ten lines for the terminal."""
+    from tracekit.report import context, text
+
     return text.summary(context.from_trace(trace, top))

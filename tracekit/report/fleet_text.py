@@ -10,7 +10,7 @@ import pandas as pd
 
 from tracekit.fleet import Fleet
 from tracekit.frames import rows
-from tracekit.report.terminal import aligned, clock, plain, seconds, text
+from tracekit.report.terminal import aligned, clock, plain_rows, seconds, text
 from tracekit.report.words import known
 
 ODD = "stands out"
@@ -25,12 +25,7 @@ def rows_by(made: Fleet, by: str) -> pd.DataFrame:
 
 def fleet_json(made: pd.DataFrame) -> str:
     """Rows for machines: ISO times, durations in milliseconds, null for what is not known."""
-    said = [{name: _plain(value) for name, value in row.items()} for row in made.to_dict("records")]
-    return json.dumps(said, indent=1, ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    return [plain(one) for one in value] if isinstance(value, list) else plain(value)
+    return json.dumps(plain_rows(made), indent=1, ensure_ascii=False)
 
 
 def fleet_table(made: pd.DataFrame, by: str) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from tracekit.build.critical import critical_path, savings
 from tracekit.errors import UsageError
-from tracekit.frames import rows
+from tracekit.frames import numbered, rows
 from tracekit.redact import shown
 from tracekit.report.words import known
-from tracekit.trace import Trace
+from tracekit.schema import SPAN_OF_TIME, TIME
 
+if TYPE_CHECKING:
+    from tracekit.trace import Trace
+
+TOLD = ("operation", "command", "entity", "account", "submitted", "wall", "sync", "queue", "status", "error", "doubts")
 COLUMNS = ("operation", "command", "entity", "account", "submitted", "wall", "sync", "queue", "most time in", "status")
 MARKS = {"error": "\u2717", "open": "\u2026", "orphan": "?"}
 DOUBT = "? "  # before what hangs on a join for which there were several candidates
@@ -41,44 +45,68 @@ def operations_table(trace: Trace, operations: pd.DataFrame) -> str:
             most.get(row.operation, ""),
             f"{DOUBT if known(row.doubts) else ''}{row.status}{': ' + text(row.error) if known(row.error) else ''}",
         )
-        for row in rows(operations)
+        for row in rows(operations[[*TOLD]])
     ]
     return "\n".join(aligned(cells, right={5, 6, 7}))
 
 
 def most_time(trace: Trace) -> dict[str, str]:
     """Of each operation the owner of most of its wall time, with its share."""
-    ledger = trace.ledger[trace.ledger["category"] != "client"]
-    spent = (
-        (ledger["end"] - ledger["start"])
-        .groupby([ledger["operation"], ledger["category"].astype("object"), ledger["owner"]])
-        .sum()
-    )
-    if spent.empty:
-        return {}
-    table = spent.rename("spent").reset_index()
-    total = table.groupby("operation")["spent"].transform("sum")
-    table["share"] = table["spent"] / total
-    top = table.sort_values("spent", kind="stable").drop_duplicates("operation", keep="last")
-    top = top[top["spent"] > pd.Timedelta(0)]
-    return {str(row.operation): f"{text(row.owner)} {row.share:.0%}" for row in rows(top)}
+    ledger = trace.ledger
+    names, operation = numbered(ledger["operation"])
+    owners, owner = numbered(ledger["owner"])
+    category = ledger["category"].cat
+    counted = ((ledger["category"] != "client") & ledger["category"].notna()).to_numpy()
+    joint = (operation * len(category.categories) + category.codes.to_numpy()) * len(owners) + owner
+    spent = (ledger["end"] - ledger["start"])[counted].groupby(joint[counted]).sum()
+    rest, owner = np.divmod(spent.index.to_numpy(), len(owners))
+    operation, kind = np.divmod(rest, len(category.categories))
+    told = owners.notna().to_numpy()[owner] & names.notna().to_numpy()[operation]
+    table = pd.DataFrame({"operation": operation, "kind": kind, "owner": owner, "spent": spent.to_numpy()})[told]
+    whole = table.groupby("operation")["spent"]
+    table["share"], most = table["spent"] / whole.transform("sum"), whole.transform("max")
+    top = table[(table["spent"] == most) & (table["spent"] > pd.Timedelta(0))]
+    named = top.assign(
+        operation=names.array.take(top["operation"].to_numpy()),
+        kind=category.categories.take(top["kind"].to_numpy()),
+        owner=owners.array.take(top["owner"].to_numpy()),
+    ).sort_values(["kind", "owner"])  # of equals the last
+    return {
+        str(row.operation): f"{text(row.owner)} {row.share:.0%}" for row in rows(named[["operation", "owner", "share"]])
+    }
 
 
 def operations_json(trace: Trace, operations: pd.DataFrame) -> str:
     """The same rows for machines: ISO times, milliseconds, null for what is not known."""
-    made = [{name: plain(value) for name, value in row.items()} for row in operations.to_dict("records")]
-    return json.dumps(made, indent=1, ensure_ascii=False)
+    # With an indent json would do without its compiled encoder, so the ends of lines are separators.
+    encoder = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": "))
+    made = [encoder.encode(row)[1:-1] for row in plain_rows(operations)]
+    return "[\n" + ",\n".join(f" {{\n  {row}\n }}" for row in made) + "\n]" if made else "[]"
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as JSON has them: ISO times, durations in milliseconds, null for what is not known."""
+    cells = zip(*(plain_cells(column) for _, column in table.items()), strict=True)
+    return [dict(zip(table.columns, row, strict=True)) for row in cells]
+
+
+def plain_cells(column: pd.Series[Any]) -> list[Any]:
+    """The cells of a column as JSON has them."""
+    if column.dtype == TIME:
+        said = np.datetime_as_string(column.to_numpy(), "us").tolist()
+        return [None if time == "NaT" else time for time in said]
+    if column.dtype == SPAN_OF_TIME:
+        return list(map(plain, (column.to_numpy() / np.timedelta64(1, "ms")).tolist()))
+    return list(map(plain, column.tolist()))
 
 
 def plain(value: Any) -> Any:
-    """A cell as JSON has it; durations in milliseconds."""
-    if not known(value):
-        return None
-    if isinstance(value, pd.Timestamp):
-        return value.isoformat(timespec="microseconds")
-    if isinstance(value, pd.Timedelta):
-        return value / pd.Timedelta(milliseconds=1)
-    return shown(value) if isinstance(value, str) else value
+    """A text, a number or a list of them as JSON has it."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return value if known(value) else None
 
 
 def operation_of(trace: Trace, name: str) -> str:
@@ -124,6 +152,8 @@ def doubts(trace: Trace, operation: str) -> list[str]:
 
 def critical_text(trace: Trace, operation: str) -> str:
     """The critical path in order: begin, time, share of the wall time, step; what would be saved without it."""
+    from tracekit.build.critical import critical_path, savings  # and all that builds, which nothing else here needs
+
     row = next(iter(rows(trace.operations[trace.operations["operation"] == operation])))
     if not known(row.completed):
         raise UsageError(f"{operation}: its end is not in the log, so it has no critical path")
@@ -198,7 +228,7 @@ def text(value: object) -> str:
 
 def clock(value: object) -> str:
     """Date and time to the millisecond."""
-    return value.strftime("%m-%d %H:%M:%S.%f")[:-3] if isinstance(value, pd.Timestamp) and known(value) else ""
+    return value.isoformat(" ", "milliseconds")[5:] if isinstance(value, pd.Timestamp) and known(value) else ""
 
 
 def seconds(value: object) -> str:
@@ -208,11 +238,6 @@ def seconds(value: object) -> str:
 
 def aligned(rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:
     """Rows as columns, those in `right` flush right, no blanks at the end."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    line = "  ".join(f"{{:{'>' if i in right else '<'}{width}}}" for i, width in enumerate(widths))
+    return [line.format(*row).rstrip() for row in rows]

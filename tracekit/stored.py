@@ -1,0 +1,110 @@
+"""Tables and events in a container: what was put there comes back with the same dtypes, or is not put there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tracekit.container import Piece, Reader, Writer
+from tracekit.frames import text_column
+from tracekit.resources import grammars
+
+if TYPE_CHECKING:
+    from tracekit.parse.events import Events
+
+Column = tuple[str, str, tuple[Any, ...]]  # name, dtype, and pieces with what it takes to read them
+Rule = tuple[str, tuple[str, ...], tuple[Piece, ...]]  # name, columns of its fields, arrays of its events
+
+PLAIN = ("int32", "int64", "bool", "float64", "datetime64[us]", "timedelta64[us]")
+SIMPLE = (str, int, float, bool, type(None))
+
+
+class UnkeptError(Exception):
+    """A value that would not come back as it was."""
+
+
+def stored_table(table: pd.DataFrame, writer: Writer) -> list[Column]:
+    """Write a table; gives its columns in the directory. Raises UnkeptError."""
+    if not isinstance(table.index, pd.RangeIndex) or table.index.start or table.index.step != 1:
+        raise UnkeptError("index")
+    return [(str(name), str(column.dtype), stored_column(column, writer)) for name, column in table.items()]
+
+
+def stored_column(column: pd.Series[Any], writer: Writer) -> tuple[Any, ...]:
+    """Write a column: arrays as they are, of texts the different ones and their numbers."""
+    dtype = str(column.dtype)
+    if dtype in PLAIN:
+        return (writer.array(column.to_numpy()),)
+    if dtype == "Int64":
+        return (
+            writer.array(column.to_numpy(dtype=np.int64, na_value=0)),
+            writer.array(column.isna().to_numpy()),
+        )
+    if dtype == "str":
+        codes, texts = pd.factorize(column)
+        return writer.array(codes.astype(np.int32)), writer.value(plain(list(texts)))
+    if dtype == "category" and not column.cat.ordered:
+        numbers, names = column.cat.codes.to_numpy(), column.cat.categories
+        return writer.array(numbers), numbers.dtype.str, writer.value(plain(names.to_list())), str(names.dtype)
+    if dtype == "object":
+        return (writer.value(plain(column.to_list())),)
+    raise UnkeptError(dtype)
+
+
+def table_of(columns: list[Column], reader: Reader) -> pd.DataFrame:
+    """The table that `stored_table` was given. Raises DamagedError."""
+    return pd.DataFrame({name: column_of(dtype, parts, reader) for name, dtype, parts in columns}, copy=False)
+
+
+def column_of(dtype: str, parts: tuple[Any, ...], reader: Reader) -> Any:
+    """The column that `stored_column` was given."""
+    if dtype in PLAIN:
+        return reader.array(parts[0], dtype)
+    if dtype == "Int64":
+        return pd.arrays.IntegerArray(reader.array(parts[0], np.int64), reader.array(parts[1], np.bool_))
+    if dtype == "str":
+        return text_column(reader.value(parts[1]), reader.array(parts[0], np.int32))
+    if dtype == "category":
+        numbers, number, names, kind = parts
+        known = pd.CategoricalDtype(pd.Index(reader.value(names), dtype=kind))
+        return pd.Categorical.from_codes(reader.array(numbers, number), dtype=known, validate=False)
+    return pd.Series(reader.value(parts[0]), dtype="object")
+
+
+def stored_events(events: Events, writer: Writer) -> list[Rule]:
+    """Write events; gives their rules in the directory."""
+    return [(rule, events.fields(rule), tuple(writer.array(part) for part in events.rows(rule))) for rule in events]
+
+
+def events_of(rules: Sequence[Rule], texts: Sequence[Any], reader: Reader) -> Events:
+    """The events that `stored_events` was given, in the same `texts`. Raises DamagedError."""
+    from tracekit.parse.events import Events, Rows
+    from tracekit.parse.grammar import load_messages
+
+    made = Events(load_messages(grammars()))
+    for data in texts:
+        made.texts.add(data)
+    for rule, names, (records, places, spans) in rules:
+        numbers = reader.array(records, np.int64)
+        fields = reader.array(spans, np.int32).reshape(len(numbers), 2 * len(names))
+        made.add(rule, names, Rows(numbers, reader.array(places, np.int64), fields))
+    return made
+
+
+def plain(value: Any) -> Any:
+    """The value itself, when it is made of nothing but what marshal gives back as it was."""
+    kind = type(value)
+    if kind in SIMPLE:
+        return value
+    if kind is dict:
+        for part in (*value, *value.values()):
+            plain(part)
+        return value
+    if kind in (list, tuple):
+        for part in value:
+            plain(part)
+        return value
+    raise UnkeptError(str(kind))
