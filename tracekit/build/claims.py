@@ -131,24 +131,17 @@ def ahead_of(held: pd.DataFrame, commands: pd.DataFrame) -> list[str]:
 
 def wait_claims(tree: Tree, places: Mapping[str, int], owners: Owners) -> Claims:
     """Waits for a work job that another operation had asked for; `places` says where an operation stands."""
-    columns = (tree.rows.single[name] for name in ("operation", "kind", "attributes", "name", "start", "end"))
-    made = [
-        (operation, start, end, name, at)
-        for at, (operation, kind, attributes, name, start, end) in enumerate(zip(*columns, strict=True))
-        if kind == "wait" and "holder" in attributes and operation in places
-    ]
-    span, first, last = (tree.rows.single[name] for name in ("span", "first_record", "last_record"))
-    rank = RANK["queue"]
     return Claims.of(
         [
             Claim(
-                places[operation],
-                micros(pd.Timestamp(start)),
-                micros(pd.Timestamp(end)),
-                *(rank, "queue", f"waits for {name}"),
-                *(span[at], first[at], last[at]),
+                places[row.operation or ""],
+                micros(pd.Timestamp(row.start)),
+                micros(pd.Timestamp(row.end)),
+                *(RANK["queue"], "queue", f"waits for {row.name}"),
+                *(row.span, row.first_record, row.last_record),
             )
-            for operation, start, end, name, at in made
+            for row in tree.rows.single
+            if row.kind == "wait" and "holder" in row.attributes and (row.operation or "") in places
         ],
         owners,
     )

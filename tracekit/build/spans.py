@@ -13,12 +13,25 @@ import pandas as pd
 from tracekit.frames import Numbers, Small, text_column
 from tracekit.schema import SPANS, check_spans, frame
 
-NONE = np.datetime64("NaT", "us")
 EDGES = ("start", "end")
-SINGLE = (
-    *("span", "parent", "operation", "kind", "name", "thread", "start", "end"),
-    *("status", "ends", "first_record", "last_record", "attributes"),
-)
+
+
+class Single(NamedTuple):
+    """A span that is no call."""
+
+    span: int
+    parent: int | None
+    operation: str | None
+    kind: str
+    name: str
+    thread: str | None
+    start: Any  # a time of numpy or pandas, None where it is unknown
+    end: Any
+    status: str
+    ends: str
+    first_record: int | None
+    last_record: int | None
+    attributes: dict[str, Any]
 
 
 class Calls(NamedTuple):
@@ -49,7 +62,8 @@ class SpanRows:
     """
 
     count: int = 0
-    single: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in SINGLE})
+    single: list[Single] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)  # of these
     calls: Calls = field(default_factory=no_calls)
 
     def add(
@@ -69,14 +83,13 @@ class SpanRows:
         **attributes: Any,
     ) -> int:
         """Append one span and give its number; without an end it is open."""
-        known = not pd.isna(end)
-        begin, stop = (NONE if pd.isna(time) else np.datetime64(time, "us") for time in (start, end))
-        how = (status or ("ok" if known else "open"), ends if known else "open")
-        row = (self.count, parent, operation, kind, name, thread, begin, stop, *how, first, last, attributes)
-        for column, value in zip(self.single.values(), row, strict=True):
-            column.append(value)
+        begin, stop = (time if time == time else None for time in (start, end))  # NaT is not equal to itself
+        how = (status or ("open" if stop is None else "ok"), "open" if stop is None else ends)
+        row = Single(self.count, parent, operation, kind, name, thread, begin, stop, *how, first, last, attributes)
+        self.single.append(row)
+        self.numbers.append(self.count)
         self.count += 1
-        return self.count - 1
+        return row.span
 
     def reserve(self, calls: int) -> int:
         """Numbers for so many calls, which are told later in `calls`; the first of them."""
@@ -85,14 +98,14 @@ class SpanRows:
 
     def place(self, span: int) -> int:
         """Where a span stands in `single`; -1 for a call."""
-        at = bisect.bisect_left(self.single["span"], span)
-        return at if at < len(self.single["span"]) and self.single["span"][at] == span else -1
+        at = bisect.bisect_left(self.numbers, span)
+        return at if at < len(self.numbers) and self.numbers[at] == span else -1
 
     def get(self, span: int, column: str) -> Any:
         """Kind, name, parent, operation, thread, start, end or attributes of a span."""
         at = self.place(span)
         if at >= 0:
-            return self.single[column][at]
+            return getattr(self.single[at], column)
         # A number of the array's own type: for another one the whole array would be converted.
         row = int(np.searchsorted(self.calls.span, np.int32(span)))
         if column in ("operation", "thread"):
@@ -103,18 +116,22 @@ class SpanRows:
             return self.calls.names[self.calls.name[row]]
         return int(self.calls.parent[row])
 
+    def column(self, name: str) -> list[Any]:
+        """What `single` has under a name."""
+        return [getattr(row, name) for row in self.single]
+
     def table(self) -> pd.DataFrame:
         """The spans table, checked."""
-        single, calls = np.array(self.single["span"], dtype=np.int64), self.calls
+        single, calls = np.array(self.numbers, dtype=np.int64), self.calls
         order = np.argsort(np.concatenate([single, calls.span]), kind="stable")
         root = np.searchsorted(single, calls.root)
         other = np.full(
             len(calls.span), len(single), np.int64
         )  # what is said of every call stands behind what rows say
         parents = self._numbers("parent", calls.parent, order)
-        start, end = (self._numbers(name, getattr(calls, name).view("datetime64[us]"), order) for name in EDGES)
+        start, end = (self._times(name, getattr(calls, name), order) for name in EDGES)
         attributes = np.full(len(order), dict[str, Any](), dtype=object)  # one for all calls, which have none
-        attributes[single] = self.single["attributes"]
+        attributes[single] = self.column("attributes")
         columns: dict[str, Any] = {
             "span": np.arange(self.count),
             "parent": nullable(parents),
@@ -136,14 +153,19 @@ class SpanRows:
         return check_spans(frame(SPANS, columns))
 
     def _numbers(self, column: str, of_calls: npt.NDArray[Any], order: Numbers) -> npt.NDArray[Any]:
-        """A column of numbers or times, -1 where unknown, in the order of the spans."""
-        values = [-1 if value is None else value for value in self.single[column]]
+        """A column of numbers, -1 where unknown, in the order of the spans."""
+        values = [-1 if value is None else value for value in self.column(column)]
         return np.concatenate([np.array(values, dtype=of_calls.dtype), of_calls])[order]
+
+    def _times(self, column: str, of_calls: Numbers, order: Numbers) -> npt.NDArray[Any]:
+        """A column of times in the order of the spans."""
+        known = pd.array(self.column(column), dtype="datetime64[us]").to_numpy()
+        return np.concatenate([known, of_calls.view("datetime64[us]")])[order]
 
     def _texts(self, column: str, of_calls: Numbers, order: Numbers, *others: str) -> tuple[list[str], Numbers]:
         """A column of texts: different ones and their numbers. `of_calls` are places in rows and `others` behind."""
-        codes, names = pd.factorize(np.array([*self.single[column], *others], dtype=object))
-        places = np.concatenate([np.arange(len(self.single[column])), of_calls])
+        codes, names = pd.factorize(np.array([*self.column(column), *others], dtype=object))
+        places = np.concatenate([np.arange(len(self.single)), of_calls])
         return list(names), codes[places[order]]
 
 

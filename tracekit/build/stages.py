@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def add_stages(
     `names` are the names by which each rule may be called: itself, its meaning, its Class.method.
     """
     asked = frozenset().union(*(stage.opens | stage.closes for stage in model.stages))
-    rules = {rule for rule, called in names.items() if called & asked}
+    rules = {rule: called for rule, called in names.items() if called & asked}
     details = said_by(events.table(sorted(rules), columns=list(DETAILS)))
     of_job: dict[int, list[Any]] = defaultdict(list)
     sent = rows(commands)
@@ -46,19 +47,20 @@ def add_stages(
     asking = np.array([event in rules for event in [*lines.events, None]])
     telling = [of_run[asking[lines.code[of_run]]] for of_run in map(lines.of_run.__getitem__, starting)]
     outer = nesting(tree, np.concatenate([NONE, *telling]), model) <= 1
+    edges = {kind: Edges.of([stage for stage in model.stages if stage.run == kind], rules) for kind in JOBS}
     kinds = runs.loc[starting, "run_kind"].astype("str")
     bounds = np.cumsum([0, *map(len, telling)]).tolist()
     for run, kind, numbers, low in zip(starting, kinds, telling, bounds, strict=False):
         own = numbers[outer[low : low + len(numbers)]].tolist()
-        called = {number: names[lines.event(number) or ""] for number in own}
-        for stage, first, last in walk(own, called, classes, [stage for stage in model.stages if stage.run == kind]):
+        for stage, first, last in walk(own, list(map(lines.event, own)), classes, edges[kind]):
             add_stage(tree, lines, tree.of_run[run], stage, first, last, details, of_job)
 
 
 def said_by(table: pd.DataFrame) -> dict[int, dict[str, Any]]:
-    """What each record says of DETAILS, null where it does not."""
-    columns = {name: table[name].to_list() for name in DETAILS}
-    values = zip(*columns.values(), strict=True)
+    """What each record says of DETAILS, null where it does not; of records that say something."""
+    table = table[table[list(DETAILS)].notna().any(axis=1)]
+    columns = [table[name].to_list() for name in DETAILS]
+    values = zip(*columns, strict=True)
     return {record: dict(zip(DETAILS, row, strict=True)) for record, row in zip(table["record"], values, strict=True)}
 
 
@@ -118,18 +120,38 @@ def is_call(tree: Tree, spans: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return made
 
 
+@dataclass(frozen=True)
+class Edges:
+    """The stages of one kind of run that each rule may open and close."""
+
+    opening: Mapping[str, Sequence[StageRule]]
+    closing: Mapping[str, Sequence[StageRule]]
+
+    @classmethod
+    def of(cls, stages: Sequence[StageRule], rules: Mapping[str, frozenset[str]]) -> Edges:
+        """From the stages and the names by which each rule may be called."""
+        return cls(
+            {rule: [stage for stage in stages if stage.opens & called] for rule, called in rules.items()},
+            {rule: [stage for stage in stages if stage.closes & called] for rule, called in rules.items()},
+        )
+
+
 def walk(
-    numbers: list[int],
-    called: Mapping[int, frozenset[str]],
-    classes: Mapping[int, frozenset[str]],
-    stages: list[StageRule],
+    numbers: Sequence[int], said: Sequence[str | None], classes: Mapping[int, frozenset[str]], edges: Edges
 ) -> list[tuple[StageRule, int, int]]:
-    """Stages of one run in order: each opened by its event, ended by its own end or the next opening."""
+    """Stages of one run in order: each opened by its event, ended by its own end or the next opening.
+
+    `said` are the rules that read the records `numbers`.
+    """
     made: list[tuple[StageRule, int, int]] = []
     held: tuple[StageRule, int] | None = None
-    for number in numbers:
-        opened = next((stage for stage in stages if opens(stage, called[number], classes.get(number), held)), None)
-        if held is not None and (opened is not None or held[0].closes & called[number]):
+    for number, rule in zip(numbers, said, strict=True):
+        opened = None
+        for stage in edges.opening[rule or ""]:
+            if opens(stage, classes.get(number), held):
+                opened = stage
+                break
+        if held is not None and (opened is not None or held[0] in edges.closing[rule or ""]):
             made.append((held[0], held[1], number))
             held = None
         if opened is not None:
@@ -139,11 +161,9 @@ def walk(
     return made
 
 
-def opens(
-    stage: StageRule, called: frozenset[str], command: frozenset[str] | None, held: tuple[StageRule, int] | None
-) -> bool:
-    """Whether a line opens `stage` while `held` is open. One that is open already is not opened anew."""
-    if not stage.opens & called or (stage.command is not None and stage.command not in (command or ())):
+def opens(stage: StageRule, command: frozenset[str] | None, held: tuple[StageRule, int] | None) -> bool:
+    """Whether a line that may open `stage` does so while `held` is open: not what is open already."""
+    if stage.command is not None and stage.command not in (command or ()):
         return False
     name = held[0].name if held else None
     return name != stage.name and (not stage.after or name in stage.after)

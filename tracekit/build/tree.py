@@ -263,7 +263,7 @@ def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
         (begin[of], behind[of] - 1),
     )
     # Where the clock was set back a call's lines may lie behind the end that its job or request prints.
-    known = np.array([tree.rows.get(span, "end") for span in shapes.root], dtype="datetime64[us]")
+    known = pd.array([tree.rows.get(span, "end") for span in shapes.root], dtype="datetime64[us]").to_numpy()
     bound = np.where(np.isnat(known), np.iinfo(np.int64).max, known.astype(np.int64))
     end = np.minimum(end, bound[of])
     tree.rows.calls = Calls(
