@@ -18,6 +18,7 @@ import numpy.typing as npt
 from tracekit.parse.coded import Coded, Coder, concatenated
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.stamps import Clock
+from tracekit.patterns import compiled
 
 Places = npt.NDArray[np.int64]
 AT_ONCE = 1 << 14  # headers whose texts are in memory at the same time
@@ -150,7 +151,7 @@ def suspected(
 
 def header_of_any(before: bytes, others: Sequence[Dialect]) -> re.Pattern[bytes]:
     """The header of any of these layouts behind `before`."""
-    return re.compile(before + b"(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")", re.M)
+    return compiled(before + b"(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")", re.M)
 
 
 def joined(parts: Sequence[Stretch]) -> Heads:

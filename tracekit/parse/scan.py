@@ -17,6 +17,7 @@ from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import LONGEST, Events, Rows
 from tracekit.parse.grammar import Derived
 from tracekit.parse.headers import AT_ONCE, NEWLINE, Heads, Places, read_heads
+from tracekit.patterns import compiled
 
 KEYS = (24, 16, 8, 4)  # lengths of the literal beginnings by which a message finds its rules
 
@@ -35,7 +36,7 @@ class Reader:
             # Compiling takes as long as reading a thousand messages: not for one that cannot be of the rule.
             if data.find(self.literal, start, end) < 0:
                 return None
-            self.compiled = re.compile(self.rule.pattern.encode())
+            self.compiled = compiled(self.rule.pattern.encode())
         return self.compiled.fullmatch(data, start, end)
 
 
