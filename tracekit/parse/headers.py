@@ -21,7 +21,7 @@ from tracekit.parse.stamps import Clock
 from tracekit.patterns import compiled
 
 Places = npt.NDArray[np.int64]
-AT_ONCE = 1 << 14  # headers whose texts are in memory at the same time
+AT_ONCE = 1 << 10  # headers whose matches are in memory at the same time: few, so that they stay near the processor
 CHANGED = 0.2  # of the lines inside a record begin with another layout's header: they are no quotation
 NEWLINE = 10
 
