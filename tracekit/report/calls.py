@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -144,7 +143,7 @@ def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> 
 
 
 def _noted(node: Node, note: str) -> Node:
-    return replace(node, note=f"{node.note}, {note}" if node.note else note)
+    return node._replace(note=f"{node.note}, {note}" if node.note else note)
 
 
 def _length(row: Any) -> float:
