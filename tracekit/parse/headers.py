@@ -57,9 +57,12 @@ class HeaderReader:
 
     def suspects(self, data: Any, bodies: Places, ends: Places, others: Sequence[Dialect]) -> Iterator[int]:
         """Numbers of the records inside which a line may begin with a header of `others`."""
-        for number, (body, end) in enumerate(zip(bodies.tolist(), ends.tolist(), strict=True)):
-            if data.find(b"\n", body, end - 1) >= 0:
-                yield number
+        for at in range(0, len(bodies), AT_ONCE):
+            begin, behind = bodies[at : at + AT_ONCE], ends[at : at + AT_ONCE]
+            low = int(begin[0])
+            lines = np.flatnonzero(np.frombuffer(data[low : int(behind[-1])], dtype=np.uint8) == NEWLINE) + low
+            first = np.append(lines, behind[-1])[np.searchsorted(lines, begin)]
+            yield from (np.flatnonzero(first < behind - 1) + at).tolist()
 
 
 BY_RE = HeaderReader()

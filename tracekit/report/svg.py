@@ -148,20 +148,21 @@ def _intervals(ledger: Sequence[Any], axis: Axis) -> list[list[Any]]:
     Those of one category in any number, others until they are as wide as can be seen.
     """
     groups: list[list[Any]] = []
-    narrow_before = False
+    narrow_before, begun, before = False, 0.0, 0.0  # where the last group begins and ends
     for row in ledger:
-        narrow = axis.at(row.end) - axis.at(row.start) < NARROW
-        if groups and narrow and narrow_before and _joins(groups[-1], row, axis):
+        start, end = axis.at(row.start), axis.at(row.end)
+        narrow = end - start < NARROW
+        if groups and narrow and narrow_before and _joins(groups[-1], row, before - begun < SEEN):
             groups[-1].append(row)
         else:
             groups.append([row])
-        narrow_before = narrow
+            begun = start
+        narrow_before, before = narrow, end
     return groups
 
 
-def _joins(group: Sequence[Any], row: Any, axis: Axis) -> bool:
+def _joins(group: Sequence[Any], row: Any, small: bool) -> bool:
     alike = all(str(one.category) == str(row.category) for one in (group[0], group[-1]))
-    small = axis.at(group[-1].end) - axis.at(group[0].start) < SEEN
     return bool(group[-1].end == row.start) and (alike or small)
 
 
