@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -24,13 +23,22 @@ CARRIERS: Mapping[str, int] = {"request": 0, "job": 1, "queue": 2, "work": 3}
 NOT_STEPS = ("stage", "state")
 
 
-@dataclass(frozen=True)
-class Step:
-    """One stretch of the path."""
+class Step(NamedTuple):
+    """One stretch of the path; times in microseconds since the epoch."""
 
-    start: pd.Timestamp
-    end: pd.Timestamp
+    begin: int
+    stop: int
     span: int
+
+    @property
+    def start(self) -> pd.Timestamp:
+        """When the span began to hold the operation up."""
+        return moment(self.begin)
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """When another one did."""
+        return moment(self.stop)
 
     @property
     def duration(self) -> pd.Timedelta:
@@ -68,7 +76,7 @@ def critical_path(spans: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -
     if not waiting:
         return []
     edges = sorted({low, high, *(item[0] for item in waiting), *(min(item[1], high) for item in waiting)})
-    return [Step(moment(begin), moment(stop), span) for begin, stop, span in sweep(waiting, edges)]
+    return sweep(waiting, edges)
 
 
 def stretches_of(spans: pd.DataFrame, end: int) -> list[Stretch]:
@@ -105,9 +113,9 @@ def key_of(row: Stretch, carrier: Stretch) -> tuple[int, int, int]:
     return (-CARRIERS[carrier.kind], -carrier.end, -row.depth)
 
 
-def sweep(waiting: Sequence[tuple[int, int, tuple[int, int, int], int]], edges: Sequence[int]) -> list[list[int]]:
-    """Between two edges the best step that is there; where none is, the one before goes on: start, end, span."""
-    made: list[list[int]] = []
+def sweep(waiting: Sequence[tuple[int, int, tuple[int, int, int], int]], edges: Sequence[int]) -> list[Step]:
+    """Between two edges the best step that is there; where none is, the one before goes on."""
+    made: list[Step] = []
     active: list[tuple[tuple[int, int, int], int, int]] = []
     at = 0
     for low, high in itertools.pairwise(edges):
@@ -116,11 +124,11 @@ def sweep(waiting: Sequence[tuple[int, int, tuple[int, int, int], int]], edges: 
             at += 1
         while active and active[0][2] <= low:
             heapq.heappop(active)
-        span = active[0][1] if active else made[-1][2] if made else waiting[0][3]
-        if made and made[-1][2] == span:
-            made[-1][1] = high
+        span = active[0][1] if active else made[-1].span if made else waiting[0][3]
+        if made and made[-1].span == span:
+            made[-1] = made[-1]._replace(stop=high)
         else:
-            made.append([low, high, span])
+            made.append(Step(low, high, span))
     return made
 
 
@@ -134,7 +142,7 @@ def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, pd.Timedelt
     parent = dict(zip(spans["span"].tolist(), spans["parent"].astype("Int64").fillna(-1).tolist(), strict=True))
     saved: dict[int, int] = {}  # microseconds
     for step in steps:
-        length, at = micros(step.end) - micros(step.start), step.span
+        length, at = step.stop - step.begin, step.span
         while at >= 0:
             saved[at] = saved.get(at, 0) + length
             at = parent.get(at, -1)

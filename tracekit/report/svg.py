@@ -216,7 +216,12 @@ def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
 
 def _wide(path: Sequence[tuple[Step, Any]], axis: Axis) -> Iterable[tuple[Step, Any]]:
     """The steps that can be seen; what is between them is in the table."""
-    return ((step, row) for step, row in path if axis.at(step.end) - axis.at(step.start) >= NARROW)
+    least = NARROW / 100 * axis.length * 1e6 - 1  # microseconds
+    return (
+        (step, row)
+        for step, row in path
+        if step.stop - step.begin >= least and axis.at(step.end) - axis.at(step.start) >= NARROW
+    )
 
 
 def _step_mark(step: Step, row: Any, log: Log, axis: Axis) -> Mark:
