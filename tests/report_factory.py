@@ -147,7 +147,7 @@ class Maker:
         return SimpleNamespace(
             sources=Sources((Source(PATH, bytes(self.text), False),)),
             meta=SimpleNamespace(files=(file,), version="0.0"),
-            events=SimpleNamespace(meaning=lambda *words: pd.DataFrame({"record": [], "name": []})),
+            events=SimpleNamespace(meaning=lambda *words, columns=(): pd.DataFrame({"record": [], "name": []})),
             **tables,
         )
 

@@ -113,7 +113,7 @@ def test_the_waking_clock_leaves_silences_out() -> None:
 class NoEvents:
     """Events of a log without restarts."""
 
-    def meaning(self, *_: str) -> pd.DataFrame:
+    def meaning(self, *_: str, columns: tuple[str, ...]) -> pd.DataFrame:
         return pd.DataFrame({"record": np.array([], dtype=np.int64), "name": []})
 
 
@@ -123,7 +123,7 @@ class Ticks:
     def __init__(self, records: list[int]) -> None:
         self.records = records
 
-    def meaning(self, word: str) -> pd.DataFrame:
+    def meaning(self, word: str, columns: tuple[str, ...]) -> pd.DataFrame:
         at = self.records if word == "server.tick" else []
         return pd.DataFrame({"record": np.array(at, dtype=np.int64), "name": "tick"})
 

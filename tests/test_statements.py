@@ -28,7 +28,7 @@ def rule_of() -> Reader:
     @cache
     def find(text: str) -> str | None:
         raw = text.encode()
-        found = dispatch.find(raw, 0, len(raw))
+        found = dispatch.find(raw)
         return dispatch.readers[found[0]].rule.name if found else None
 
     return find

@@ -30,8 +30,10 @@ USERDATA_WORDS = ("userdata", "user_data", "user-data")
 
 # A value that says nothing: left as it is, so that a reader sees that there was none.
 _NOTHING = r"(?!(?:null|true|false|none)\b)"
-# What every form below contains; most texts do not, and are let through at once.
-_HINT = re.compile(r"key|secret|signature|session|passw|passphrase|token|bearer|basic|://|user[-_]?data", re.IGNORECASE)
+# What every form below contains; most texts do not, and are let through at once. Small letters are looked for without
+# regard to the others, which is several times as fast; beyond ASCII there are letters that are alike only to `re`.
+_HINTS = r"key|secret|signature|session|passw|passphrase|token|bearer|basic|://|user[-_]?data"
+_HINT, _SMALL_HINT = re.compile(_HINTS, re.IGNORECASE), re.compile(_HINTS)
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _BEARER = re.compile(r"\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/@:]{0,200}:)[^\s/@]+(?=@)", re.IGNORECASE)
@@ -39,7 +41,7 @@ _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/@:]{0,200}:)[^\s/@]+(?
 
 def mask(text: str, *, userdata: bool = False) -> str:
     """`text` with the value of every secret replaced by ``***``; with `userdata` also what a user gave to a VM."""
-    if not _HINT.search(text):
+    if not (_SMALL_HINT.search(text.lower()) if text.isascii() else _HINT.search(text)):
         return text
     if "PRIVATE KEY" in text:
         text = _PEM.sub(rf"\1{MASK}\2", text)

@@ -266,13 +266,17 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame:
     """A frame with exactly the columns of `schema`, cast to its dtypes; columns not given are null."""
     length = max((len(values) for values in columns.values() if hasattr(values, "__len__")), default=0)
+    none: Any = pd.Series([None] * length, dtype=OBJECT)
+    nulls: dict[str, Any] = {}  # one null column of each dtype serves all that are not given
     made = {}
     for name, dtype in schema.items():
-        values = columns.get(name)
+        values: Any = columns.get(name)
         if values is None:
-            values = pd.Series([None] * length, dtype=OBJECT)
-        column: Any = pd.Series(values, copy=False).reset_index(drop=True)
-        made[name] = column.astype(dtype)
+            made[name] = nulls[dtype] = nulls[dtype] if dtype in nulls else none.astype(dtype)
+        else:
+            own = isinstance(values, pd.Series)
+            column: Any = values.reset_index(drop=True) if own else pd.Series(values, copy=False)
+            made[name] = column.astype(dtype)
     return pd.DataFrame(made, copy=False)
 
 

@@ -51,6 +51,8 @@ from tracekit.read.files import Sources
 from tracekit.resources import grammars
 from tracekit.schema import JOBS, RECORDS, check, frame
 
+STATES = ("STATE_FROM", "STATE_TO", "EVENT", "VM_NAME")  # columns of a VM's transitions
+
 
 @dataclass(frozen=True)
 class Built:
@@ -191,8 +193,8 @@ def add_host_side(tree: Tree, commands: pd.DataFrame, at_command: pd.Series[Any]
 def tree_events(records: pd.DataFrame, events: Events, sent: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Events that the tree asks for, with time and run of their records."""
     made: dict[str, pd.DataFrame] = {"commands": sent}
-    for word in ("request.end", "job.remove", "vm.state"):
-        rows = events.meaning(word)
+    for word, columns in (("request.end", ()), ("job.remove", ()), ("vm.state", STATES)):
+        rows = events.meaning(word, columns=columns)
         said = records.loc[rows["record"], ["ts", "run"]].set_index(rows.index)
         made[word] = rows.join(said)
     return made

@@ -19,7 +19,7 @@ WHOLE = 36  # characters of a uuid
 
 def logged_requests(records: pd.DataFrame, events: Events, requests: pd.DataFrame) -> pd.DataFrame:
     """Lines of apilog with record, run of their request, UUID, USER, ACCOUNT; without those of no request."""
-    rows = events.meaning("request.logged")[["record", "UUID", "USER", "ACCOUNT"]]
+    rows = events.meaning("request.logged", columns=["UUID", "USER", "ACCOUNT"]).drop(columns=["name", "means"])
     said = records.loc[rows["record"], KEY].set_index(rows.index)
     runs = requests.reset_index()[[*KEY, "run"]].dropna().drop_duplicates(KEY, keep=False)
     made = rows.join(said.astype({"thread": "str"})).merge(runs.astype({"thread": "str"}), on=KEY, how="inner")

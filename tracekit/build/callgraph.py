@@ -128,6 +128,7 @@ class CallGraph:
         self._bound_of: dict[tuple[str, str, int], Bound] = {}
         self._tables = (Table(), Table(), Table())
         self._callers: dict[str, Counter[str]] = defaultdict(Counter)
+        self._odds: dict[str, list[tuple[str, float]]] = {}
         self._statements: dict[tuple[str | None, str | None], Statement] = {}
         self._roots: dict[str, Place] = {}
         self.names: dict[str, int] = {}  # of frames, numbered as they are met
@@ -182,22 +183,22 @@ class CallGraph:
         chances: dict[tuple[Place, Place], float] = defaultdict(float)
         if now.known:
             chances[place, place] = STAY
-            for change, chance in self._near(place, after, now.words):
-                self._add(chances, place, change, chance)
-            for change, chance in self._far(place, now.words):
-                self._add(chances, place, change, chance)
+            for (back, skip, opens), chance in self._near(place, after, now.words):
+                self._add(chances, standing(place, back, skip), opens, chance)
+            for kept, opens, chance in self._far(place, now.words):
+                self._add(chances, kept, opens, chance)
         else:
             chances[place, place] = 0.5
-            for change, chance in self._closed(place, after):
-                self._add(chances, place, change, chance)
+            for (back, skip, opens), chance in self._closed(place, after):
+                self._add(chances, standing(place, back, skip), opens, chance)
         moves = [(there, kept, math.log(chance)) for (there, kept), chance in chances.items()]
         moves.sort(key=lambda move: -move[2])
         return tuple(move for move in moves if move[2] > moves[0][2] - FADED)
 
     @staticmethod
-    def _add(chances: dict[tuple[Place, Place], float], place: Place, change: Change, chance: float) -> None:
-        back, skip, opens = change
-        kept = standing(place, back, skip)
+    def _add(
+        chances: dict[tuple[Place, Place], float], kept: Place | None, opens: tuple[str, ...], chance: float
+    ) -> None:
         if kept is not None and chance > 0:
             chances[kept.below(opens), kept] += chance
 
@@ -210,8 +211,8 @@ class CallGraph:
             for change, count in table.written.get((place.name, word), EMPTY).items():
                 yield change, weight * (1 - AFTER) * count / table.inside[place.name]
 
-    def _far(self, place: Place, now: Words) -> Iterator[tuple[Change, float]]:
-        """Steps of this statement seen in whichever frame; frames that are not open are opened on the way."""
+    def _far(self, place: Place, now: Words) -> Iterator[tuple[Place | None, tuple[str, ...], float]]:
+        """Steps of this statement seen in whichever frame: which frame stays, what is opened; those between, too."""
         for table, word in zip(self._tables, now, strict=True):
             changes = table.anywhere.get(word)
             if changes is None:
@@ -220,11 +221,12 @@ class CallGraph:
             for change, count in changes.items():
                 back, skip, opens = change
                 chance = ELSEWHERE * count / total
-                if standing(place, back, skip) is not None:
-                    yield change, chance
+                kept = standing(place, back, skip)
+                if kept is not None:
+                    yield kept, opens, chance
                 elif not skip:
                     start, way, odds = self._way(place, back)
-                    yield (start, 0, (*way, *opens)), chance * DETOUR * odds
+                    yield standing(place, start, 0), (*way, *opens), chance * DETOUR * odds
             return
 
     def _closed(self, place: Place, after: Words) -> Iterator[tuple[Change, float]]:
@@ -257,13 +259,20 @@ class CallGraph:
             if name in seen:
                 continue
             seen.add(name)
-            callers = self._callers.get(name, EMPTY)
-            total = callers.total()
-            for caller, count in callers.items():
+            for caller, odds in self._called_by(name):
                 # A call from a frame further out closes those between: a little less probable for each.
-                further = cost - math.log(count / total) + 0.1 * open_at.get(caller, 0)
+                further = cost - odds + 0.1 * open_at.get(caller, 0)
                 heapq.heappush(queue, (further, caller, (name, *way)))
         return place.name, (), 0.0
+
+    def _called_by(self, name: str) -> list[tuple[str, float]]:
+        """Who calls a frame, with log odds."""
+        known = self._odds.get(name)
+        if known is None:
+            callers = self._callers.get(name, EMPTY)
+            total = callers.total()
+            known = self._odds[name] = [(caller, math.log(count / total)) for caller, count in callers.items()]
+        return known
 
 
 NOTHING: Words = ("", "", "")
@@ -273,11 +282,13 @@ EMPTY: Counter[Any] = Counter()
 
 def standing(place: Place, name: str, skip: int) -> Place | None:
     """The innermost open frame called `name`, but for the `skip` further in; the root by its kind. None: not open."""
-    for at in place.up():
+    at: Place | None = place
+    while at is not None:
         if at.name == name:
             if skip == 0:
                 return at
             skip -= 1
+        at = at.parent
     return None
 
 

@@ -26,7 +26,7 @@ def add_lives(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     Several servers, and the other programs whose logs were given, have lives of their own.
     """
     who = records.groupby(["server", "component"], sort=False, observed=True, dropna=False).ngroup()
-    starts = events.meaning("server.start")["record"]
+    starts = events.meaning("server.start", columns=())["record"]
     # A start prints several such statements, of which a torn line may hide the first.
     again = starts.groupby(who.loc[starts].to_numpy()).diff() < ONE_START
     begins = pd.Series(0, index=records.index)
@@ -39,7 +39,7 @@ def add_lives(records: pd.DataFrame, events: Events) -> pd.DataFrame:
 def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """`records` with `run` (int64, numbered by first record) and `run_kind` {request, job, work, other}."""
     begins = np.zeros(len(records), dtype=np.int64)
-    begins[events.meaning("request.start", "job.add", columns=[])["record"]] = 1
+    begins[events.meaning("request.start", "job.add", columns=())["record"]] = 1
     key = joint(
         records["life"].to_numpy(),
         records["thread"].cat.codes.to_numpy(),
@@ -52,7 +52,7 @@ def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     job, other, request, work = range(len(KINDS))
     kind = np.where(records["origin"].notna(), work, np.where(records["job"].notna(), job, other)).astype(np.int8)
     requests = np.zeros(int(run.max() if len(run) else -1) + 1, dtype=np.bool_)
-    requests[run[events.meaning("request.start", "request.end", columns=[])["record"]]] = True
+    requests[run[events.meaning("request.start", "request.end", columns=())["record"]]] = True
     kind[requests[run] & records["job"].isna().to_numpy()] = request
     return made.assign(run_kind=pd.Categorical.from_codes(kind, pd.Index(KINDS, dtype="str")))
 

@@ -11,26 +11,34 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tracekit.frames import micros, rows
+from tracekit.frames import micros
 
 # The later in this order carries the operation while both are there.
 CARRIERS: Mapping[str, int] = {"request": 0, "job": 1, "queue": 2, "work": 3}
 NOT_STEPS = ("stage", "state")
 
 
-@dataclass(frozen=True)
-class Step:
-    """One stretch of the path."""
+class Step(NamedTuple):
+    """One stretch of the path; times in microseconds since the epoch."""
 
-    start: pd.Timestamp
-    end: pd.Timestamp
+    begin: int
+    stop: int
     span: int
+
+    @property
+    def start(self) -> pd.Timestamp:
+        """When the span began to hold the operation up."""
+        return moment(self.begin)
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """When another one did."""
+        return moment(self.stop)
 
     @property
     def duration(self) -> pd.Timedelta:
@@ -38,55 +46,77 @@ class Step:
         return self.end - self.start
 
 
+class Stretch(NamedTuple):
+    """One span that may hold the operation up; times in microseconds since the epoch."""
+
+    kind: str
+    span: int
+    parent: int  # -1: none
+    depth: int
+    start: int
+    end: int  # of one that is open the operation's
+
+
 def critical_path(spans: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> list[Step]:
     """Steps from `start` (submitted) to `end` (completed) without hole or overlap; [] where `spans` has none.
 
     `spans` are those of one operation. Polls are no steps: a client that looks does not hold anything up.
     """
-    steps = [row for row in rows(spans[~spans["kind"].isin(NOT_STEPS)]) if row.start < end]
-    carriers = carriers_of(steps, end)
+    low, high = micros(start), micros(end)
+    steps = stretches_of(spans, high)
+    carriers = carriers_of(steps)
     waiting = sorted(
         (
-            (max(row.start, start), stop_of(row, end), key_of(row, carriers[row.span], end), row.span)
+            (max(row.start, low), row.end, key_of(row, carrier), row.span)
             for row in steps
-            if carriers[row.span] is not None and stop_of(row, end) > start
+            if (carrier := carriers[row.span]) is not None and row.end > low
         ),
         key=lambda item: item[0],
     )
     if not waiting:
         return []
-    edges = sorted({start, end, *(item[0] for item in waiting), *(min(item[1], end) for item in waiting)})
-    return joined(sweep(waiting, edges))
+    edges = sorted({low, high, *(item[0] for item in waiting), *(min(item[1], high) for item in waiting)})
+    return sweep(waiting, edges)
 
 
-def carriers_of(steps: Sequence[Any], end: pd.Timestamp) -> dict[int, Any]:
+def stretches_of(spans: pd.DataFrame, end: int) -> list[Stretch]:
+    """The spans that can be steps and begin before `end`, in their order."""
+    begin, stop = (spans[name].to_numpy().astype("datetime64[us]") for name in ("start", "end"))
+    late = np.isnat(begin) | (begin.astype(np.int64) >= end)
+    at = np.flatnonzero(~(spans["kind"].isin(NOT_STEPS).to_numpy() | late))
+    stops = np.where(np.isnat(stop), end, stop.astype(np.int64))
+    columns = (
+        spans["kind"].astype("object").to_numpy(),
+        spans["span"].to_numpy(),
+        spans["parent"].astype("Int64").to_numpy(dtype=np.int64, na_value=-1),
+        spans["depth"].to_numpy(),
+        begin.astype(np.int64),
+        stops,
+    )
+    return list(map(Stretch._make, zip(*(column[at].tolist() for column in columns), strict=True)))
+
+
+def carriers_of(steps: Sequence[Stretch]) -> dict[int, Stretch | None]:
     """For each span the request, queue, job or work job on whose thread it lies; None below a poll."""
-    made: dict[int, Any] = {}
-    roots = [row for row in steps if row.kind == "request"]
-    first = roots[0].span if roots else None  # later requests of an operation are its polls
+    made: dict[int, Stretch | None] = {}
+    first = next((row.span for row in steps if row.kind == "request"), None)  # later requests are its polls
     for row in steps:
         if row.kind in CARRIERS:
             made[row.span] = None if row.kind == "request" and row.span != first else row
         else:
-            made[row.span] = made.get(int(row.parent)) if pd.notna(row.parent) else None
+            made[row.span] = made.get(row.parent)
     return made
 
 
-def stop_of(row: Any, end: pd.Timestamp) -> pd.Timestamp:
-    """End of a span; an open one lasts to the operation's end."""
-    return end if pd.isna(row.end) else row.end
-
-
-def key_of(row: Any, carrier: Any, end: pd.Timestamp) -> tuple[int, int, int]:
+def key_of(row: Stretch, carrier: Stretch) -> tuple[int, int, int]:
     """Smallest for the step that holds the operation up: latest carrier, latest end, innermost."""
-    late = stop_of(carrier, end).to_datetime64().astype(np.int64) if carrier is not None else 0
-    return (-CARRIERS[carrier.kind], -int(late), -int(row.depth))
+    return (-CARRIERS[carrier.kind], -carrier.end, -row.depth)
 
 
-def sweep(waiting: Sequence[tuple[Any, ...]], edges: Sequence[pd.Timestamp]) -> list[Step]:
+def sweep(waiting: Sequence[tuple[int, int, tuple[int, int, int], int]], edges: Sequence[int]) -> list[Step]:
     """Between two edges the best step that is there; where none is, the one before goes on."""
     made: list[Step] = []
-    active: list[tuple[tuple[int, int, int], int, pd.Timestamp]] = []
+    active: list[tuple[tuple[int, int, int], int, int]] = []
     at = 0
     for low, high in itertools.pairwise(edges):
         while at < len(waiting) and waiting[at][0] <= low:
@@ -95,19 +125,16 @@ def sweep(waiting: Sequence[tuple[Any, ...]], edges: Sequence[pd.Timestamp]) -> 
         while active and active[0][2] <= low:
             heapq.heappop(active)
         span = active[0][1] if active else made[-1].span if made else waiting[0][3]
-        made.append(Step(low, high, span))
-    return made
-
-
-def joined(steps: Sequence[Step]) -> list[Step]:
-    """Neighbours of one span as one step."""
-    made: list[Step] = []
-    for step in steps:
-        if made and made[-1].span == step.span:
-            made[-1] = Step(made[-1].start, step.end, step.span)
+        if made and made[-1].span == span:
+            made[-1] = made[-1]._replace(stop=high)
         else:
-            made.append(step)
+            made.append(Step(low, high, span))
     return made
+
+
+def moment(time: int) -> pd.Timestamp:
+    """The time that is so many microseconds after the epoch."""
+    return pd.Timestamp(np.datetime64(time, "us"))
 
 
 def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, pd.Timedelta]:
@@ -115,7 +142,7 @@ def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, pd.Timedelt
     parent = dict(zip(spans["span"].tolist(), spans["parent"].astype("Int64").fillna(-1).tolist(), strict=True))
     saved: dict[int, int] = {}  # microseconds
     for step in steps:
-        length, at = micros(step.end) - micros(step.start), step.span
+        length, at = step.stop - step.begin, step.span
         while at >= 0:
             saved[at] = saved.get(at, 0) + length
             at = parent.get(at, -1)

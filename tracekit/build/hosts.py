@@ -27,7 +27,7 @@ APART = pd.Timedelta(1, "s")  # clocks that differ by more are worth a warning
 
 def host_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """What agents print of commands, with ts, thread, server, source, offset and length of their records."""
-    made = events.meaning(REQUEST, BEGIN, ANSWER)
+    made = events.meaning(REQUEST, BEGIN, ANSWER, columns=["HOST", "SEQ", "BODY"])
     said = records.loc[made["record"], ["ts", "thread", "server", "component", "source", "offset"]]
     made = made.join(said.set_index(made.index))
     return made[made["component"] == AGENT]
@@ -117,7 +117,7 @@ def with_router_times(
 
     The agent says nothing before it has the lock: the first line after a command's beginning is behind it.
     """
-    made = events.meaning(ROUTER, ITEM).set_index("record")
+    made = events.meaning(ROUTER, ITEM, columns=["MILLIS"]).set_index("record")
     configured = made.index[made["means"] == ROUTER]
     mine = records.loc[records["component"] == AGENT, ["source", "thread", "ts"]]
     means = told.set_index("record")["means"].reindex(mine.index)

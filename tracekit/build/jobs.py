@@ -24,6 +24,10 @@ MEANINGS = (
     "job.remove",
     "job.attach",
 )
+COLUMNS = (
+    *("JOB", "ORIGIN", "UUID", "CLASS", "VM", "INSTANCE", "INSTANCE_TYPE"),
+    *("QUEUE", "QUEUE_ITEM", "STATUS", "RESULT_CODE"),
+)
 # What says that a job is over, the nearest to the database first; at level INFO there is only the last.
 ENDS = ("job.update", "job.complete", "job.cancel", "job.remove")
 # Up to 4.2 the number of a status is printed, later its name.
@@ -39,7 +43,7 @@ STATUS: Mapping[str, str] = {
 
 def job_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """Events about jobs with what their records say: ts, thread, ctx, run, and the context's own job as `in_job`."""
-    made = events.meaning(*MEANINGS)
+    made = events.meaning(*MEANINGS, columns=COLUMNS)
     said = records.loc[made["record"], ["ts", "thread", "ctx", "run", "origin", "job", "logid", "life"]]
     said = said.rename(columns={"origin": "in_origin", "job": "in_job"}).set_index(made.index)
     made = made.join(said)

@@ -13,10 +13,16 @@ from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 from tracekit.schema import OPERATIONS, check, frame
 
+ABOUT = ("JOB", "INSTANCE", "INSTANCE_TYPE", "ENTITY_NAME", "USER", "ACCOUNT")  # columns that say what a job is about
+
 
 def errors_of(jobs: pd.DataFrame, events: Events, records: pd.DataFrame, sources: Sources) -> pd.DataFrame:
     """`jobs` with the error that the completion of each failed job names."""
-    rows = events.meaning("job.complete").drop_duplicates("JOB", keep="last").set_index("JOB")["ERROR"]
+    rows = (
+        events.meaning("job.complete", columns=["JOB", "ERROR"])
+        .drop_duplicates("JOB", keep="last")
+        .set_index("JOB")["ERROR"]
+    )
     return jobs.assign(error=look_up(jobs["job"], rows))
 
 
@@ -24,7 +30,7 @@ def with_entities(
     table: pd.DataFrame, jobs: pd.DataFrame, runs: pd.DataFrame, events: Events, records: pd.DataFrame
 ) -> pd.DataFrame:
     """Add entity, entity_uuid, account, user: from the job's details and from what its lines call the VM."""
-    about = events.meaning("job.submit", "job.execute")
+    about = events.meaning("job.submit", "job.execute", columns=ABOUT)
     job = about["JOB"].fillna(records["job"].reindex(about["record"]).reset_index(drop=True))
     about = about.assign(JOB=job).drop_duplicates("JOB").set_index("JOB").reindex(table["job"]).set_index(table.index)
     names = vm_names(events)

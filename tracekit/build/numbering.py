@@ -38,7 +38,7 @@ def databases(
 
 def births(records: pd.DataFrame, events: Events, placed: pd.Series[Any]) -> pd.DataFrame:
     """What can be said of a job only once: `record`, `job`, `word` and the installation's `group`, by record."""
-    made = events.meaning(*ONCE, "job.add")[["record", "means", "JOB"]]
+    made = events.meaning(*ONCE, "job.add", columns=["JOB"])[["record", "means", "JOB"]]
     said = records.loc[made["record"], ["job", "server"]].set_index(made.index)
     added = made["means"] == "job.add"
     server = said["server"].astype("object").fillna("").astype("str")

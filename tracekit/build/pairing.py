@@ -25,13 +25,14 @@ OF_SEQUENCE = (
     "command.begun",
     "command.ended",
 )
+COLUMNS = ("JOB", "HOST", "HOST_NAME", "SEQ", "BEHIND", "BODY", "DETAILS")
 _BRACE = re.compile(r"[{}]")
 _NAME = re.compile(r'"([\w.$]+)"')
 
 
 def command_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """Events of agent commands with what their records say."""
-    made = events.meaning(*OF_REQUEST, *OF_SEQUENCE)
+    made = events.meaning(*OF_REQUEST, *OF_SEQUENCE, columns=COLUMNS)
     said = records.loc[made["record"], ["ts", "thread", "run", "job", "life", "offset", "source"]]
     return made.join(said.set_index(made.index))
 

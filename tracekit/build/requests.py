@@ -29,7 +29,7 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
         values.get(model.poll_parameter) if values.get("command") == model.poll_command else None for values in asked
     ]
     made["name"] = [values.get("name") or values.get("displayname") for values in asked]
-    named = events.meaning("request.command")
+    named = events.meaning("request.command", columns=["API"])
     said = pd.Series(named["API"].to_numpy(), index=records.loc[named["record"], "run"].to_numpy())
     made["command"] = made["command"].fillna(said[~said.index.duplicated()].reindex(made.index))
     runs = records.drop_duplicates("run").set_index("run")
@@ -38,8 +38,8 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
 
 def bounds(records: pd.DataFrame, events: Events, word: str) -> pd.DataFrame:
     """First event of that meaning in each run."""
-    rows = events.meaning(word)[["record", "IP", "METHOD", "QUERY", "PARAMS"]]
-    rows = rows.assign(
+    rows = events.meaning(word, columns=["IP", "QUERY", "PARAMS"])
+    rows = rows[["record", "IP", "QUERY", "PARAMS"]].assign(
         run=records.loc[rows["record"], "run"].to_numpy(), ts=records.loc[rows["record"], "ts"].to_numpy()
     )
     return rows.drop_duplicates("run").set_index("run")

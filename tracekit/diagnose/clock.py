@@ -78,7 +78,7 @@ def of_source(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     quiet = reached.diff().dt.total_seconds().fillna(0.0)
     ordered = quiet.sort_values()
     usual = float(ordered.iloc[min(int(np.searchsorted(ordered.cumsum(), ordered.sum() / 2)), len(ordered) - 1)])
-    restarted = quiet.index.isin(events.meaning("server.start")["record"])
+    restarted = quiet.index.isin(events.meaning("server.start", columns=())["record"])
     long = quiet >= max(LEAST, USUAL * usual)
     at = np.flatnonzero((((quiet >= SHORT) | long) & ~restarted).to_numpy())
     moments = seconds(reached)
@@ -96,7 +96,7 @@ def of_source(records: pd.DataFrame, events: Events) -> pd.DataFrame:
 
 def ticks(records: pd.DataFrame, events: Events) -> list[npt.NDArray[np.float64]]:
     """Times at which each periodic thread of a file ticked."""
-    rows = events.meaning("server.tick")
+    rows = events.meaning("server.tick", columns=())
     rows = rows[rows["record"].isin(records.index)]
     return [np.sort(seconds(records["ts"].loc[part["record"]])) for _, part in rows.groupby("name")]
 

@@ -31,9 +31,9 @@ class Rows:
         """Values of a column as objects, None where null."""
         made = self._arrays.get(name)
         if made is None:
-            made = self._arrays[name] = np.array(
-                self.frame[name].astype("object").where(self.frame[name].notna(), None), dtype=object
-            )
+            column = self.frame[name]
+            made = self._arrays[name] = np.array(column.astype("object"), dtype=object)
+            made[column.isna().to_numpy()] = None
         return made
 
     def __contains__(self, name: str) -> bool:

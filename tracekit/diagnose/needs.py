@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 
 from tracekit.diagnose.rules import Rule
-from tracekit.diagnose.tables import Tables, named
+from tracekit.diagnose.tables import Tables
 
 DEBUG = "debug"  # lines of jobs at DEBUG
 HOSTS = "host times"  # when hosts took and answered commands, from an agent's log at DEBUG
@@ -49,6 +49,4 @@ class Needs:
 
     def printed(self, wanted: str) -> bool:
         """Whether a statement of this name is in the input."""
-        return any(
-            named(name, self.tables.meanings, [wanted]) or fnmatchcase(name, wanted) for name in self.tables.events
-        )
+        return wanted in self.tables.rules_by_name or any(fnmatchcase(name, wanted) for name in self.tables.events)

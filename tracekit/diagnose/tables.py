@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -193,10 +194,8 @@ class Tables:
         """The bytes of some records; empty where the text is not at hand."""
         if self.sources is None:
             return [b""] * len(records)
-        places = (self.records[name].array.take(records) for name in ("source", "offset", "length"))
-        return [
-            self.sources[path].slice(int(offset), int(length)) for path, offset, length in zip(*places, strict=True)
-        ]
+        places = (self.records[name].array.take(records).tolist() for name in ("source", "offset", "length"))
+        return [self.sources[path].slice(offset, length) for path, offset, length in zip(*places, strict=True)]
 
     @cached_property
     def unread(self) -> Haystack:
@@ -211,9 +210,19 @@ class Tables:
         said = {name: self.records[name].array.take(at) for name in SAID}
         return pd.DataFrame({"record": at, **said, "start": said["ts"], "end": said["ts"], "first": at, "last": at})
 
+    @cached_property
+    def rules_by_name(self) -> Mapping[str | None, list[str]]:
+        """The rules that read a record, by each of their names."""
+        made: dict[str | None, list[str]] = {}
+        for rule in self.events:
+            for name in names_of(rule, self.meanings):
+                made.setdefault(name, []).append(rule)
+        return made
+
     def statements(self, words: Collection[str | None]) -> pd.DataFrame:
         """Events that one of `words` names: a rule of the message grammars, what it means, or its `Class.method`."""
-        rules = [rule for rule in self.events if named(rule, self.meanings, words)]
+        mine = set(chain.from_iterable(self.rules_by_name.get(word, ()) for word in words))
+        rules = [rule for rule in self.events if rule in mine]
         if not rules:
             return NOTHING
         # Of the hundred columns that events may have these few fill a handful: every further one costs at every step.
@@ -256,10 +265,15 @@ NOTHING = pd.DataFrame({name: pd.Series(dtype="object") for name in ("record", *
 VIEWS = ("intervals", "commands", "jobs", "operations", "spans", "silences")
 
 
+def names_of(rule: str, meanings: Mapping[str, Meaning]) -> set[str | None]:
+    """The names of a message rule: its own, what it means, its `Class.method`."""
+    meaning = meanings.get(rule)
+    return {rule} if meaning is None else {rule, meaning.means, meaning.where}
+
+
 def named(rule: str, meanings: Mapping[str, Meaning], words: Collection[str | None]) -> bool:
     """Whether one of `words` is a name of the message rule `rule`."""
-    meaning = meanings.get(rule)
-    return rule in words or (meaning is not None and (meaning.means in words or meaning.where in words))
+    return not names_of(rule, meanings).isdisjoint(words)
 
 
 def pairs(begins: pd.DataFrame, ends: pd.DataFrame, same: tuple[str, ...], over: pd.Series[Any] | None) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tracekit.fleet.chance import LEAST, rank_test, unlikely
@@ -74,7 +75,12 @@ def command_times(timed: pd.DataFrame) -> pd.DataFrame:
         rows.append({"command": command, "host": None, **spread_of(part), "rest": 0})
         hosts = {str(name): host for name, host in part.groupby("host")}
         if len(hosts) > 1:
-            rows += [against(command, name, part, hosts[name]) for name in sorted(hosts)]
+            known = part[part["compared"] & part["host"].notna()]
+            host, seconds = known["host"].to_numpy(), known["seconds"].to_numpy()
+            rows += [
+                {"command": command, "host": name, **spread_of(hosts[name]), **against(seconds, host == name)}
+                for name in sorted(hosts)
+            ]
     made = pd.DataFrame(rows, columns=[*COMMAND_TIMES])
     slower = made["median"] >= ODD_SLOWER * made["rest_median"]
     longer = made["median"] >= made["rest_median"] + ODD_LONGER
@@ -84,13 +90,11 @@ def command_times(timed: pd.DataFrame) -> pd.DataFrame:
     return check(frame(COMMAND_TIMES, {str(name): made[name] for name in made}), COMMAND_TIMES, "command times")
 
 
-def against(command: str, name: str, part: pd.DataFrame, host: pd.DataFrame) -> dict[str, Any]:
-    """One host's times of a command, and those of all other hosts that are known."""
-    known = part[part["compared"] & part["host"].notna()]
-    mine = (known["host"] == name).to_numpy()
-    seconds = known["seconds"].to_numpy()
-    rest = {"rest": int((~mine).sum()), "rest_median": known["seconds"][~mine].median()}
-    return {"command": command, "host": name, **spread_of(host), **rest, "p": rank_test(seconds[mine], seconds[~mine])}
+def against(seconds: npt.NDArray[np.float64], mine: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """What tells one host's times of a command from those of all other hosts that are known."""
+    rest = seconds[~mine]
+    median = float(np.median(rest)) if len(rest) else np.nan
+    return {"rest": len(rest), "rest_median": median, "p": rank_test(seconds[mine], rest)}
 
 
 def spread_of(part: pd.DataFrame) -> dict[str, Any]:

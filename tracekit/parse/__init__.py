@@ -23,6 +23,7 @@ from tracekit.parse.scan import Dispatch, Scanned
 from tracekit.parse.servers import merge_order, name_servers, reordered
 from tracekit.parse.stamps import YEAR
 from tracekit.parse.window import window
+from tracekit.patterns import keep_compiled
 from tracekit.quality import Collector
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
@@ -88,6 +89,7 @@ def parse(
         if part is not None:
             parts.append(part)
             read.append(layout)
+    keep_compiled()
     if not parts:
         raise NotOurLogError("no file has records between --since and --until: choose another time")
     records = name_servers(joined(parts), events, read)

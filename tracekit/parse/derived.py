@@ -11,10 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-from lark import __version__ as lark_version
 
 from tracekit.cache import cache_folder, keep, prune
 from tracekit.parse.grammar import Derived, Grammar, Messages
@@ -37,7 +36,7 @@ def patterns(grammar: Grammar) -> list[Derived]:
     brought = shipped()
     if brought.get("code") == code and grammar.digest in brought["grammars"]:
         return rules_of(brought["grammars"][grammar.digest])
-    whole = hashlib.sha256(f"{grammar.digest} {code} {lark_version}".encode()).hexdigest()
+    whole = hashlib.sha256(f"{grammar.digest} {code} {lark_digest()}".encode()).hexdigest()
     name = Path(grammar.name).stem
     path = cache_folder() / f"grammar-{name}-{whole[:32]}.json"
     found = load(path)
@@ -53,6 +52,16 @@ def patterns(grammar: Grammar) -> list[Derived]:
 def code_digest() -> str:
     """Tells the code that derives patterns from other versions of it."""
     return hashlib.sha256((files("tracekit.parse") / "grammar.py").read_bytes()).hexdigest()
+
+
+@cache
+def lark_digest() -> str:
+    """Tells this release of Lark from others by its first file, which names it; to import it takes longer."""
+    spec = find_spec("lark")
+    if spec is None or spec.origin is None:
+        raise ImportError("lark is not installed: install tracekit again")
+    loader: Any = spec.loader
+    return hashlib.sha256(loader.get_data(spec.origin)).hexdigest()
 
 
 def load(path: Path) -> list[Derived] | None:

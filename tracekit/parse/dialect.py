@@ -20,6 +20,7 @@ from tracekit.errors import GrammarError, UsageError
 from tracekit.parse.derived import derived_headers
 from tracekit.parse.grammar import Derived, Grammar, line_grammar
 from tracekit.parse.stamps import times as read_times
+from tracekit.patterns import compiled
 from tracekit.prepared import toml_of
 
 SAMPLES = (1 << 16, 1 << 20)  # bytes of a source that decide its dialect; more where the first have no clear winner
@@ -48,7 +49,7 @@ class Dialect:
     @cached_property
     def header(self) -> re.Pattern[bytes]:
         """The header at the start of a line; groups in the order of `fields`."""
-        return re.compile(b"^" + self.derived.pattern.encode(), re.M)
+        return compiled(b"^" + self.derived.pattern.encode(), re.M)
 
     @cached_property
     def fields(self) -> tuple[str, ...]:

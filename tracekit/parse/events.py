@@ -169,7 +169,7 @@ class Events:
         filled = {column for rule in chosen for column in self._fields[rule]}
         # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
         nulls = {dtype: pd.Series([None] * len(order), dtype=dtype) for dtype in ("str", "Int64")}
-        for name in columns or self.messages.columns:
+        for name in self.messages.columns if columns is None else columns:
             dtype = self.messages.columns[name]
             null = nulls["str" if dtype == "str" else "Int64"]
             made[name] = pd.Series(self._column(chosen, name, dtype, order)) if name in filled else null

@@ -56,7 +56,7 @@ def check_sample(rule: str, sample: Mapping[str, Any], messages: Messages, dispa
     """The scanner takes the sample for `rule`, and reads the stated fields as Lark does."""
     line, stated = sample["line"], dict(sample["fields"])
     raw = line.encode()
-    taken = dispatch.find(raw, 0, len(raw))
+    taken = dispatch.find(raw)
     name = dispatch.readers[taken[0]].rule.name if taken else None
     if name != rule:
         yield f"{rule}: its sample is read by {name}: {line[:100]}"

@@ -17,18 +17,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources.abc import Traversable
-from typing import Any, NamedTuple
-
-from lark import Lark
-from lark.exceptions import LarkError
-from lark.grammar import NonTerminal, Rule as Production, Symbol
-from lark.lexer import PatternStr, TerminalDef
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracekit.errors import GrammarError
 from tracekit.prepared import read_toml
 
+if TYPE_CHECKING:  # a log is read by the derived patterns alone: what reads grammars is imported where it is needed
+    from lark import Lark
+    from lark.grammar import Rule as Production, Symbol
+    from lark.lexer import TerminalDef
+
 COMMON = ("terminals.lark",)
 PARTS = "lines/parts.lark"  # what every header grammar may use
+LITERAL = "str"  # type of Lark's patterns that are strings
 WRAP = "tk_"  # `tk_<rule>: <rule> [_TAIL]` accepts what may stand behind any message: an exception and its trace
 
 
@@ -53,35 +54,27 @@ class Grammar:
 
     @cached_property
     def _lark(self) -> Lark:
-        try:
-            return Lark(
-                self.text,
-                parser="lalr",
-                start=list(self.rules),
-                maybe_placeholders=False,
-                g_regex_flags=re.ASCII,
-                cache=False,
-            )
-        except LarkError as error:
-            raise GrammarError(f"grammars: {self.name}: {str(error).splitlines()[0]}") from error
+        return self._read(parser="lalr", cache=False)
 
     @cached_property
     def _loaded(self) -> Lark:
         """The grammar without a parse table, which is what takes long."""
+        return self._read(parser=None, lexer="basic")
+
+    def _read(self, **options: Any) -> Lark:
+        """The grammar as Lark reads it. Raises GrammarError where it cannot."""
+        from lark import Lark
+        from lark.exceptions import LarkError
+
         try:
-            return Lark(
-                self.text,
-                parser=None,
-                lexer="basic",
-                start=list(self.rules),
-                maybe_placeholders=False,
-                g_regex_flags=re.ASCII,
-            )
+            return Lark(self.text, start=list(self.rules), maybe_placeholders=False, g_regex_flags=re.ASCII, **options)
         except LarkError as error:
             raise GrammarError(f"grammars: {self.name}: {str(error).splitlines()[0]}") from error
 
     def parse(self, rule: str, text: str) -> dict[str, str] | None:
         """Columns that Lark itself reads with `rule`, or None where it refuses `text`."""
+        from lark.exceptions import LarkError
+
         try:
             tree = self._lark.parse(text, start=rule)
         except LarkError:
@@ -175,7 +168,7 @@ class Deriver:
         return f"(?:{'|'.join(parts)})" if len(parts) > 1 else "".join(parts)
 
     def _symbol(self, symbol: Symbol) -> str:
-        if isinstance(symbol, NonTerminal):
+        if not symbol.is_term:
             return f"(?:{self._rule(str(symbol.name))})"
         bare = self._bare(symbol)
         if symbol.name.startswith("_") or getattr(symbol, "filter_out", False):
@@ -184,10 +177,10 @@ class Deriver:
         return f"({bare})"
 
     def _bare(self, symbol: Symbol) -> str:
-        if isinstance(symbol, NonTerminal):
+        if not symbol.is_term:
             return self._bare_rule(str(symbol.name))
         pattern = self.terminals[symbol.name].pattern
-        if isinstance(pattern, PatternStr):
+        if pattern.type == LITERAL:
             return re.escape(pattern.value)
         return f"(?>{pattern.to_regexp()})"
 
@@ -196,7 +189,7 @@ class Deriver:
         return "(?:" + "|".join(self._bare(expansion[0]) for expansion in self.productions[name] if expansion) + ")"
 
     def _order(self, symbol: Symbol) -> tuple[Any, ...]:
-        if isinstance(symbol, NonTerminal):
+        if not symbol.is_term:
             firsts = [self._order(expansion[0]) for expansion in self.productions[str(symbol.name)] if expansion]
             return min(firsts)
         terminal = self.terminals[symbol.name]
@@ -209,7 +202,7 @@ class Deriver:
         return any(x.startswith(y) or y.startswith(x) for x in a for y in b)
 
     def _first_literals(self, symbol: Symbol) -> list[str] | None:
-        if isinstance(symbol, NonTerminal):
+        if not symbol.is_term:
             found: list[str] = []
             for expansion in self.productions[str(symbol.name)]:
                 first = self._first_literals(expansion[0]) if expansion else None
@@ -218,7 +211,7 @@ class Deriver:
                 found += first
             return found
         pattern = self.terminals[symbol.name].pattern
-        return [pattern.value] if isinstance(pattern, PatternStr) else None
+        return [pattern.value] if pattern.type == LITERAL else None
 
     def _prefixes(self, name: str) -> set[str]:
         found: set[str] = set()
@@ -230,10 +223,10 @@ class Deriver:
         """Literal beginnings of a sequence: strings and shared rules that begin with strings, until a class."""
         made = {""}
         for symbol in symbols:
-            if isinstance(symbol, NonTerminal):
+            if not symbol.is_term:
                 return {a + b for a in made for b in self._prefixes(str(symbol.name))}
             pattern = self.terminals[symbol.name].pattern
-            if not isinstance(pattern, PatternStr):
+            if pattern.type != LITERAL:
                 return made
             made = {a + pattern.value for a in made}
         return made
@@ -244,9 +237,9 @@ class Deriver:
         for expansion in self.productions[name]:
             strings: list[str] = []
             for symbol in expansion:
-                if isinstance(symbol, NonTerminal):
+                if not symbol.is_term:
                     strings += self._literals(str(symbol.name))
-                elif isinstance(pattern := self.terminals[symbol.name].pattern, PatternStr):
+                elif (pattern := self.terminals[symbol.name].pattern).type == LITERAL:
                     strings.append(pattern.value)
             each.append(strings)
         shortest = min(each, key=len, default=[])

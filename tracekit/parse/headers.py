@@ -18,9 +18,10 @@ import numpy.typing as npt
 from tracekit.parse.coded import Coded, Coder, concatenated
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.stamps import Clock
+from tracekit.patterns import compiled
 
 Places = npt.NDArray[np.int64]
-AT_ONCE = 1 << 14  # headers whose texts are in memory at the same time
+AT_ONCE = 1 << 10  # headers whose matches are in memory at the same time: few, so that they stay near the processor
 CHANGED = 0.2  # of the lines inside a record begin with another layout's header: they are no quotation
 NEWLINE = 10
 
@@ -56,9 +57,12 @@ class HeaderReader:
 
     def suspects(self, data: Any, bodies: Places, ends: Places, others: Sequence[Dialect]) -> Iterator[int]:
         """Numbers of the records inside which a line may begin with a header of `others`."""
-        for number, (body, end) in enumerate(zip(bodies.tolist(), ends.tolist(), strict=True)):
-            if data.find(b"\n", body, end - 1) >= 0:
-                yield number
+        for at in range(0, len(bodies), AT_ONCE):
+            begin, behind = bodies[at : at + AT_ONCE], ends[at : at + AT_ONCE]
+            low = int(begin[0])
+            lines = np.flatnonzero(np.frombuffer(data[low : int(behind[-1])], dtype=np.uint8) == NEWLINE) + low
+            first = np.append(lines, behind[-1])[np.searchsorted(lines, begin)]
+            yield from (np.flatnonzero(first < behind - 1) + at).tolist()
 
 
 BY_RE = HeaderReader()
@@ -150,7 +154,7 @@ def suspected(
 
 def header_of_any(before: bytes, others: Sequence[Dialect]) -> re.Pattern[bytes]:
     """The header of any of these layouts behind `before`."""
-    return re.compile(before + b"(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")", re.M)
+    return compiled(before + b"(?:" + b"|".join(other.derived.pattern.encode() for other in others) + b")", re.M)
 
 
 def joined(parts: Sequence[Stretch]) -> Heads:

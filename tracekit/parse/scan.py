@@ -16,8 +16,10 @@ from tracekit.parse.coded import ABSENT, Codes
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import LONGEST, Events, Rows
 from tracekit.parse.grammar import Derived
-from tracekit.parse.headers import AT_ONCE, NEWLINE, Heads, Places, read_heads
+from tracekit.parse.headers import NEWLINE, Heads, Places, read_heads
+from tracekit.patterns import compiled
 
+AT_ONCE = 1 << 14  # messages whose events are gathered before they become arrays
 KEYS = (24, 16, 8, 4)  # lengths of the literal beginnings by which a message finds its rules
 
 
@@ -29,14 +31,14 @@ class Reader:
     literal: bytes  # stands in every message of the rule
     compiled: re.Pattern[bytes] | None = None
 
-    def read(self, data: Any, start: int, end: int) -> re.Match[bytes] | None:
-        """The match when the rule reads exactly data[start:end]."""
+    def read(self, message: bytes) -> re.Match[bytes] | None:
+        """The match when the rule reads exactly `message`."""
+        # Compiling takes as long as reading a thousand messages: not for one that cannot be of the rule.
+        if self.literal not in message:
+            return None
         if self.compiled is None:
-            # Compiling takes as long as reading a thousand messages: not for one that cannot be of the rule.
-            if data.find(self.literal, start, end) < 0:
-                return None
-            self.compiled = re.compile(self.rule.pattern.encode())
-        return self.compiled.fullmatch(data, start, end)
+            self.compiled = compiled(self.rule.pattern.encode())
+        return self.compiled.fullmatch(message)
 
 
 class Dispatch:
@@ -68,19 +70,17 @@ class Dispatch:
         found += [number for number, literal in self.open if literal in message]
         return found
 
-    def find(self, data: Any, start: int, end: int) -> tuple[int, re.Match[bytes]] | None:
-        """Number of the rule that reads data[start:end] and its match, or None."""
-        head = data[start : start + KEYS[0]]
+    def find(self, message: bytes) -> tuple[int, re.Match[bytes]] | None:
+        """Number of the rule that reads `message` and its match, or None."""
         for key, table in self.tables:
-            for number in table.get(head[:key], ()):
-                found = self.readers[number].read(data, start, end)
+            for number in table.get(message[:key], ()):
+                found = self.readers[number].read(message)
                 if found is not None:
                     return number, found
-        for number, literal in self.open:
-            if data.find(literal, start, end) >= 0:
-                found = self.readers[number].read(data, start, end)
-                if found is not None:
-                    return number, found
+        for number, _ in self.open:
+            found = self.readers[number].read(message)
+            if found is not None:
+                return number, found
         return None
 
 
@@ -127,11 +127,11 @@ def scan(
     for begin in range(0, len(rules), AT_ONCE):
         part = slice(begin, begin + AT_ONCE)
         for number, body, end in zip(count(begin), heads.bodies[part].tolist(), ends[part].tolist()):
-            found = dispatch.find(data, body, end)
+            found = dispatch.find(data[body:end])
             if found is not None:
                 rules[number] = found[0]
                 gathered.add(found[0], number, found[1])
-        gathered.pour(events, heads.starts, first, events.texts.add(data))
+        gathered.pour(events, heads, first, events.texts.add(data))
     first_line, lines = line_counts(data, heads.starts, high)
     return Scanned(heads, low, high, lines, first_line, rules)
 
@@ -148,14 +148,15 @@ class Gathered:
         records.append(record)
         spans.extend(chain.from_iterable(match.regs))
 
-    def pour(self, events: Events, starts: Places, first: int, base: int) -> None:
+    def pour(self, events: Events, heads: Heads, first: int, base: int) -> None:
         """Give everything to `events`: records are numbered from `first`, the source begins at `base`."""
+        before = heads.bodies - heads.starts
         for rule, (records, spans) in self.found.items():
             known = self.readers[rule].rule
             at = np.frombuffer(records, dtype=np.int64)
             groups = np.frombuffer(spans, dtype=np.int64).reshape(len(at), -1)[:, 2:]
-            fields = np.where(groups < 0, ABSENT, groups - starts[at][:, None]).astype(np.int32)
-            events.add(known.name, known.fields, Rows(at + first, starts[at] + base, fields))
+            fields = np.where(groups < 0, ABSENT, groups + before[at][:, None]).astype(np.int32)
+            events.add(known.name, known.fields, Rows(at + first, heads.starts[at] + base, fields))
         self.found = {}
 
 

@@ -6,7 +6,7 @@ Across is per cent of what a thing stands in, down is pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tracekit.report.scale import percent
 
@@ -16,8 +16,7 @@ CHIP_H, BRIDGE_H, APART = 36, 22, 6  # pixels down
 CHARACTERS = 52  # of a line in a box
 
 
-@dataclass(frozen=True)
-class Chip:
+class Chip(NamedTuple):
     """A machine or a bridge inside the box of a host."""
 
     x: str
@@ -30,8 +29,7 @@ class Chip:
     said: str
 
 
-@dataclass(frozen=True)
-class Wire:
+class Wire(NamedTuple):
     """A line between a machine and a bridge, down the box."""
 
     x: str
@@ -39,8 +37,7 @@ class Wire:
     y2: int
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A box of the topology."""
 
     x: str
@@ -55,8 +52,7 @@ class Place:
     wires: tuple[Wire, ...] = ()
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A line between two boxes."""
 
     x1: str
@@ -69,8 +65,7 @@ class Link:
     label_y: int
 
 
-@dataclass(frozen=True)
-class Nic:
+class Nic(NamedTuple):
     """One network interface of a machine, as the command that started it says."""
 
     machine: str
@@ -82,8 +77,7 @@ class Nic:
     line: str
 
 
-@dataclass(frozen=True)
-class Topology:
+class Topology(NamedTuple):
     """Machines, bridges and stores that the log mentions."""
 
     height: int
@@ -95,8 +89,7 @@ class Topology:
     nics_left_out: str = ""
 
 
-@dataclass(frozen=True)
-class Inside:
+class Inside(NamedTuple):
     """A machine before it has its place: what it is called, and the bridges of its nics."""
 
     css: str
@@ -131,7 +124,7 @@ def furnished(place: Place, machines: Sequence[Inside], bridges: Sequence[tuple[
     end = below + len(bridges) * (BRIDGE_H + APART)
     lines = (*place.lines, (end + LINE - 6, rest)) if rest else place.lines
     height = end + (LINE if rest else 0) + PAD - APART
-    return replace(place, height=height, chips=tuple(chips), wires=tuple(wires), lines=lines)
+    return place._replace(height=height, chips=tuple(chips), wires=tuple(wires), lines=lines)
 
 
 def link(one: Place, other: Place, label: str, css: str = "") -> Link:
@@ -150,6 +143,6 @@ def stacked(places: Sequence[Place], height: int, gap: int) -> list[Place]:
     y = max(gap, (height - sum(place.height + gap for place in places) + gap) // 2)
     made = []
     for place in places:
-        made.append(replace(place, y=y))
+        made.append(place._replace(y=y))
         y += place.height + gap
     return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -121,7 +120,7 @@ def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> 
     times = [_length(row) for row in group]
     is_open = any(not known(row.end) for row in group)
     begin = (between(start, first.start) or 0.0) / whole * 100 if whole else 0.0
-    reach = max([between(start, row.end) or 0.0 for row in group]) / whole * 100 if whole and not is_open else 100.0
+    reach = 100.0 if is_open or not whole else (between(start, max(row.end for row in group)) or 0.0) / whole * 100
     notes = [f"longest {duration(max(times))}"] if len(group) > 1 and max(times) > 0 else []
     before = "≤ " if any(str(row.ends) == "before" for row in group) else ""
     if any(str(row.status) == "orphan" for row in group):
@@ -144,7 +143,7 @@ def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> 
 
 
 def _noted(node: Node, note: str) -> Node:
-    return replace(node, note=f"{node.note}, {note}" if node.note else note)
+    return node._replace(note=f"{node.note}, {note}" if node.note else note)
 
 
 def _length(row: Any) -> float:

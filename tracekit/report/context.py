@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -70,7 +69,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
         verdict=_verdict(worst, worst_parts, log, href, end_of_log),
         tiles=summary.tiles(rows),
         answers=tuple(
-            replace(answer, answer=log.names.short(answer.answer), note=log.names.short(answer.note))
+            answer._replace(answer=log.names.short(answer.answer), note=log.names.short(answer.note))
             for answer in _answers(rows, worst, worst_parts, covered, log, href, trace, made)
         ),
         overview=_overview(rows, hrefs, end_of_log),

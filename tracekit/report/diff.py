@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tracekit.errors import UsageError
@@ -128,7 +128,7 @@ def _detail(side: Side, prefix: str) -> Detail:
     records = side.trace.records["ts"]
     end = records.max() if len(records) else None
     made = detail(side.row, side.parts, side.log, end, FULL)
-    return replace(made, anchor=f"{prefix}-{made.anchor}", operation=f"{prefix}: {made.operation}")
+    return made._replace(anchor=f"{prefix}-{made.anchor}", operation=f"{prefix}: {made.operation}")
 
 
 def _stages(side: Side) -> dict[str, float]:

@@ -45,7 +45,7 @@ class Log:
         # Columns, not rows: a row of a frame costs more than the line that is read from it.
         self._source = records["source"].cat.codes.to_numpy()
         self._numbers = {name: records[name].to_numpy() for name in ("line", "offset", "length", "message")}
-        self._time = records["ts"]
+        self._time = records["ts"].array
         self._level = records["level"].astype("object").to_numpy()
         self._thread = records["thread"].astype("object").to_numpy()
         self._rows: dict[str, npt.NDArray[np.intp]] = {
@@ -65,7 +65,7 @@ class Log:
 
     def time(self, record: int) -> pd.Timestamp:
         """When a record was written."""
-        return pd.Timestamp(self._time.iat[record])  # type: ignore[arg-type]
+        return pd.Timestamp(self._time[record])
 
     def span(self, first: object, last: object) -> str:
         """`file:10–20` of two records, `file:10` where they are one, both in full where the files differ."""
@@ -107,7 +107,7 @@ class Log:
             notes.append(f"+{count(len(more), 'line')}")
         return LogLine(
             where=self.near(record, record) if brief else self.where(record),
-            time=clock(self._time.iat[record]),
+            time=clock(self._time[record]),
             level=text(self._level[record]),
             thread=text(self._thread[record], 48),
             text=said,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tracekit.report.boxes import Topology
 from tracekit.report.canvas import Canvas
@@ -29,8 +30,7 @@ from tracekit.report.shapes import (
 from tracekit.report.words import Category
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(NamedTuple):
     """One span in a timeline."""
 
     css: str
@@ -47,8 +47,7 @@ class Bar:
     edge: bool = True  # whether its beginning is marked
 
 
-@dataclass(frozen=True)
-class Lane:
+class Lane(NamedTuple):
     """Rows of a timeline that belong together."""
 
     label: str
@@ -59,8 +58,7 @@ class Lane:
     note: str = ""  # what was left out
 
 
-@dataclass(frozen=True)
-class Timeline:
+class Timeline(NamedTuple):
     """Synchronous and asynchronous part of one operation on one axis."""
 
     title: str
@@ -74,8 +72,7 @@ class Timeline:
     left_out: str = ""  # what only a script draws
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """One category in the sum of a ledger."""
 
     css: str
@@ -85,8 +82,7 @@ class Share:
     intervals: str
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """One interval of a ledger."""
 
     css: str
@@ -99,8 +95,7 @@ class Interval:
     lines: str  # the two lines that bound it
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(NamedTuple):
     """Where the wall time of one operation went."""
 
     segments: tuple[Segment, ...]
@@ -111,8 +106,7 @@ class Ledger:
     after: str  # what follows the end, "" when nothing does
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """One stage of a start attempt."""
 
     name: str
@@ -124,8 +118,7 @@ class Stage:
     failed: bool
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """One call, or several consecutive ones of one name, in a call tree drawn from flat tokens."""
 
     name: str
@@ -140,16 +133,14 @@ class Node:
     failed: bool
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A step of writing the tree: a leaf, a branch that opens, or the end of one."""
 
     step: str  # leaf, open, shut, close
     node: Node | None = None
 
 
-@dataclass(frozen=True)
-class Tree:
+class Tree(NamedTuple):
     """A call tree."""
 
     tokens: tuple[Token, ...]
@@ -157,8 +148,7 @@ class Tree:
     before: bool = False  # whether an end is only known as before
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """One agent command."""
 
     name: str
@@ -173,8 +163,7 @@ class Command:
     failed: bool
 
 
-@dataclass(frozen=True)
-class Commands:
+class Commands(NamedTuple):
     """The agent commands of one operation."""
 
     rows: tuple[Command, ...]
@@ -183,8 +172,7 @@ class Commands:
     missing: tuple[str, ...] = ()  # what agents' logs would add
 
 
-@dataclass(frozen=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One record of the log as the page shows it."""
 
     where: str
@@ -196,8 +184,7 @@ class LogLine:
     note: str  # what was cut off
 
 
-@dataclass(frozen=True)
-class Lines:
+class Lines(NamedTuple):
     """The records of one operation: the first and the last of them."""
 
     head: tuple[LogLine, ...]
@@ -207,8 +194,7 @@ class Lines:
     file: str  # that a line number alone is of
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """A named cause."""
 
     severity: str
@@ -220,16 +206,14 @@ class Finding:
     holder: str = ""  # who or what it waited for
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """A term and what it is."""
 
     term: str
     value: str
 
 
-@dataclass(frozen=True)
-class Detail:
+class Detail(NamedTuple):
     """One operation in full."""
 
     anchor: str
@@ -256,8 +240,7 @@ class Detail:
     doubts: tuple[str, ...] = ()  # joins for which there were several candidates
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One operation in the table of all."""
 
     operation: str
@@ -276,8 +259,7 @@ class Row:
     doubts: str = ""  # joins for which there were several candidates
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """All operations."""
 
     rows: tuple[Row, ...]
@@ -285,8 +267,7 @@ class Table:
     caption: str = ""
 
 
-@dataclass(frozen=True)
-class Dot:
+class Dot(NamedTuple):
     """One operation in the overview."""
 
     css: str
@@ -313,8 +294,7 @@ class Overview:
     left_out: str = ""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One of the questions that the first screen answers."""
 
     question: str
@@ -323,8 +303,7 @@ class Answer:
     href: str = ""
 
 
-@dataclass(frozen=True)
-class Tile:
+class Tile(NamedTuple):
     """One key number."""
 
     label: str
@@ -334,8 +313,7 @@ class Tile:
     href: str = ""
 
 
-@dataclass(frozen=True)
-class SourceFile:
+class SourceFile(NamedTuple):
     """One input file in the coverage statement."""
 
     path: str
@@ -357,8 +335,7 @@ class QualityRow:
     example: str
 
 
-@dataclass(frozen=True)
-class Coverage:
+class Coverage(NamedTuple):
     """What the page is made from."""
 
     sentence: str
@@ -382,8 +359,7 @@ class CommandStat:
     longest: str
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The first sentence of the page."""
 
     sentence: str
@@ -394,8 +370,7 @@ class Verdict:
     total: str
 
 
-@dataclass(frozen=True)
-class PageContext:
+class PageContext(NamedTuple):
     """The page."""
 
     title: str

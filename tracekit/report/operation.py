@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,7 +113,7 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         states=flow.states(parts.spans, log),
         doubts=doubts(operation),
     )
-    return replace(made, ticket=Ticket(ticket.markdown(made), drawn.mermaid if drawn else ""))
+    return made._replace(ticket=Ticket(ticket.markdown(made), drawn.mermaid if drawn else ""))
 
 
 def _timeline(operation: Any, parts: Parts, log: Log, path: Sequence[tuple[Step, Any]], hint: str) -> Timeline | None:
@@ -126,7 +126,7 @@ def _timeline(operation: Any, parts: Parts, log: Log, path: Sequence[tuple[Step,
         f"Without scripts {min(FIXED, len(others)):,} of {len(parts.spans):,} spans are drawn: no calls, of the others "
         f"the longest; {hint} shows all"
     )
-    return replace(drawn, left_out=said) if drawn else None
+    return drawn._replace(left_out=said) if drawn else None
 
 
 def _canvas(operation: Any, parts: Parts, log: Log) -> Canvas | None:

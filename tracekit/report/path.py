@@ -27,7 +27,7 @@ def view(steps: Sequence[Step], spans: pd.DataFrame, rows: Mapping[int, Any], lo
     """The longest MAX_STEPS of the path in time order; `rows` are the spans by number. None without a path."""
     if not steps:
         return None
-    lengths = [seconds(step.duration) or 0.0 for step in steps]
+    lengths = [(step.stop - step.begin) / 1e6 for step in steps]
     percents = shares(lengths)
     saved = savings(steps, spans)
     longest = sorted(range(len(steps)), key=lambda i: (-lengths[i], i))[:MAX_STEPS]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """One piece of a stacked bar."""
 
     css: str  # c-<category>
@@ -15,8 +15,7 @@ class Segment:
     title: str = ""
 
 
-@dataclass(frozen=True)
-class Tick:
+class Tick(NamedTuple):
     """A mark on the time axis."""
 
     x: str
@@ -25,8 +24,7 @@ class Tick:
     minor: bool = False  # left out on narrow screens
 
 
-@dataclass(frozen=True)
-class PathStep:
+class PathStep(NamedTuple):
     """One stretch of the critical path."""
 
     css: str
@@ -39,8 +37,7 @@ class PathStep:
     lines: str
 
 
-@dataclass(frozen=True)
-class CriticalPath:
+class CriticalPath(NamedTuple):
     """The steps that held an operation up, in order."""
 
     steps: tuple[PathStep, ...]
@@ -48,8 +45,7 @@ class CriticalPath:
     total: str
 
 
-@dataclass(frozen=True)
-class Party:
+class Party(NamedTuple):
     """Who takes part in a sequence diagram."""
 
     x: str
@@ -57,8 +53,7 @@ class Party:
     title: str
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One arrow of a sequence diagram, or a note where `x1` and `x2` are the same."""
 
     x1: str
@@ -73,8 +68,7 @@ class Message:
     title: str
 
 
-@dataclass(frozen=True)
-class Flow:
+class Flow(NamedTuple):
     """Who asked whom for what: a sequence diagram."""
 
     height: int
@@ -84,8 +78,7 @@ class Flow:
     mermaid: str
 
 
-@dataclass(frozen=True)
-class StateChange:
+class StateChange(NamedTuple):
     """One change of a state."""
 
     time: str
@@ -96,8 +89,7 @@ class StateChange:
     lines: str
 
 
-@dataclass(frozen=True)
-class HostSide:
+class HostSide(NamedTuple):
     """The time of agent commands on the way, in the agent's queue, before a router's lock, and at work."""
 
     times: tuple[str, ...]  # "" where it is not told
@@ -119,8 +111,7 @@ class CommandTime:
     total: str
 
 
-@dataclass(frozen=True)
-class Heat:
+class Heat(NamedTuple):
     """One cell of the heat map."""
 
     css: str  # h0 (nothing) to h5
@@ -128,8 +119,7 @@ class Heat:
     title: str
 
 
-@dataclass(frozen=True)
-class HeatMap:
+class HeatMap(NamedTuple):
     """Hosts by commands: median time of each."""
 
     hosts: tuple[tuple[str, str], ...]  # short, full
@@ -137,8 +127,7 @@ class HeatMap:
     left_out: str
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """How many operations were under way in one stretch of the time axis."""
 
     x: str
@@ -147,8 +136,7 @@ class Step:
     height: int
 
 
-@dataclass(frozen=True)
-class Concurrency:
+class Concurrency(NamedTuple):
     """Operations under way over time."""
 
     height: int
@@ -157,8 +145,7 @@ class Concurrency:
     description: str
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(NamedTuple):
     """All findings of one rule and what they are about."""
 
     severity: str
@@ -169,16 +156,14 @@ class Cause:
     named: str
 
 
-@dataclass(frozen=True)
-class Unfound:
+class Unfound(NamedTuple):
     """A rule that found nothing."""
 
     title: str
     why: str
 
 
-@dataclass(frozen=True)
-class Causes:
+class Causes(NamedTuple):
     """The findings of the whole input."""
 
     found: tuple[Cause, ...]
@@ -186,16 +171,14 @@ class Causes:
     unknown: tuple[Unfound, ...]
 
 
-@dataclass(frozen=True)
-class Ticket:
+class Ticket(NamedTuple):
     """One operation as text for a ticket."""
 
     markdown: str
     mermaid: str
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One thing before and after."""
 
     name: str
@@ -207,8 +190,7 @@ class Change:
     after_width: str
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(NamedTuple):
     """One table of a comparison."""
 
     title: str
@@ -217,8 +199,7 @@ class Changes:
     rows: tuple[Change, ...]
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """Something said of both operations that is not the same."""
 
     name: str
@@ -244,8 +225,7 @@ class GroupRow:
     named: str
 
 
-@dataclass(frozen=True)
-class GroupTable:
+class GroupTable(NamedTuple):
     """All groups of one kind."""
 
     head: str
@@ -254,8 +234,7 @@ class GroupTable:
     left_out: str
 
 
-@dataclass(frozen=True)
-class Half:
+class Half(NamedTuple):
     """One command in both halves of the time."""
 
     what: str
@@ -267,8 +246,7 @@ class Half:
     after_count: str
 
 
-@dataclass(frozen=True)
-class Together:
+class Together(NamedTuple):
     """Operations that stood still together."""
 
     time: str
@@ -279,8 +257,7 @@ class Together:
     lines: str
 
 
-@dataclass(frozen=True)
-class FleetView:
+class FleetView(NamedTuple):
     """All operations compared."""
 
     said: tuple[str, ...]  # what stands out

@@ -31,6 +31,8 @@ SEEN = 0.12  # per cent; narrower marks of the ledger are less than two pixels, 
 NARROW = 0.3  # per cent; marks of the ledger below it are merged and have no edge
 BAND_SHARE = 0.02  # unlogged intervals from this share on are drawn through all lanes
 
+POLLS = "polls"  # the lane of requests after an operation's own
+
 KIND_CSS = {"queue": "c-queue", "wait": "c-queue", "command": "c-agent"}
 
 
@@ -102,19 +104,23 @@ def _lanes(
     yield "phases", list(_phases(operation, axis))
     yield "time", [_ledger_mark(group, log, axis) for group in _intervals(ledger, axis)]
     yield "critical", [_step_mark(step, row, log, axis) for step, row in _wide(path, axis)]
-    for label, members in LANES:
-        yield (
-            label,
-            [_span_mark(row, log, axis, str(operation.entity)) for row in spans if _in_lane(row, members, operation)],
-        )
-    polls = [row for row in spans if str(row.kind) == "request" and not _in_lane(row, ("request",), operation)]
-    yield "polls", [replace(_span_mark(row, log, axis, ""), label="") for row in polls]
+    by_lane = _by_lane(spans, operation)
+    for label, _ in LANES:
+        yield label, [_span_mark(row, log, axis, str(operation.entity)) for row in by_lane.get(label, ())]
+    yield POLLS, [replace(_span_mark(row, log, axis, ""), label="") for row in by_lane.get(POLLS, ())]
 
 
-def _in_lane(span: Any, kinds: Sequence[str], operation: Any) -> bool:
-    """Whether a span belongs to the lane of `kinds`; requests of the client after its own are polls, elsewhere."""
-    own = not known(operation.request) or span.span == operation.request
-    return str(span.kind) in kinds and (own or str(span.kind) != "request")
+def _by_lane(spans: Sequence[Any], operation: Any) -> dict[str, list[Any]]:
+    """The spans of each lane; requests of the client after its own are polls, in a lane of their own."""
+    lane_of = {kind: label for label, kinds in LANES for kind in kinds}
+    every = not known(operation.request)
+    made: dict[str, list[Any]] = {}
+    for row in spans:
+        kind = str(row.kind)
+        if kind in lane_of:
+            own = kind != "request" or every or row.span == operation.request
+            made.setdefault(lane_of[kind] if own else POLLS, []).append(row)
+    return made
 
 
 def _phases(operation: Any, axis: Axis) -> Iterable[Mark]:
@@ -142,20 +148,21 @@ def _intervals(ledger: Sequence[Any], axis: Axis) -> list[list[Any]]:
     Those of one category in any number, others until they are as wide as can be seen.
     """
     groups: list[list[Any]] = []
-    narrow_before = False
+    narrow_before, begun, before = False, 0.0, 0.0  # where the last group begins and ends
     for row in ledger:
-        narrow = axis.at(row.end) - axis.at(row.start) < NARROW
-        if groups and narrow and narrow_before and _joins(groups[-1], row, axis):
+        start, end = axis.at(row.start), axis.at(row.end)
+        narrow = end - start < NARROW
+        if groups and narrow and narrow_before and _joins(groups[-1], row, before - begun < SEEN):
             groups[-1].append(row)
         else:
             groups.append([row])
-        narrow_before = narrow
+            begun = start
+        narrow_before, before = narrow, end
     return groups
 
 
-def _joins(group: Sequence[Any], row: Any, axis: Axis) -> bool:
+def _joins(group: Sequence[Any], row: Any, small: bool) -> bool:
     alike = all(str(one.category) == str(row.category) for one in (group[0], group[-1]))
-    small = axis.at(group[-1].end) - axis.at(group[0].start) < SEEN
     return bool(group[-1].end == row.start) and (alike or small)
 
 
@@ -209,7 +216,12 @@ def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
 
 def _wide(path: Sequence[tuple[Step, Any]], axis: Axis) -> Iterable[tuple[Step, Any]]:
     """The steps that can be seen; what is between them is in the table."""
-    return ((step, row) for step, row in path if axis.at(step.end) - axis.at(step.start) >= NARROW)
+    least = NARROW / 100 * axis.length * 1e6 - 1  # microseconds
+    return (
+        (step, row)
+        for step, row in path
+        if step.stop - step.begin >= least and axis.at(step.end) - axis.at(step.start) >= NARROW
+    )
 
 
 def _step_mark(step: Step, row: Any, log: Log, axis: Axis) -> Mark:

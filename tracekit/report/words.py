@@ -92,6 +92,8 @@ def seconds(value: object) -> float | None:
 
 def between(start: object, end: object) -> float | None:
     """Seconds from `start` to `end`; None where one of the two is not known."""
+    if isinstance(start, pd.Timestamp) and isinstance(end, pd.Timestamp):  # most are; NaT is none
+        return (end - start).value / 1e9
     if not (known(start) and known(end)):
         return None
     return seconds(end - start)  # type: ignore[operator]
@@ -123,9 +125,10 @@ def exact(value: float | None) -> str:
 
 def clock(value: object) -> str:
     """Time of day with milliseconds."""
-    return (
-        f"{value:%H:%M:%S}.{value.microsecond // 1000:03d}" if isinstance(value, datetime) and known(value) else UNKNOWN
-    )
+    if not (isinstance(value, datetime) and known(value)):
+        return UNKNOWN
+    # By its parts, not by strftime, which takes ten times as long.
+    return f"{value.hour:02d}:{value.minute:02d}:{value.second:02d}.{value.microsecond // 1000:03d}"
 
 
 def stamp(value: object) -> str:

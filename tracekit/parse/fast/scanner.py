@@ -16,7 +16,7 @@ from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import Events, Rows
 from tracekit.parse.fast import interning, machine, reading
 from tracekit.parse.fast.tables import Tables
-from tracekit.parse.headers import HeaderReader, Places, Stretch, read_heads
+from tracekit.parse.headers import HeaderReader, Heads, Places, Stretch, read_heads
 from tracekit.parse.scan import Dispatch, Gathered, Scanned, message_ends
 from tracekit.parse.stamps import Clock, fixed
 
@@ -155,7 +155,7 @@ def scan_compiled(
             *(spans, groups, view.stack, marks),
         )
         pour(dispatch, events, heads.starts, begun, rules[begun:number], spans, base)
-        ask_re(source, dispatch, events, heads.starts, heads.bodies, ends, begun, rules[begun:number], base)
+        ask_re(source, dispatch, events, heads, ends, begun, rules[begun:number], base)
     lines = np.zeros(len(rules), dtype=np.int64)
     reading.lines_of(view.data, heads.starts, high, lines)
     first_line = 1 + reading.count_lines(view.data, 0, int(heads.starts[0])) if len(rules) else 1
@@ -182,8 +182,7 @@ def ask_re(
     source: Any,
     dispatch: Dispatch,
     events: Events,
-    starts: Longs,
-    bodies: Longs,
+    heads: Heads,
     ends: Longs,
     begun: int,
     rules: Ints,
@@ -193,8 +192,8 @@ def ask_re(
     gathered = Gathered(dispatch)
     for at in np.flatnonzero(rules == reading.ASK_RE).tolist():
         number = begun + at
-        found = dispatch.find(source, int(bodies[number]), int(ends[number]))
+        found = dispatch.find(source[int(heads.bodies[number]) : int(ends[number])])
         rules[at] = reading.UNREAD if found is None else found[0]
         if found is not None:
             gathered.add(found[0], number, found[1])
-    gathered.pour(events, starts, 0, base)
+    gathered.pour(events, heads, 0, base)

@@ -1,0 +1,62 @@
+"""The compiled patterns of the cache: the same as compiled anew, and made again where the file is no good."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tracekit.parse.derived import derived_rules
+from tracekit.parse.grammar import load_messages
+from tracekit.patterns import compiled, keep_compiled, load, pattern_of, program_of, programs
+from tracekit.resources import grammars
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache folder, read anew."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    programs.cache_clear()
+    yield tmp_path / "tracekit"
+    programs.cache_clear()
+
+
+def test_programs_make_the_patterns_of_all_message_rules() -> None:
+    for rule in derived_rules(load_messages(grammars()))[::20]:
+        made = re.compile(rule.pattern.encode())
+        assert pattern_of(made.pattern, program_of(made, 0)) == made
+
+
+def test_a_kept_pattern_reads_as_the_compiled_one(folder: Path) -> None:
+    made = compiled(rb"^(?P<head>a+)(b)?", re.M)
+    keep_compiled()
+    programs.cache_clear()
+    assert len(programs().kept) == 1
+    again = compiled(rb"^(?P<head>a+)(b)?", re.M)
+    assert again == made
+    assert not programs().new
+    assert [found.groupdict() for found in again.finditer(b"aab\na")] == [{"head": b"aa"}, {"head": b"a"}]
+    assert compiled(rb"^(?P<head>a+)(b)?").flags == made.flags & ~re.M
+
+
+@pytest.mark.parametrize("harm", ["cut", "altered", "empty"])
+def test_a_damaged_file_is_made_again(folder: Path, harm: str) -> None:
+    compiled(b"one")
+    keep_compiled()
+    (path,) = folder.glob("patterns-*.bin")
+    whole = path.read_bytes()
+    path.write_bytes({"cut": whole[:-3], "altered": whole[:-3] + b"xyz", "empty": b""}[harm])
+    programs.cache_clear()
+    assert compiled(b"one").fullmatch(b"one")
+    keep_compiled()
+    assert path.read_bytes() == whole
+    assert len(load(path)) == 1
+
+
+def test_without_the_inside_of_re_everything_is_compiled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracekit.patterns.inside", object)
+    assert compiled(b"one").fullmatch(b"one")
+    keep_compiled()
+    assert not folder.exists()
