@@ -363,11 +363,11 @@ def chosen(paths: tuple[str, ...], given: dict[str, Any], redact: bool = False) 
 def read(paths: Sequence[str], **options: Any) -> Trace:
     """The trace of `paths`: of a large log from the cache when it was read before, unless --no-cache was given."""
     from tracekit.kept import kept_trace
-    from tracekit.memory import give_back_large_arrays
+    from tracekit.memory import settle
     from tracekit.read.files import open_sources
     from tracekit.trace import trace_of
 
-    give_back_large_arrays()
+    settle()
     reader = trace_of if click.get_current_context().meta.get(NO_CACHE) else kept_trace
     return reader(open_sources(list(paths)), **options, rules=own_rules())
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from tracekit import __version__
+from tracekit.memory import give_back
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
 from tracekit.resources import grammars
@@ -102,7 +103,9 @@ def trace_of(
     quality = Collector()
     quality.extend(sources.quality)
     parsed = parse(sources, quality, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
+    give_back()
     built = build(parsed, parsed.sources, quality)
+    give_back()
     entities = build_entities(parsed.records, parsed.sources, load_renderings(grammars()))
     commands = with_host_names(built.commands, entities)
     findings = diagnose(

@@ -44,6 +44,7 @@ from tracekit.build.systems import installations, part, united
 from tracekit.build.tree import Lines, Tree, build_tree
 from tracekit.build.waits import add_waits, find_waits
 from tracekit.frames import look_up, rows
+from tracekit.memory import give_back
 from tracekit.parse import Parsed
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
@@ -99,6 +100,7 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     """The tables of one installation, which may have several servers."""
     model = load_model(grammars())
     made = join(parsed, sources, model, quality)
+    give_back()
     explainer = Explainer.of(model, parsed.messages.meanings, load_silences(grammars()))
     records, tree, commands = made.records, made.tree, made.commands
     add_stages(tree, made.lines, made.runs, commands, parsed.events, explainer.names, model)
