@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.tree import Tree
-from tracekit.frames import NEVER, Numbers, instants, micros, rows
+from tracekit.frames import NEVER, Numbers, Small, instants, micros, rows
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
@@ -51,14 +51,20 @@ class Owners:
 class Claims(NamedTuple):
     """Claims as columns; -1 where a span or record is unknown."""
 
-    operation: Numbers
+    operation: Small
     start: Numbers
     end: Numbers
-    rank: Numbers
-    what: Numbers  # number in Owners
-    span: Numbers
-    first: Numbers
-    last: Numbers
+    rank: npt.NDArray[np.int8]
+    what: Small  # number in Owners
+    span: Small
+    first: Small
+    last: Small
+
+    @classmethod
+    def made(cls, *columns: npt.NDArray[Any]) -> Claims:
+        """From columns of any whole numbers."""
+        kinds = (np.int32, np.int64, np.int64, np.int8, *[np.int32] * 4)
+        return cls(*(column.astype(kind) for column, kind in zip(columns, kinds, strict=True)))
 
     @classmethod
     def of(cls, made: Sequence[Claim], owners: Owners) -> Claims:
@@ -67,7 +73,7 @@ class Claims(NamedTuple):
             (*claim[:4], owners.number(claim.category, claim.owner), *(-1 if n is None else n for n in claim[6:]))
             for claim in made
         ]
-        return cls(*np.array(numbers, dtype=np.int64).reshape(-1, len(cls._fields)).T)
+        return cls.made(*np.array(numbers, dtype=np.int64).reshape(-1, len(cls._fields)).T)
 
     @classmethod
     def joined(cls, parts: Sequence[Claims]) -> Claims:
@@ -104,7 +110,7 @@ def command_claims(commands: pd.DataFrame, of: Numbers, owners: Owners) -> Claim
     whole = ((out, sent, back, at_host), (held, scheduled, sent, in_turn))
     return Claims.joined(
         [
-            Claims(of[at], start[at], end[at], rank, what, span[at], first[at], last[at])
+            Claims.made(of[at], start[at], end[at], rank, what, span[at], first[at], last[at])
             for (at, start, end, what), rank in zip(whole, ranks, strict=True)
         ]
     )
@@ -199,7 +205,7 @@ def queue_claims(
     ):
         unknown = np.full(len(at), -1)
         made.append(
-            Claims(operation[at], start[at], end[at], unknown + 1 + RANK[name], what, unknown, unknown, first[at])
+            Claims.made(operation[at], start[at], end[at], unknown + 1 + RANK[name], what, unknown, unknown, first[at])
         )
     return Claims.joined(made)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.claims import (
@@ -50,7 +51,7 @@ class Walls(NamedTuple):
         behind = np.cumsum(end - start + 1)
         return cls(start, end, behind - (end - start + 1))
 
-    def place(self, operation: Numbers, time: Numbers) -> Numbers:
+    def place(self, operation: npt.NDArray[Any], time: Numbers) -> Numbers:
         """Where on the axis a time of an operation is; the nearest instant for one outside of its wall time."""
         low, high = self.start[operation], self.end[operation]
         placed: Numbers = np.clip(time, low, high) - low + self.base[operation]
@@ -79,14 +80,19 @@ def build_ledger(
     tables = (runs, jobs, commands)
     of_run, of_job, of_command = (known.index.get_indexer(pd.Index(table["operation"])) for table in tables)
     places = {str(name): at for at, name in enumerate(known.index)}
-    claims = [
-        pair_claims(by_number(runs, np.where(runs["is_poll"], -1, of_run), lines), context),
-        command_claims(commands, of_command, owners),
-        queue_claims(jobs, runs, (of_job, of_run), queues, owners),
-        wait_claims(tree, places, owners),
-        Claims.of(list(restart_claims(*tables, places, walls.end, queues, context)), owners),
-    ]
-    inside = sweep(Claims.joined(claims), walls, owners.number("unlogged", "no line"))
+    inside = sweep(
+        Claims.joined(
+            [
+                pair_claims(by_number(runs, np.where(runs["is_poll"], -1, of_run), lines), context),
+                command_claims(commands, of_command, owners),
+                queue_claims(jobs, runs, (of_job, of_run), queues, owners),
+                wait_claims(tree, places, owners),
+                Claims.of(list(restart_claims(*tables, places, walls.end, queues, context)), owners),
+            ]
+        ),
+        walls,
+        owners.number("unlogged", "no line"),
+    )
     made = Claims.joined([inside, client_times(instants(known["client_seen"]), walls, owners)])
     return table_of(made.at(np.argsort(made.operation, kind="stable")), known.index, owners)
 
@@ -104,8 +110,8 @@ def sweep(claims: Claims, walls: Walls, nobody: int) -> Claims:
     `nobody` is the owner where there is no claim. Of claims with the same rank the one that began first has the time
     that both claim, of those that began together the first.
     """
-    claims = claims.at((claims.end > walls.start[claims.operation]) & (claims.start < walls.end[claims.operation]))
-    claims = claims.at(np.lexsort((claims.start, claims.operation)))
+    inside = np.flatnonzero((claims.end > walls.start[claims.operation]) & (claims.start < walls.end[claims.operation]))
+    claims = claims.at(inside[np.lexsort((claims.start[inside], claims.operation[inside]))])
     low, high = (walls.place(claims.operation, time) for time in (claims.start, claims.end))
     held = [holds(np.flatnonzero(claims.rank == rank), low, high) for rank in range(WEAK + 1)]
     behind = walls.base + walls.end - walls.start
@@ -113,10 +119,8 @@ def sweep(claims: Claims, walls: Walls, nobody: int) -> Claims:
     operation = np.searchsorted(walls.base, edges, side="right") - 1
     inside = np.flatnonzero(edges < behind[operation])
     none = np.array([[0, 0, 0, RANK["unlogged"], nobody, -1, -1, -1]]).T
-    won = Claims.joined([claims, Claims(*none)]).at(winners(held, edges[inside]))
-    since = walls.start[operation[inside]] - walls.base[operation[inside]]
-    start, end = edges[inside] + since, edges[inside + 1] + since
-    return united(won._replace(operation=operation[inside], start=start, end=end))
+    claims = Claims.joined([claims, Claims.made(*none)])
+    return united(claims, winners(held, edges[inside]), operation[inside], (edges[inside], edges[inside + 1]), walls)
 
 
 class Holds(NamedTuple):
@@ -147,14 +151,23 @@ def winners(held: Sequence[Holds], places: Numbers) -> Numbers:
     return made
 
 
-def united(won: Claims) -> Claims:
-    """Neighbours of one operation and owner as one interval, bounded by the first line of its first and the last line
-    of its last piece.
+def united(
+    claims: Claims, winner: Numbers, operation: Numbers, bounds: tuple[Numbers, Numbers], walls: Walls
+) -> Claims:
+    """Stretches of `operation` between `bounds`, each of the claim `winner`; neighbours of one operation and owner as
+    one, bounded by the first line of its first and the last line of its last piece.
     """
-    changes = (won.operation[1:] != won.operation[:-1]) | (won.what[1:] != won.what[:-1])
-    begins = np.flatnonzero(np.concatenate([[True], changes])[: len(won.what)])
-    ends = np.append(begins[1:], len(won.what))[: len(begins)] - 1
-    return won.at(begins)._replace(end=won.end[ends], last=won.last[ends])
+    what = claims.what[winner]
+    changes = (operation[1:] != operation[:-1]) | (what[1:] != what[:-1])
+    begins = np.flatnonzero(np.concatenate([[True], changes])[: len(what)])
+    ends = np.append(begins[1:], len(what))[: len(begins)] - 1
+    since = walls.start[operation[begins]] - walls.base[operation[begins]]
+    return claims.at(winner[begins])._replace(
+        operation=operation[begins].astype(np.int32),
+        start=bounds[0][begins] + since,
+        end=bounds[1][ends] + since,
+        last=claims.last[winner[ends]],
+    )
 
 
 def client_times(seen: Numbers, walls: Walls, owners: Owners) -> Claims:
@@ -162,7 +175,7 @@ def client_times(seen: Numbers, walls: Walls, owners: Owners) -> Claims:
     late = np.flatnonzero(seen > walls.end)
     what = np.full(len(late), owners.number("client", "until its next poll"))
     unknown = np.full(len(late), -1)
-    return Claims(late, walls.end[late], seen[late], np.full(len(late), RANK["client"]), what, *[unknown] * 3)
+    return Claims.made(late, walls.end[late], seen[late], np.full(len(late), RANK["client"]), what, *[unknown] * 3)
 
 
 def count_unlogged(ledger: pd.DataFrame, quality: Collector) -> None:

@@ -51,7 +51,7 @@ def pair_claims(of_run: Numbers, context: Context) -> Claims:
     begins = np.flatnonzero(np.concatenate([[True], ~goes_on])[: len(run)])
     ends = np.append(begins[1:], len(run))[: len(begins)] - 1
     span = context.tree.of_record[first[begins]]
-    return Claims(
+    return Claims.made(
         *(of_run[run[begins]], start[begins], end[ends], rank[begins], what[begins]),
         *(span, first[begins], second[ends]),
     )
