@@ -46,8 +46,9 @@ def some_events() -> Events:
     events = Events(load_messages(grammars()))
     first, second = events.texts.add(b"job-1 and job-2\n"), events.texts.add(b"job-30\n")
     spans = np.array([[4, 5], [-1, -1]], dtype=np.int32)
-    events.add("job_add", ("JOB",), Rows(np.array([0, 2]), np.array([first, first + 10]), spans))
-    events.add("job_add", ("JOB",), Rows(np.array([5]), np.array([second]), np.array([[4, 6]], dtype=np.int32)))
+    events.places = np.array([first, 0, first + 10, 0, 0, second])
+    events.add("job_add", ("JOB",), Rows(np.array([0, 2], dtype=np.int32), spans))
+    events.add("job_add", ("JOB",), Rows(np.array([5], dtype=np.int32), np.array([[4, 6]], dtype=np.int32)))
     return events
 
 
@@ -67,6 +68,7 @@ def test_renumbered_events_are_in_the_order_of_their_new_numbers() -> None:
 
 def test_packed_events_are_the_same_events() -> None:
     made, events = Events(load_messages(grammars())), some_events()
+    made.places = events.places
     made.unpack(events.packed())
     assert made.equals(events)
     assert not made.equals(some_events().renumbered(np.arange(6)[::-1]))

@@ -74,23 +74,25 @@ def column_of(dtype: str, parts: tuple[Any, ...], reader: Reader) -> Any:
     return pd.Series(reader.value(parts[0]), dtype="object")
 
 
-def stored_events(events: Events, writer: Writer) -> list[Rule]:
-    """Write events; gives their rules in the directory."""
-    return [(rule, events.fields(rule), tuple(writer.array(part) for part in events.rows(rule))) for rule in events]
+def stored_events(events: Events, writer: Writer) -> tuple[Piece, list[Rule]]:
+    """Write events; gives the places of the records and the rules in the directory."""
+    rules = [(rule, events.fields(rule), tuple(writer.array(part) for part in events.rows(rule))) for rule in events]
+    return writer.array(events.places), rules
 
 
-def events_of(rules: Sequence[Rule], texts: Sequence[Any], reader: Reader) -> Events:
+def events_of(stored: tuple[Piece, Sequence[Rule]], texts: Sequence[Any], reader: Reader) -> Events:
     """The events that `stored_events` was given, in the same `texts`. Raises DamagedError."""
     from tracekit.parse.events import Events, Rows
     from tracekit.parse.grammar import load_messages
 
-    made = Events(load_messages(grammars()))
+    places, rules = stored
+    made = Events(load_messages(grammars()), places=reader.array(places, np.int64))
     for data in texts:
         made.texts.add(data)
-    for rule, names, (records, places, spans) in rules:
-        numbers = reader.array(records, np.int64)
+    for rule, names, (records, spans) in rules:
+        numbers = reader.array(records, np.int32)
         fields = reader.array(spans, np.int32).reshape(len(numbers), 2 * len(names))
-        made.add(rule, names, Rows(numbers, reader.array(places, np.int64), fields))
+        made.add(rule, names, Rows(numbers, fields))
     return made
 
 

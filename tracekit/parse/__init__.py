@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tracekit.errors import NotOurLogError
@@ -92,7 +93,9 @@ def parse(
     keep_compiled()
     if not parts:
         raise NotOurLogError("no file has records between --since and --until: choose another time")
-    records = name_servers(joined(parts), events, read)
+    records = joined(parts)
+    events.places = places_of(records, events, read)
+    records = name_servers(records, events, read)
     files = tuple(describe(layout, records) for layout in read)
     order = merge_order(records, read)
     if order is not None:
@@ -168,6 +171,17 @@ def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
         for part in parts:
             part[column] = part[column].cat.set_categories(united)
     return pd.concat(parts, ignore_index=True)
+
+
+def places_of(records: pd.DataFrame, events: Events, layouts: Sequence[Layout]) -> npt.NDArray[np.int64]:
+    """Where each record begins in the texts of the events; of a single source the very column of the records."""
+    base = {layout.source.path: events.texts.add(layout.source.data) for layout in layouts}
+    offsets: npt.NDArray[np.int64] = records["offset"].to_numpy()
+    if not any(base.values()):
+        return offsets
+    bases = np.array([base[path] for path in records["source"].cat.categories])
+    placed: npt.NDArray[np.int64] = offsets + bases[records["source"].cat.codes]
+    return placed
 
 
 def describe(layout: Layout, records: pd.DataFrame) -> FileRead:

@@ -1,6 +1,6 @@
 """Recognised records as places in their sources: text is cut out of a source when a table asks for it, each text once.
 
-Per rule three arrays: the record, the place of the record's first byte, and where in the record each field stands.
+Per rule two arrays: the record, and where in the record each field stands. Where records stand is told once for all.
 """
 
 from __future__ import annotations
@@ -13,25 +13,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import text_column
+from tracekit.frames import Small, text_column
 from tracekit.parse.coded import Coded, coded, concatenated
 from tracekit.parse.grammar import Messages
 
 Places = npt.NDArray[np.int64]
-Spans = npt.NDArray[np.int32]
 LONGEST = int(np.iinfo(np.int32).max)  # bytes of a record whose fields can be told
 
 
 class Rows(NamedTuple):
     """Events of one rule."""
 
-    records: Places
-    places: Places  # of the record's first byte, in the addresses of Texts
-    spans: Spans  # first and last + 1 byte of each field, counted from there; -1 where the field is absent
+    records: Small
+    spans: Small  # first and last + 1 byte of each field, counted from the record's; -1 where the field is absent
 
     def at(self, chosen: npt.NDArray[Any]) -> Rows:
         """The events of these rows."""
-        return Rows(self.records[chosen], self.places[chosen], self.spans[chosen])
+        return Rows(self.records[chosen], self.spans[chosen])
 
 
 @dataclass
@@ -80,6 +78,7 @@ class Events:
 
     messages: Messages
     texts: Texts = field(default_factory=Texts)
+    places: Places = field(default_factory=lambda: np.empty(0, np.int64))  # first byte of each record, as Texts has it
     _fields: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _rows: dict[str, list[Rows]] = field(default_factory=dict)
 
@@ -108,43 +107,42 @@ class Events:
 
     def renumbered(self, numbers: Places) -> Events:
         """Events with the records' new numbers, `numbers[old]`; those of records whose number is -1 are left out."""
-        made = Events(self.messages, self.texts)
+        stay = numbers >= 0
+        places = np.empty(int(numbers.max(initial=-1)) + 1, dtype=np.int64)
+        places[numbers[stay]] = self.places[stay]
+        made = Events(self.messages, self.texts, places)
         for rule in self:
             rows = self.rows(rule)
-            new = numbers[rows.records]
+            new = numbers[rows.records].astype(np.int32)
             order = np.argsort(new, kind="stable")
             order = order[new[order] >= 0]
             if len(order):
                 made.add(rule, self._fields[rule], rows.at(order)._replace(records=new[order]))
         return made
 
-    def packed(self) -> list[tuple[str, tuple[str, ...], bytes, bytes, bytes]]:
+    def packed(self) -> list[tuple[str, tuple[str, ...], bytes, bytes]]:
         """Rule, columns of its fields and arrays of all events, as marshal keeps them."""
-        made = []
-        for rule in self:
-            records, places, spans = self.rows(rule)
-            made.append((rule, self._fields[rule], records.tobytes(), places.tobytes(), spans.tobytes()))
-        return made
+        rows = {rule: self.rows(rule) for rule in self}
+        return [(rule, self._fields[rule], own.records.tobytes(), own.spans.tobytes()) for rule, own in rows.items()]
 
-    def unpack(self, packed: Sequence[Any], first: int = 0, base: int = 0) -> None:
-        """Add what :meth:`packed` gave, records numbered from `first`, places counted from `base`."""
+    def unpack(self, packed: Sequence[Any], first: int = 0) -> None:
+        """Add what :meth:`packed` gave, records numbered from `first`."""
         for rule, fields, *arrays in packed:
-            records, places = (np.frombuffer(part, dtype=np.int64) for part in arrays[:2])
-            spans = np.frombuffer(arrays[2], dtype=np.int32).reshape(len(records), 2 * len(fields))
-            self.add(rule, tuple(fields), Rows(records + first, places + base, spans))
+            records, spans = (np.frombuffer(part, dtype=np.int32) for part in arrays)
+            self.add(rule, tuple(fields), Rows(records + np.int32(first), spans.reshape(len(records), 2 * len(fields))))
 
-    def absorb(self, part: Events, first: int, base: int) -> None:
-        """Take over the events of a part of a source whose first byte is at `base`, records numbered from `first`."""
+    def absorb(self, part: Events, first: int) -> None:
+        """Take over the events of a part of a source, records numbered from `first`."""
         for rule in part:
             rows = part.rows(rule)
             rows.records[:] += first
-            rows.places[:] += base
             self.add(rule, part.fields(rule), rows)
         part._rows.clear()
 
     def equals(self, other: Events) -> bool:
         """Whether two readings of the same sources have the same events in the same places."""
-        return {row[0]: row for row in self.packed()} == {row[0]: row for row in other.packed()}
+        same = np.array_equal(self.places, other.places)
+        return same and {row[0]: row for row in self.packed()} == {row[0]: row for row in other.packed()}
 
     def meaning(self, *words: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Events of all rules that mean one of `words`: `record`, `name`, `means` and `columns`, all without."""
@@ -159,7 +157,7 @@ class Events:
         """
         chosen = [rule for rule in (self if rules is None else rules) if rule in self._rows]
         numbers = [self.rows(rule).records for rule in chosen]
-        records = np.concatenate([np.empty(0, np.int64), *numbers])
+        records = np.concatenate([np.empty(0, np.int64), *numbers])  # int64, as they are asked for
         order = np.argsort(records, kind="stable")
         names = np.repeat(np.arange(len(chosen)), [len(part) for part in numbers])[order]
         made: dict[str, Any] = {
@@ -187,7 +185,7 @@ class Events:
                 if column != name:
                     continue
                 begin, end = rows.spans[:, 2 * number], rows.spans[:, 2 * number + 1]
-                base = 0 if dtype == "offset" else rows.places
+                base = 0 if dtype == "offset" else self.places[rows.records]
                 starts[part] = np.where(begin >= 0, begin + base, starts[part])
                 ends[part] = np.where(begin >= 0, end + base, ends[part])
         starts, ends = starts[order], ends[order]

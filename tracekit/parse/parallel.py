@@ -84,7 +84,7 @@ def scan_parallel(
         if packed is None:
             made.append(scan(data, dialect, dispatch, events, number, others, part))
         else:
-            made.append(unpacked(packed, part, events, events.texts.add(data), number))
+            made.append(unpacked(packed, part, events, number))
         child.join()
     return joined(made)
 
@@ -152,10 +152,8 @@ def packed_of(scanned: Scanned, events: Events) -> bytes:
     )
 
 
-def unpacked(packed: Any, part: tuple[int, int], events: Events, base: int, first: int) -> Scanned:
-    """The part that `packed_of` made; its events are added to `events`, its records are numbered from `first`, the
-    source begins at the place `base`.
-    """
+def unpacked(packed: Any, part: tuple[int, int], events: Events, first: int) -> Scanned:
+    """The part that `packed_of` made; its events are added to `events`, its records are numbered from `first`."""
     starts, bodies, ts, columns, dialects, lines, first_line, rules, rows = packed
     heads = Heads(
         np.frombuffer(starts, dtype=np.int64),
@@ -164,7 +162,7 @@ def unpacked(packed: Any, part: tuple[int, int], events: Events, base: int, firs
         {name: Coded(values, np.frombuffer(codes, dtype=np.int32)) for name, (values, codes) in columns.items()},
         dialects,
     )
-    events.unpack(rows, first, base)
+    events.unpack(rows, first)
     return Scanned(heads, *part, np.frombuffer(lines, np.int64), first_line, np.frombuffer(rules, np.int32))
 
 

@@ -121,6 +121,7 @@ def scan(
     """
     low, high = window or (0, len(data))
     heads = read_heads(data, dialect, others, low, high)
+    events.texts.add(data)
     rules = np.full(len(heads.starts), ABSENT, dtype=np.int32)
     ends = message_ends(data, heads, high)
     gathered = Gathered(dispatch)
@@ -131,7 +132,7 @@ def scan(
             if found is not None:
                 rules[number] = found[0]
                 gathered.add(found[0], number, found[1])
-        gathered.pour(events, heads, first, events.texts.add(data))
+        gathered.pour(events, heads, first)
     first_line, lines = line_counts(data, heads.starts, high)
     return Scanned(heads, low, high, lines, first_line, rules)
 
@@ -148,15 +149,15 @@ class Gathered:
         records.append(record)
         spans.extend(chain.from_iterable(match.regs))
 
-    def pour(self, events: Events, heads: Heads, first: int, base: int) -> None:
-        """Give everything to `events`: records are numbered from `first`, the source begins at `base`."""
-        before = heads.bodies - heads.starts
+    def pour(self, events: Events, heads: Heads, first: int) -> None:
+        """Give everything to `events`: records are numbered from `first`."""
         for rule, (records, spans) in self.found.items():
             known = self.readers[rule].rule
             at = np.frombuffer(records, dtype=np.int64)
             groups = np.frombuffer(spans, dtype=np.int64).reshape(len(at), -1)[:, 2:]
-            fields = np.where(groups < 0, ABSENT, groups + before[at][:, None]).astype(np.int32)
-            events.add(known.name, known.fields, Rows(at + first, heads.starts[at] + base, fields))
+            before = heads.bodies[at] - heads.starts[at]
+            fields = np.where(groups < 0, ABSENT, groups + before[:, None]).astype(np.int32)
+            events.add(known.name, known.fields, Rows((at + first).astype(np.int32), fields))
         self.found = {}
 
 

@@ -147,22 +147,23 @@ def scan_compiled(
     most = 2 * int(tables.lookup.groups.max(initial=1))
     groups, spans = np.empty(most, dtype=np.int64), np.empty(max(SPANS_AT_ONCE, most), dtype=np.int32)
     marks = np.empty(len(tables.lookup.open_rules), dtype=np.uint8)
-    base, number = events.texts.add(source), 0
+    events.texts.add(source)
+    number = 0
     while number < len(rules):
         begun = number
         number = reading.read_messages(
             *(tables.programs, tables.lookup, view.data, heads.starts, heads.bodies, ends, begun, rules),
             *(spans, groups, view.stack, marks),
         )
-        pour(dispatch, events, heads.starts, begun, rules[begun:number], spans, base)
-        ask_re(source, dispatch, events, heads, ends, begun, rules[begun:number], base)
+        pour(dispatch, events, begun, rules[begun:number], spans)
+        ask_re(source, dispatch, events, heads, ends, begun, rules[begun:number])
     lines = np.zeros(len(rules), dtype=np.int64)
     reading.lines_of(view.data, heads.starts, high, lines)
     first_line = 1 + reading.count_lines(view.data, 0, int(heads.starts[0])) if len(rules) else 1
     return Scanned(heads, low, high, lines, first_line, rules)
 
 
-def pour(dispatch: Dispatch, events: Events, starts: Longs, begun: int, rules: Ints, spans: Ints, base: int) -> None:
+def pour(dispatch: Dispatch, events: Events, begun: int, rules: Ints, spans: Ints) -> None:
     """Give the events of a portion of records, which begins with number `begun`, to `events`."""
     # Behind the rules, UNREAD and ASK_RE, which have no fields: -1 and -2 count from the end.
     width = np.array([*(2 * len(reader.rule.fields) for reader in dispatch.readers), 0, 0], dtype=np.int64)
@@ -174,8 +175,7 @@ def pour(dispatch: Dispatch, events: Events, starts: Longs, begun: int, rules: I
     for part in np.split(order, cuts[1:]) if len(order) else ():
         known = dispatch.readers[rules[part[0]]].rule
         fields = spans[places[part][:, None] + np.arange(2 * len(known.fields))]
-        records = part + begun
-        events.add(known.name, known.fields, Rows(records, starts[records] + base, fields))
+        events.add(known.name, known.fields, Rows((part + begun).astype(np.int32), fields))
 
 
 def ask_re(
@@ -186,7 +186,6 @@ def ask_re(
     ends: Longs,
     begun: int,
     rules: Ints,
-    base: int,
 ) -> None:
     """Read by `re` what the machine could not read, and fill its rules in."""
     gathered = Gathered(dispatch)
@@ -196,4 +195,4 @@ def ask_re(
         rules[at] = reading.UNREAD if found is None else found[0]
         if found is not None:
             gathered.add(found[0], number, found[1])
-    gathered.pour(events, heads, 0, base)
+    gathered.pour(events, heads, 0)

@@ -43,9 +43,9 @@ def scan_threads(
             made = list(pool.map(scanned, parts))
     except CompilerError:
         return None
-    base = events.texts.add(data)
+    events.texts.add(data)
     events.texts.cutter = interned
     for part, own in made:
-        events.absorb(own, first, base)
+        events.absorb(own, first)
         first += len(part.starts)
     return [part for part, _ in made]
