@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit.errors import SchemaError
@@ -276,7 +277,7 @@ def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame
         else:
             own = isinstance(values, pd.Series)
             column: Any = values.reset_index(drop=True) if own else pd.Series(values, copy=False)
-            made[name] = column.astype(dtype)
+            made[name] = column if column.dtype == dtype else column.astype(dtype)
     return pd.DataFrame(made, copy=False)
 
 
@@ -297,15 +298,15 @@ def check(table: pd.DataFrame, schema: Mapping[str, str], name: str) -> pd.DataF
 def check_spans(spans: pd.DataFrame) -> pd.DataFrame:
     """The invariants of a span tree on top of its dtypes: row numbers, parents first, depth, no negative self time."""
     check(spans, SPANS, "spans")
-    rows = pd.Series(range(len(spans)), dtype=NUMBER)
-    if not (spans["span"] == rows).all():
+    rows = np.arange(len(spans))
+    if (spans["span"].to_numpy() != rows).any():
         raise SchemaError("spans.span: not the row number")
-    parents = spans["parent"]
-    if (parents >= rows).fillna(False).any():
+    parents = spans["parent"].to_numpy(dtype=np.int64, na_value=-1)
+    if (parents >= rows).any():
         raise SchemaError("spans.parent: a parent stands after its child")
     depth = spans["depth"].to_numpy()
-    known = parents.notna().to_numpy()
-    if (depth[~known] != 0).any() or (depth[known] != depth[parents[known].astype(int).to_numpy()] + 1).any():
+    above = np.where(parents < 0, -1, depth[parents])  # of a root -1
+    if (depth != above + 1).any():
         raise SchemaError("spans.depth: not the parent's plus one")
     if (spans["self_time"].dropna() < pd.Timedelta(0)).any():
         raise SchemaError("spans.self_time: negative")

@@ -91,7 +91,6 @@ class Joined:
     jobs: pd.DataFrame
     commands: pd.DataFrame
     logged: pd.DataFrame  # lines of apilog
-    lines: Lines
     tree: Tree
     doubts: Doubts
 
@@ -99,23 +98,25 @@ class Joined:
 def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     """The tables of one installation, which may have several servers."""
     model = load_model(grammars())
-    made = join(parsed, sources, model, quality)
+    made, lines = join(parsed, sources, model, quality)
     give_back()
     explainer = Explainer.of(model, parsed.messages.meanings, load_silences(grammars()))
     records, tree, commands = made.records, made.tree, made.commands
-    add_stages(tree, made.lines, made.runs, commands, parsed.events, explainer.names, model)
+    add_stages(tree, lines, made.runs, commands, parsed.events, explainer.names, model)
     ledger = build_ledger(
-        made.drafts.table, made.runs, made.jobs, commands, tree, made.lines, explainer, records, parsed.events
+        made.drafts.table, made.runs, made.jobs, commands, tree, lines, explainer, records, parsed.events
     )
     count_unlogged(ledger, quality)
     jobs = errors_of(made.jobs, parsed.events, records, sources)
     named = with_callers(with_entities(made.drafts.table, jobs, made.runs, parsed.events, records), made.logged)
     operations = describe_operations(named, tree, ledger, jobs, made.doubts)
-    records["span"] = pd.Series(nullable(tree.of_record))
+    known = {name: records[name] for name in RECORDS if name in records}
+    records = frame(RECORDS, known | {"span": nullable(tree.of_record)})
+    del made, lines  # large, and not needed for what is largest
     spans = tree.rows.table()
     where = servers_of(records, spans)
     return Built(
-        check(frame(RECORDS, {name: records[name] for name in RECORDS}), RECORDS, "records"),
+        check(records, RECORDS, "records"),
         spans.assign(server=where),
         operations.assign(server=server_by(operations["operation"], spans["operation"], where)),
         check(
@@ -126,8 +127,10 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     )
 
 
-def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> Joined:
-    """What belongs together by its keys, as runs, operations, jobs and commands, and the call tree of it."""
+def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> tuple[Joined, Lines]:
+    """What belongs together by its keys, as runs, operations, jobs and commands, and the call tree of it; what the tree
+    asks of the records.
+    """
     records = add_runs(add_lives(parsed.records, parsed.events), parsed.events)
     happened = job_events(records, parsed.events)
     jobs = build_jobs(records, happened)
@@ -162,7 +165,7 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
     tree = build_tree(lines, runs, drafts, requests, jobs, commands, tree_events(records, parsed.events, sent), graph)
     add_host_side(tree, commands, at_command)
     add_waits(tree, find_waits(runs, jobs, happened, lines, doubts), jobs, lines)
-    return Joined(records, runs, drafts, jobs, commands, logged, lines, tree, doubts)
+    return Joined(records, runs, drafts, jobs, commands, logged, tree, doubts), lines
 
 
 def servers_of(records: pd.DataFrame, spans: pd.DataFrame) -> pd.Series[Any]:

@@ -14,7 +14,7 @@ from tracekit.build.locks import Locks
 from tracekit.build.model import Gap
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers
+from tracekit.frames import Numbers, Small
 
 STILL = "no thread of the server wrote a line (JVM or machine stood still)"
 
@@ -37,8 +37,9 @@ def pair_claims(of_run: Numbers, context: Context) -> Claims:
     `of_run` is the operation of each run, -1 for runs whose lines claim nothing.
     """
     lines, owners = context.lines, context.owners
-    pairs = lines.pairs(1)
-    run, first, second = (part[of_run[pairs[0]] >= 0] for part in pairs)
+    run, first, second = lines.pairs(1)
+    mine = of_run[run] >= 0
+    run, first, second = run[mine], first[mine], second[mine]
     start, end = lines.micros[first], lines.micros[second]
     # Most intervals are short: they are the execution of their first statement, without a question.
     where = context.explainer.where
@@ -57,7 +58,7 @@ def pair_claims(of_run: Numbers, context: Context) -> Claims:
     )
 
 
-def perhaps_firm(first: Numbers, second: Numbers, context: Context) -> npt.NDArray[np.bool_]:
+def perhaps_firm(first: Small, second: Small, context: Context) -> npt.NDArray[np.bool_]:
     """Pairs that a gap with a certain category may explain, however short they are."""
     made = np.zeros(len(first), dtype=np.bool_)
     for gap in context.explainer.gaps:
@@ -66,7 +67,7 @@ def perhaps_firm(first: Numbers, second: Numbers, context: Context) -> npt.NDArr
     return made
 
 
-def told(asked: Collection[str], records: Numbers, context: Context) -> npt.NDArray[np.bool_]:
+def told(asked: Collection[str], records: Small, context: Context) -> npt.NDArray[np.bool_]:
     """Records that have one of the names that a gap asks for; all where it asks for none."""
     names = (context.explainer.names.get(name or "", frozenset()) for name in (*context.lines.events, None))
     known = np.array([not asked or not own.isdisjoint(asked) for own in names], dtype=np.bool_)

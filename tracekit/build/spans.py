@@ -123,13 +123,13 @@ class SpanRows:
     def table(self) -> pd.DataFrame:
         """The spans table, checked."""
         single, calls = np.array(self.numbers, dtype=np.int64), self.calls
-        order = np.argsort(np.concatenate([single, calls.span]), kind="stable")
-        root = np.searchsorted(single, calls.root)
-        other = np.full(
-            len(calls.span), len(single), np.int64
-        )  # what is said of every call stands behind what rows say
+        order = np.argsort(np.concatenate([single, calls.span]), kind="stable").astype(np.int32)
+        root = np.searchsorted(single, calls.root).astype(np.int32)
+        other = np.full(len(calls.span), len(single), np.int32)  # what is said of every call stands behind the rows
         parents = self._numbers("parent", calls.parent, order)
         start, end = (self._times(name, getattr(calls, name), order) for name in EDGES)
+        # First of all columns: what it is computed from is large.
+        own = self_times(parents, start, end)
         attributes = np.full(len(order), dict[str, Any](), dtype=object)  # one for all calls, which have none
         attributes[single] = self.column("attributes")
         columns: dict[str, Any] = {
@@ -143,29 +143,29 @@ class SpanRows:
             "start": start,
             "end": end,
             "duration": end - start,
-            "self_time": self_times(parents, start, end),
+            "self_time": own,
             "status": categories(*self._texts("status", other, order, "ok")),
-            "ends": categories(*self._texts("ends", other + calls.logged.astype(np.int64), order, "before", "logged")),
+            "ends": categories(*self._texts("ends", other + calls.logged, order, "before", "logged")),
             "first_record": nullable(self._numbers("first_record", calls.first, order)),
             "last_record": nullable(self._numbers("last_record", calls.last, order)),
             "attributes": attributes,
         }
         return check_spans(frame(SPANS, columns))
 
-    def _numbers(self, column: str, of_calls: npt.NDArray[Any], order: Numbers) -> npt.NDArray[Any]:
+    def _numbers(self, column: str, of_calls: npt.NDArray[Any], order: Small) -> npt.NDArray[Any]:
         """A column of numbers, -1 where unknown, in the order of the spans."""
         values = [-1 if value is None else value for value in self.column(column)]
         return np.concatenate([np.array(values, dtype=of_calls.dtype), of_calls])[order]
 
-    def _times(self, column: str, of_calls: Numbers, order: Numbers) -> npt.NDArray[Any]:
+    def _times(self, column: str, of_calls: Numbers, order: Small) -> npt.NDArray[Any]:
         """A column of times in the order of the spans."""
         known = pd.array(self.column(column), dtype="datetime64[us]").to_numpy()
         return np.concatenate([known, of_calls.view("datetime64[us]")])[order]
 
-    def _texts(self, column: str, of_calls: Numbers, order: Numbers, *others: str) -> tuple[list[str], Numbers]:
+    def _texts(self, column: str, of_calls: Small, order: Small, *others: str) -> tuple[list[str], Numbers]:
         """A column of texts: different ones and their numbers. `of_calls` are places in rows and `others` behind."""
         codes, names = pd.factorize(np.array([*self.column(column), *others], dtype=object))
-        places = np.concatenate([np.arange(len(self.single)), of_calls])
+        places = np.concatenate([np.arange(len(self.single), dtype=np.int32), of_calls])
         return list(names), codes[places[order]]
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from tracekit.build.calls import CallGraph, Shape, shape_of, times_of
 from tracekit.build.operations import Drafts
 from tracekit.build.spans import Calls, SpanRows
-from tracekit.frames import Numbers, rows
+from tracekit.frames import Numbers, Small, rows
 from tracekit.parse.grammar import Meaning
 
 SHORTEST_QUEUE = np.timedelta64(1, "ms")  # of a hand-over that is worth a span
@@ -24,16 +24,16 @@ ORDER = {"request": 0, "job": 1, "work": 2}
 class RunRecords:
     """The records of each run, by the number of the run."""
 
-    order: Numbers  # records, run by run
+    order: Small  # records, run by run
     starts: Numbers  # where in `order` each run begins, and the end
 
     @classmethod
     def of(cls, runs: Numbers) -> RunRecords:
         """From the run of every record; runs are numbered without gaps."""
         counts = np.bincount(runs) if len(runs) else np.zeros(0, np.int64)
-        return cls(np.argsort(runs, kind="stable"), np.concatenate([[0], np.cumsum(counts)]))
+        return cls(np.argsort(runs, kind="stable").astype(np.int32), np.concatenate([[0], np.cumsum(counts)]))
 
-    def __getitem__(self, run: int) -> Numbers:
+    def __getitem__(self, run: int) -> Small:
         return self.order[self.starts[run] : self.starts[run + 1]]
 
 
@@ -54,7 +54,7 @@ class Lines:
         """From the records table after `add_runs`."""
         event = records["event"]
         events = event.cat.categories.to_list()
-        ts = records["ts"].to_numpy().astype("datetime64[us]")
+        ts = records["ts"].to_numpy().astype("datetime64[us]", copy=False)
         loud = records["level"].isin(["DEBUG", "TRACE"]).to_numpy()
         runs = records["run"].to_numpy(dtype=np.int64)
         return cls(
@@ -72,7 +72,7 @@ class Lines:
         code = self.code[record]
         return self.events[code] if code >= 0 else None
 
-    def pairs(self, least: int) -> tuple[Numbers, Numbers, Numbers]:
+    def pairs(self, least: int) -> tuple[Numbers, Small, Small]:
         """Run, first and second record of all consecutive lines of a run `least` microseconds or more apart."""
         order, starts = self.of_run.order, self.of_run.starts
         run = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
@@ -85,7 +85,7 @@ class Tree:
     """Spans under construction, and which span each record was written in."""
 
     rows: SpanRows
-    of_record: npt.NDArray[np.int64]  # -1: in none
+    of_record: Small  # -1: in none
     of_run: dict[int, int] = field(default_factory=dict)
 
 
@@ -100,7 +100,7 @@ def build_tree(
     graph: CallGraph,
 ) -> Tree:
     """All spans, operation by operation in the order of their first line; parents before children."""
-    tree = Tree(SpanRows(), np.full(len(lines.ts), -1, dtype=np.int64))
+    tree = Tree(SpanRows(), np.full(len(lines.ts), -1, dtype=np.int32))
     mine = runs.assign(operation=drafts.of_run.reindex(runs.index), order=runs["run_kind"].astype("object").map(ORDER))
     mine = mine[mine["order"].notna()]
     begun = mine.groupby("operation")["first"].transform("min").fillna(mine["first"])
