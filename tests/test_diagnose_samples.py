@@ -12,6 +12,7 @@ import tracekit.diagnose
 import tracekit.parse
 from generator.reading import grammars_once
 from rule_samples import log_of
+from tracekit.diagnose import diagnose  # before readings that look for no findings
 from tracekit.diagnose.rules import load_rules
 from tracekit.parse.grammar import load_messages
 from tracekit.resources import grammars
@@ -41,7 +42,7 @@ def found_in(path: Path, text: str) -> set[tuple[str, str]]:
     path.write_text(text, encoding="utf-8")
     trace = read_trace([str(path)])
     meanings = trace.events.messages.meanings
-    findings = tracekit.diagnose.diagnose(
+    findings = diagnose(
         trace.records,
         trace.spans,
         trace.operations,
