@@ -12,6 +12,7 @@ import pytest
 from tracekit.diagnose.clock import Clock, silences
 from tracekit.diagnose.engine import limits, together, union
 from tracekit.diagnose.haystack import Haystack
+from tracekit.diagnose.rows import Rows
 from tracekit.diagnose.rules import load_rules, match_of, rule_of
 from tracekit.diagnose.select import COMPARE
 from tracekit.errors import GrammarError
@@ -90,7 +91,7 @@ def test_a_cost_counts_every_instant_once() -> None:
 def test_own_percentiles_only_from_twenty_rows_and_only_below_the_rule() -> None:
     match = match_of({"table": "commands", "usual": 5.0, "alike": ["command"]})
     rows = pd.DataFrame({"command": ["A"] * 20 + ["B"] * 19 + ["C"] * 20, "seconds": [1.0] * 39 + [8.0] * 20})
-    made, own = limits(rows, match)
+    made, own = limits(Rows.of(rows), match)
     assert set(made[:20]) == {4.0}
     assert own[:20].all()
     assert set(made[20:]) == {5.0}
@@ -98,7 +99,7 @@ def test_own_percentiles_only_from_twenty_rows_and_only_below_the_rule() -> None
 
 
 def test_rows_at_the_same_time_are_counted_by_their_key() -> None:
-    rows = pd.DataFrame({"host": [1, 1, 2, 1], "low": [0.0, 1.0, 1.0, 9.0], "high": [5.0, 2.0, 2.0, 10.0]})
+    rows = Rows.of(pd.DataFrame({"host": [1, 1, 2, 1], "low": [0.0, 1.0, 1.0, 9.0], "high": [5.0, 2.0, 2.0, 10.0]}))
     assert together(rows, ["host"]).tolist() == [2, 2, 1, 1]
     assert together(rows, []).tolist() == [3, 3, 3, 1]
 
