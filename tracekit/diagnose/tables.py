@@ -145,8 +145,7 @@ class Tables:
         rows = rows.where(step[rows["record"]] >= 0)
         other = step[rows["record"]]
         time, line = ("start", "first") if reach == "before" else ("end", "last")
-        ts = values(self.records["ts"])
-        return rows.having(**{time: lambda chosen: ts[other[chosen]], line: other.__getitem__})
+        return rows.having(**{time: lambda chosen: self.lines_said.at("ts", other[chosen]), line: other.__getitem__})
 
     def view_commands(self) -> Rows:
         """Agent commands, from sending to the answer."""
@@ -226,16 +225,16 @@ class Tables:
         loud = event.isna() | rare | self.records["level"].isin(LOUD) | (self.records["lines"] > 1)
         return Haystack.of(at := np.flatnonzero(loud.to_numpy()), self.texts(at))
 
+    @cached_property
+    def lines_said(self) -> Rows:
+        """What every record says, whether a message rule reads it or not."""
+        return Rows.of(self.records[list(SAID)])
+
     def said(self, at: npt.NDArray[np.int64]) -> Rows:
         """Records as rows of the table `events`, without the columns of a message rule."""
-        columns = {name: values(self.records[name]) for name in SAID}
-
-        def said(name: str, chosen: Any) -> Column:
-            return columns[name][at[chosen]]
-
-        own = {name: partial(said, name) for name in SAID}
-        line = at.__getitem__
-        return Rows(len(at), {"record": line, **own, "start": own["ts"], "end": own["ts"], "first": line, "last": line})
+        rows, line = self.lines_said.take(at), at.__getitem__
+        ts = partial(rows.at, "ts")
+        return rows.having(record=line, start=ts, end=ts, first=line, last=line)
 
     @cached_property
     def rules_by_name(self) -> Mapping[str | None, list[str]]:
@@ -251,7 +250,7 @@ class Tables:
         mine = set(chain.from_iterable(self.rules_by_name.get(word, ()) for word in words))
         rules = [rule for rule in self.events if rule in mine]
         if not rules:
-            return no_statements()
+            return self.said(np.empty(0, dtype=np.int64))
         cut = self.events.cutter(rules)
         filled = cut.filled() | (self.asked & self.events.messages.columns.keys())
         more: dict[str, Maker] = {name: partial(cut.column, name) for name in filled}
@@ -327,13 +326,6 @@ def ahead_of(jobs: pd.DataFrame) -> pd.Series[Any]:
     ]
     last = ahead.sort_values("started").drop_duplicates("row", keep="last").set_index("row")["job_ahead"]
     return last.reindex(jobs.index).astype("Int64")
-
-
-def no_statements() -> Rows:
-    """No rows of the table `events`."""
-    lines = dict.fromkeys(("record", "first", "last"), np.empty(0, dtype=np.int64).__getitem__)
-    times: Any = pd.array([], dtype="datetime64[us]")
-    return Rows(0, dict.fromkeys(SAID, nothing(0)) | lines | dict.fromkeys(("ts", "start", "end"), times.__getitem__))
 
 
 def names_of(rule: str, meanings: Mapping[str, Meaning]) -> set[str | None]:
