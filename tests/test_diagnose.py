@@ -179,3 +179,10 @@ def test_literals_are_found_in_their_records() -> None:
     assert hay.holding([b"two"]).tolist() == [3, 8]
     assert hay.holding([b"four"]).tolist() == []
     assert hay.holding([b"one", b"three"]).tolist() == [3, 8]
+
+
+def test_a_line_that_many_records_have_is_kept_once() -> None:
+    hay = Haystack.of(np.array([3, 5, 8]), [b"first\n at X", b"second\n at X\n at Y", b"third"])
+    assert hay.text.count(b"at X") == 1
+    assert hay.holding([b"at X"]).tolist() == [3, 5]
+    assert hay.holding([b"at Y", b"third"]).tolist() == [5, 8]

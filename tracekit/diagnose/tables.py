@@ -6,7 +6,7 @@ those of the table of schema.py that it is made of. What does not belong to an o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain
@@ -18,7 +18,7 @@ import pandas as pd
 
 from tracekit.diagnose.checks import CHECKS
 from tracekit.diagnose.clock import Clock, silences
-from tracekit.diagnose.haystack import Haystack
+from tracekit.diagnose.haystack import NEWLINE, Haystack
 from tracekit.diagnose.pairs import pairs
 from tracekit.diagnose.rows import Column, Maker, Rows, nothing, once, values
 from tracekit.diagnose.rules import Select
@@ -203,9 +203,14 @@ class Tables:
         wanted = [text.encode() for text in select.text]
         if select.begin:
             rows = self.statements(select.begin)
-            texts = self.texts(rows["record"])
-            return rows.where(np.array([any(text in said for text in wanted) for said in texts], dtype=bool))
-        return self.said(self.unread.holding(wanted))
+            return rows.where(self.holding(rows["record"], wanted))
+        lines = [max(text.split(NEWLINE), key=len) for text in wanted]  # text is looked for line by line
+        at = self.unread.holding(lines)
+        return self.said(at if lines == wanted else at[self.holding(at, wanted)])
+
+    def holding(self, records: npt.NDArray[np.int64], wanted: Sequence[bytes]) -> npt.NDArray[np.bool_]:
+        """For each of some records whether it holds one of `wanted`."""
+        return np.array([any(text in said for text in wanted) for said in self.texts(records)], dtype=bool)
 
     def texts(self, records: npt.NDArray[np.int64]) -> list[bytes]:
         """The bytes of some records; empty where the text is not at hand."""
