@@ -12,6 +12,7 @@ import pytest
 from tracekit.diagnose.clock import Clock, silences
 from tracekit.diagnose.engine import limits, together, union
 from tracekit.diagnose.haystack import Haystack
+from tracekit.diagnose.rows import Rows
 from tracekit.diagnose.rules import load_rules, match_of, rule_of
 from tracekit.diagnose.select import COMPARE
 from tracekit.errors import GrammarError
@@ -90,7 +91,7 @@ def test_a_cost_counts_every_instant_once() -> None:
 def test_own_percentiles_only_from_twenty_rows_and_only_below_the_rule() -> None:
     match = match_of({"table": "commands", "usual": 5.0, "alike": ["command"]})
     rows = pd.DataFrame({"command": ["A"] * 20 + ["B"] * 19 + ["C"] * 20, "seconds": [1.0] * 39 + [8.0] * 20})
-    made, own = limits(rows, match)
+    made, own = limits(Rows.of(rows), match)
     assert set(made[:20]) == {4.0}
     assert own[:20].all()
     assert set(made[20:]) == {5.0}
@@ -98,7 +99,7 @@ def test_own_percentiles_only_from_twenty_rows_and_only_below_the_rule() -> None
 
 
 def test_rows_at_the_same_time_are_counted_by_their_key() -> None:
-    rows = pd.DataFrame({"host": [1, 1, 2, 1], "low": [0.0, 1.0, 1.0, 9.0], "high": [5.0, 2.0, 2.0, 10.0]})
+    rows = Rows.of(pd.DataFrame({"host": [1, 1, 2, 1], "low": [0.0, 1.0, 1.0, 9.0], "high": [5.0, 2.0, 2.0, 10.0]}))
     assert together(rows, ["host"]).tolist() == [2, 2, 1, 1]
     assert together(rows, []).tolist() == [3, 3, 3, 1]
 
@@ -178,3 +179,10 @@ def test_literals_are_found_in_their_records() -> None:
     assert hay.holding([b"two"]).tolist() == [3, 8]
     assert hay.holding([b"four"]).tolist() == []
     assert hay.holding([b"one", b"three"]).tolist() == [3, 8]
+
+
+def test_a_line_that_many_records_have_is_kept_once() -> None:
+    hay = Haystack.of(np.array([3, 5, 8]), [b"first\n at X", b"second\n at X\n at Y", b"third"])
+    assert hay.text.count(b"at X") == 1
+    assert hay.holding([b"at X"]).tolist() == [3, 5]
+    assert hay.holding([b"at Y", b"third"]).tolist() == [5, 8]

@@ -12,7 +12,7 @@ import tracekit.diagnose
 import tracekit.parse
 from generator.reading import grammars_once
 from rule_samples import log_of
-from tracekit.diagnose import diagnose
+from tracekit.diagnose import diagnose  # before readings that look for no findings
 from tracekit.diagnose.rules import load_rules
 from tracekit.parse.grammar import load_messages
 from tracekit.resources import grammars

@@ -71,7 +71,7 @@ def row_of(one: Found, platform: str | None, tables: Tables) -> dict[str, Any]:
         "severity": one.severity,
         "verdict": "found",
         "operation": one.operation,
-        "span": None if span is None or pd.isna(span) else int(span),
+        "span": None if span is None else int(span),
         "cost": pd.Timedelta(seconds=round(one.cost, 6)),
         "title": (one.match.title or one.rule.title).format_map(words),
         "evidence": evidence(one, tables),
@@ -103,7 +103,7 @@ def evidence(one: Found, tables: Tables) -> list[int]:
     """Records that prove a finding: the lines around its longest rows, in the order of the log."""
     made: list[int] = []
     for at in one.at[:LINES]:
-        bounds = [one.rows[name][at] for name in ("first", "last")]
-        known = [int(number) for number in bounds if pd.notna(number)]
-        made += known or tables.around(one.operation, one.rows["start"][at], one.rows["end"][at])
+        bounds = [one.rows.objects(name)[at] for name in ("first", "last")]
+        known = [int(number) for number in bounds if number is not None]
+        made += known or tables.around(one.operation, *(one.rows.objects(name)[at] for name in ("start", "end")))
     return sorted(list(dict.fromkeys(made))[:LINES])

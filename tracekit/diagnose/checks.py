@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+
+from tracekit.diagnose.rows import Rows, nothing, once, values
 
 if TYPE_CHECKING:
     from tracekit.diagnose.tables import Tables
@@ -14,15 +16,16 @@ if TYPE_CHECKING:
 TEXT = 300  # bytes of a line that a title may quote
 
 
-def empty(*more: str) -> pd.DataFrame:
+def empty(*more: str) -> Rows:
     """No rows, with the columns that every table has and `more`."""
-    return pd.DataFrame({name: [] for name in ("operation", "start", "end", "first", "last", "span", *more)})
+    return Rows(0, {name: nothing(0) for name in ("operation", "start", "end", "first", "last", "span", *more)})
 
 
-def parents(tables: Tables) -> pd.DataFrame:
+def parents(tables: Tables) -> Rows:
     """From the end of each work job to the next line of the job that waited for it."""
     jobs = tables.jobs[tables.jobs["origin"].notna() & tables.jobs["completed"].notna()]
-    lines = tables.records[tables.records["job"].notna() & tables.records["origin"].isna()]
+    records = tables.records
+    lines = records.loc[records["job"].notna() & records["origin"].isna(), ["ts", "job"]]
     if jobs.empty or lines.empty:
         return empty("parent", "job")
     lines = pd.DataFrame({"end": lines["ts"], "parent": lines["job"].astype("int64"), "last": lines.index})
@@ -42,30 +45,28 @@ def parents(tables: Tables) -> pd.DataFrame:
         by="parent",
         direction="forward",
     )
-    return both[both["last"].notna()].assign(first=None, span=None)
+    return Rows.of(both[both["last"].notna()].assign(first=None, span=None))
 
 
-def backsteps(tables: Tables) -> pd.DataFrame:
+def backsteps(tables: Tables) -> Rows:
     """Lines with a time before that of an earlier line of the same file: start is its own time, end the earlier one."""
     parts = []
-    for _, part in tables.records.groupby("source", observed=True):
-        reached = part["ts"].cummax()
-        late = part["ts"] < reached
+    for _, part in tables.records["ts"].groupby(tables.records["source"], observed=True):
+        reached = part.cummax()
+        late = part < reached
         first_of_step = late & ~late.shift(1, fill_value=False)
         rows = part[first_of_step]
         parts.append(
-            pd.DataFrame(
-                {"start": rows["ts"], "end": reached[first_of_step], "first": rows.index - 1, "last": rows.index}
-            )
+            pd.DataFrame({"start": rows, "end": reached[first_of_step], "first": rows.index - 1, "last": rows.index})
         )
-    return pd.concat(parts, ignore_index=True).assign(operation=None, span=None) if parts else empty()
+    return Rows.of(pd.concat(parts, ignore_index=True).assign(operation=None, span=None)) if parts else empty()
 
 
-def files(tables: Tables) -> pd.DataFrame:
+def files(tables: Tables) -> Rows:
     """One row a file: `records`, the shares of TRACE and DEBUG lines and `rate`, records a second."""
     records = tables.records
     made = []
-    for source, part in records.groupby("source", observed=True):
+    for source, part in records[["ts", "level", "job"]].groupby(records["source"], observed=True):
         took = max((part["ts"].max() - part["ts"].min()) / pd.Timedelta(seconds=1), 1.0)
         levels = part["level"].value_counts(normalize=True)
         trace, debug = float(levels.get("TRACE", 0.0)), float(levels.get("DEBUG", 0.0))
@@ -85,13 +86,14 @@ def files(tables: Tables) -> pd.DataFrame:
         )
     if not made:
         return empty("source", "records", "trace", "debug", "rate", "jobs")
-    return pd.DataFrame(made).assign(operation=None, span=None)
+    return Rows.of(pd.DataFrame(made).assign(operation=None, span=None))
 
 
-def storms(tables: Tables) -> pd.DataFrame:
+def storms(tables: Tables) -> Rows:
     """Statements at WARN or ERROR with a trace, by logger and minute: `times` a minute; start and end of the minute."""
     records = tables.records
-    loud = records[records["level"].isin(["WARN", "ERROR", "FATAL"]) & (records["lines"] > 3)]
+    keep = records["level"].isin(["WARN", "ERROR", "FATAL"]) & (records["lines"] > 3)
+    loud = records.loc[keep, ["logger", "event", "ts"]]
     if loud.empty:
         return empty("logger", "event", "minute", "times")
     keyed = pd.DataFrame(
@@ -107,44 +109,40 @@ def storms(tables: Tables) -> pd.DataFrame:
     made = grouped.agg(
         start=("ts", "min"), end=("ts", "max"), first=("record", "first"), last=("record", "last"), times=("ts", "size")
     ).reset_index()
-    return made.assign(operation=None, span=None)
+    return Rows.of(made.assign(operation=None, span=None))
 
 
-def errors(tables: Tables) -> pd.DataFrame:
+def errors(tables: Tables) -> Rows:
     """Lines of operations that failed, at WARN and above, or with an exception: `text` is the beginning of each."""
     records = tables.records
     lost = tables.operations.loc[tables.operations["status"].isin(["failed", "cancelled"]), "operation"]
-    mine = records[
-        records["operation"].isin(lost) & (records["level"].isin(["WARN", "ERROR", "FATAL"]) | (records["lines"] > 3))
-    ]
-    at = mine.index.to_numpy()
-    begins = mine["message"].to_numpy()
-    texts = [
-        text[begin : begin + TEXT].decode("utf-8", "replace")
-        for text, begin in zip(tables.texts(at), begins, strict=True)
-    ]
-    return tables.said(at).assign(
-        text=texts, logger=mine["logger"].astype("object").to_numpy(), event=mine["event"].astype("object").to_numpy()
+    loud = records["level"].isin(["WARN", "ERROR", "FATAL"]) | (records["lines"] > 3)
+    at = np.flatnonzero((records["operation"].isin(lost) & loud).to_numpy())
+    logger, event, begins = (values(records[name]) for name in ("logger", "event", "message"))
+    return tables.said(at).having(
+        text=once(lambda: beginnings(tables.texts(at), begins[at])),
+        logger=lambda chosen: logger[at[chosen]],
+        event=lambda chosen: event[at[chosen]],
     )
 
 
-def halves(tables: Tables) -> pd.DataFrame:
+def beginnings(texts: Sequence[bytes], begins: Sequence[int]) -> Any:
+    """The first bytes of each message, decoded."""
+    cut = [text[begin : begin + TEXT].decode("utf-8", "replace") for text, begin in zip(texts, begins, strict=True)]
+    return pd.array(cut, dtype="str")
+
+
+def halves(tables: Tables) -> Rows:
     """Jobs of which this input has only the beginning or only the end; `half` says which."""
     jobs = tables.jobs
     begun, over = jobs["started"].notna() | jobs["submitted"].notna(), jobs["completed"].notna()
     made = jobs[begun != over]
     first, last = tables.records["ts"].min(), tables.records["ts"].max()
-    return made.assign(
-        half=np.where(over[begun != over], "end", "beginning"),
-        start=first,
-        end=last,
-        first=None,
-        last=None,
-        span=None,
-    )
+    half = np.where(over[begun != over], "end", "beginning")
+    return Rows.of(made.assign(half=half, start=first, end=last, first=None, last=None, span=None))
 
 
-CHECKS: Mapping[str, Callable[[Tables], pd.DataFrame]] = {
+CHECKS: Mapping[str, Callable[[Tables], Rows]] = {
     "parents": parents,
     "backsteps": backsteps,
     "files": files,

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.frames import instants
 from tracekit.parse.events import Events
 
 LEAST = 4.5  # seconds: the slowest of the periodic threads that write at DEBUG does so every 4 s
@@ -39,15 +40,15 @@ class Clock:
         lost = np.cumsum(np.column_stack([np.zeros(len(start)), end - start]).ravel())
         return cls(edges, lost)
 
-    def awake(self, times: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    def awake(self, times: Any) -> npt.NDArray[np.float64]:
         """Seconds since the epoch without the silences before; NaN for NaT."""
         at = seconds(times)
         return at - np.interp(at, self.edges, self.lost, left=0.0) if len(self.edges) else at
 
 
-def seconds(times: pd.Series[Any]) -> npt.NDArray[np.float64]:
-    """Seconds since the epoch of naive times, NaN for NaT."""
-    values = times.to_numpy().astype("datetime64[us]")
+def seconds(times: Any) -> npt.NDArray[np.float64]:
+    """Seconds since the epoch of a column of naive times, NaN for NaT."""
+    values = np.asarray(times).astype("datetime64[us]")
     made = values.astype(np.int64) / 1e6
     made[np.isnat(values)] = np.nan
     return made
@@ -60,7 +61,8 @@ def silences(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     to INFO or of an idle server has none. A shorter one counts when a thread that ticks (statements that mean
     `server.tick`) was due in it and came late, at its end. Restarts and the seams of two files are no silences.
     """
-    parts = [of_source(part, events) for _, part in records.groupby("source", observed=True)]
+    by_source = records[["ts", "job"]].groupby(records["source"], observed=True)
+    parts = [of_source(part, events) for _, part in by_source]
     found = [part for part in parts if len(part)]
     columns = ["start", "end", "first", "last", "usual"]
     if not found:
@@ -75,14 +77,15 @@ def of_source(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     if not records["job"].notna().any():
         return records.iloc[:0].assign(start=records["ts"].iloc[:0], end=records["ts"].iloc[:0])
     reached = records["ts"].cummax()
-    quiet = reached.diff().dt.total_seconds().fillna(0.0)
-    ordered = quiet.sort_values()
-    usual = float(ordered.iloc[min(int(np.searchsorted(ordered.cumsum(), ordered.sum() / 2)), len(ordered) - 1)])
-    restarted = quiet.index.isin(events.meaning("server.start", columns=())["record"])
-    long = quiet >= max(LEAST, USUAL * usual)
-    at = np.flatnonzero((((quiet >= SHORT) | long) & ~restarted).to_numpy())
     moments = seconds(reached)
-    at = at[long.to_numpy()[at] | ticked_late(moments[at - 1], moments[at], ticks(records, events))]
+    exact = instants(reached)
+    quiet = np.diff(exact, prepend=exact[:1]) / 1e6
+    ordered = np.sort(quiet)
+    usual = float(ordered[min(int(np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)), len(ordered) - 1)])
+    long = quiet >= max(LEAST, USUAL * usual)
+    at = np.flatnonzero((quiet >= SHORT) | long)
+    at = at[~records.index[at].isin(events.meaning("server.start", columns=())["record"])]
+    at = at[long[at] | ticked_late(moments[at - 1], moments[at], ticks(records, events))]
     return pd.DataFrame(
         {
             "start": reached.to_numpy()[at - 1],

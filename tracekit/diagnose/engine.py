@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.diagnose.rows import Rows
 from tracekit.diagnose.rules import Holder, Match, Rule, Select
 from tracekit.diagnose.select import beside, chosen
 from tracekit.diagnose.tables import Tables
@@ -18,26 +19,6 @@ LOST = ("failed", "cancelled")  # operations whose time was all for nothing
 ALIKE = 20  # rows from which on the file's own percentiles say what is usual
 SLOWER = 4.0  # times the file's own median
 OWN_LEAST = 3.0  # seconds that no median makes slow
-
-
-class Rows:
-    """Rows that a match chose, with columns as arrays: one row is read at a time, many times."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.frame = frame
-        self._arrays: dict[str, npt.NDArray[Any]] = {}
-
-    def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        """Values of a column as objects, None where null."""
-        made = self._arrays.get(name)
-        if made is None:
-            column = self.frame[name]
-            made = self._arrays[name] = np.array(column.astype("object"), dtype=object)
-            made[column.isna().to_numpy()] = None
-        return made
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.frame.columns
 
 
 @dataclass(frozen=True)
@@ -60,12 +41,12 @@ class Found:
     @property
     def first(self) -> float:
         """Record in which it began, NaN where it has none of its own."""
-        known = [float(number) for number in self.rows["first"][self.at] if pd.notna(number)]
+        known = [float(number) for number in self.rows.objects("first")[self.at] if number is not None]
         return min(known, default=float("nan"))
 
     def longest(self, name: str) -> Any:
         """A column of the row that took longest."""
-        return self.rows[name][self.at[0]]
+        return self.rows.objects(name)[self.at[0]]
 
 
 class Engine:
@@ -73,12 +54,11 @@ class Engine:
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
-        operations = tables.operations.set_index("operation")
+        operations = tables.by_operation
         self.status: dict[Any, str] = operations["status"].astype("object").to_dict()
         # Stretches that findings own, for the rules of rest.
         self.claimed: dict[str | None, list[tuple[float, float]]] = {}
         self.failed: set[str | None] = set()  # operations with a failure that a rule names
-        self.others: dict[Holder, Rows] = {}
         self.walls: dict[Any, float] = operations["wall"].dt.total_seconds().fillna(0.0).to_dict()
 
     def all(self, rules: Sequence[Rule]) -> list[Found]:
@@ -106,24 +86,27 @@ class Engine:
     def matched(self, rule: Rule, match: Match) -> list[Found]:
         """Findings of one way to see the cause."""
         rows = self.allowed(chosen(self.tables, match.rows), match)
-        if rows.empty:
+        if not len(rows):
             return []
         if rule.rest:
-            failed = self.failed if rule.role == "failure" else set()
-            free = [
-                operation not in failed and not self.owned(operation, low, high)
-                for operation, low, high in zip(rows["operation"], rows["low"], rows["high"], strict=True)
-            ]
-            rows = rows[np.array(free, dtype=bool)].reset_index(drop=True)
-        made, columns = [], Rows(rows)
+            rows = rows.where(self.free(rule, rows))
+        made = []
         for operation, at in grouped(rows, rule.scope):
             if len(at) < match.count:
                 continue
             cost = self.cost(rule, operation, rows, at)
             if cost >= match.least and not self.harmless(rule, operation, cost):
-                found = Found(rule, match, operation, columns, at, cost)
+                found = Found(rule, match, operation, rows, at, cost)
                 made.append(replace(found, holder=self.holder(rule.holder, found)))
         return made
+
+    def free(self, rule: Rule, rows: Rows) -> npt.NDArray[np.bool_]:
+        """For each row whether no finding explains it yet."""
+        failed = self.failed if rule.role == "failure" else set()
+        stretches = zip(rows.objects("operation"), rows["low"], rows["high"], strict=True)
+        return np.array(
+            [name not in failed and not self.owned(name, *bounds) for name, *bounds in stretches], dtype=bool
+        )
 
     def harmless(self, rule: Rule, operation: str | None, cost: float) -> bool:
         """Whether this is a failure in an operation that succeeded and lost no time by it."""
@@ -139,22 +122,22 @@ class Engine:
         own = [(max(a, low), min(b, high)) for a, b in self.claimed.get(operation, ())]
         return union(own) > (high - low) / 2
 
-    def allowed(self, rows: pd.DataFrame, match: Match) -> pd.DataFrame:
+    def allowed(self, rows: Rows, match: Match) -> Rows:
         """Rows that are slow enough, with what must go with them and without what must not."""
-        if rows.empty:
+        if not len(rows):
             return rows
         limit, own = limits(rows, match)
-        rows = rows.assign(limit=limit, own=own)
-        rows = rows[(rows["seconds"] > rows["limit"]) | rows["limit"].isna()]
+        rows = rows.having(limit=limit.__getitem__, own=own.__getitem__)
+        rows = rows.where((rows["seconds"] > limit) | np.isnan(limit))
         for others in match.also:
-            rows = rows[beside(self.tables, rows, others)]
+            rows = rows.where(beside(self.tables, rows, others))
         for others in match.unless:
-            rows = rows[~beside(self.tables, rows, others)]
+            rows = rows.where(~beside(self.tables, rows, others))
         if match.together > 1:
-            rows = rows[together(rows, match.by) >= match.together]
-        return rows.reset_index(drop=True)
+            rows = rows.where(together(rows, match.by) >= match.together)
+        return rows
 
-    def cost(self, rule: Rule, operation: str | None, rows: pd.DataFrame, at: npt.NDArray[np.int64]) -> float:
+    def cost(self, rule: Rule, operation: str | None, rows: Rows, at: npt.NDArray[np.int64]) -> float:
         """Seconds lost: an operation that failed lost all its time, else the time that the rows cover together."""
         if rule.cost == "none":
             return 0.0
@@ -162,8 +145,8 @@ class Engine:
             return self.walls[operation]
         if isinstance(rule.cost, Select):
             rows = chosen(self.tables, rule.cost)
-            at = np.flatnonzero(rows["operation"].to_numpy() == operation)
-        own = list(zip(rows["low"].to_numpy()[at].tolist(), rows["high"].to_numpy()[at].tolist(), strict=True))
+            at = rows.by("operation").get((operation,), at[:0])
+        own = list(zip(rows["low"][at].tolist(), rows["high"][at].tolist(), strict=True))
         others = self.claimed.get(operation, []) if rule.role != "wait" else []
         return union(own + others) - union(others)
 
@@ -174,31 +157,34 @@ class Engine:
         if holder.beside is None:
             value = found.longest(holder.column) if holder.column in found.rows else None
             return None if value is None else holder.name.format_map(Words(found, holder=value))
-        others = self.others.setdefault(holder, Rows(chosen(self.tables, holder.beside.rows)))
-        low, high = (np.asarray(others[name], dtype=float) for name in ("low", "high"))
-        overlap = np.minimum(high, found.longest("high")) - np.maximum(low, found.longest("low"))
-        for mine, other in holder.beside.keys:
-            overlap[others[other] != found.longest(mine)] = 0.0
-        overlap[others["operation"] == found.operation] = 0.0
+        others = chosen(self.tables, holder.beside.rows)
+        agree = others.by(*(other for _, other in holder.beside.keys))
+        at = agree.get(tuple(found.longest(mine) for mine, _ in holder.beside.keys))
+        if at is None:
+            return None
+        overlap = np.minimum(others["high"][at], found.longest("high")) - np.maximum(
+            others["low"][at], found.longest("low")
+        )
+        overlap[others.objects("operation")[at] == found.operation] = 0.0
         if not (overlap > 0).any():
             return None
-        at = np.array([int(np.nanargmax(overlap))])
-        return holder.name.format_map(Words(replace(found, rows=others, at=at)))
+        longest = at[[int(np.nanargmax(overlap))]]
+        return holder.name.format_map(Words(replace(found, rows=others, at=longest)))
 
 
-def grouped(rows: pd.DataFrame, scope: str) -> list[tuple[str | None, npt.NDArray[np.int64]]]:
+def grouped(rows: Rows, scope: str) -> list[tuple[str | None, npt.NDArray[np.int64]]]:
     """Positions of the rows of each operation, the longest first; all together for the scope `log`."""
-    order = np.argsort(-rows["seconds"].fillna(0.0).to_numpy(), kind="stable")
+    order = np.argsort(-np.nan_to_num(rows["seconds"]), kind="stable")
     if scope == "log":
         return [(None, order)] if len(order) else []
-    codes, names = pd.factorize(rows["operation"].to_numpy(dtype=object)[order])
+    codes, names = pd.factorize(rows.objects("operation")[order])
     order, codes = order[codes >= 0], codes[codes >= 0]
     by_name = np.argsort(codes, kind="stable")
     parts = np.split(order[by_name], np.flatnonzero(np.diff(codes[by_name])) + 1)
     return [(str(name), part) for name, part in zip(names, parts, strict=False) if len(part)]
 
 
-def limits(rows: pd.DataFrame, match: Match) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def limits(rows: Rows, match: Match) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Seconds up to which each row is healthy (NaN: any), and whether this log's own median says so.
 
     Where 20 rows or more are alike, four times their median is enough to be slow, but never less than 3 s; a log in
@@ -206,24 +192,20 @@ def limits(rows: pd.DataFrame, match: Match) -> tuple[npt.NDArray[np.float64], n
     """
     made = np.full(len(rows), np.nan if match.usual is None else match.usual)
     own = np.zeros(len(rows), dtype=bool)
-    if match.usual is not None and match.alike and len(rows):
-        groups = rows["seconds"].groupby([rows[name].astype("object") for name in match.alike], dropna=False)
-        typical = np.maximum(SLOWER * groups.transform("median").to_numpy(), OWN_LEAST)
-        own = (groups.transform("size").to_numpy() >= ALIKE) & (typical < match.usual)
-        made[own] = typical[own]
+    if match.usual is not None and match.alike:
+        for at in rows.by(*match.alike).values():
+            known = (took := rows["seconds"][at])[~np.isnan(took)]
+            typical = max(SLOWER * float(np.median(known)), OWN_LEAST) if len(known) else np.inf
+            if len(at) >= ALIKE and typical < match.usual:
+                made[at], own[at] = typical, True
     return made, own
 
 
-def together(rows: pd.DataFrame, by: Sequence[str]) -> npt.NDArray[np.int64]:
+def together(rows: Rows, by: Sequence[str]) -> npt.NDArray[np.int64]:
     """For each row how many rows, itself included, overlap it; of those that agree with it in the columns `by`."""
     made = np.zeros(len(rows), dtype=np.int64)
-    groups = (
-        rows.groupby([rows[name].astype("object") for name in by], dropna=False).indices.values()
-        if by
-        else [np.arange(len(rows))]
-    )
-    low, high = rows["low"].to_numpy(), rows["high"].to_numpy()
-    for at in groups:
+    low, high = rows["low"], rows["high"]
+    for at in rows.by(*by).values():
         begun = np.searchsorted(np.sort(low[at]), high[at], "left")
         over = np.searchsorted(np.sort(high[at]), low[at], "right")
         made[at] = begun - over

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 
 import numpy as np
 import numpy.typing as npt
 
+NEWLINE = b"\n"
+
 
 @dataclass(frozen=True)
 class Haystack:
-    """The text of some records, in one piece."""
+    """The different lines of some records, in one piece: of the lines of stack traces most are there many times."""
 
-    records: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]  # behind each record's text
     text: bytes
+    ends: npt.NDArray[np.int64]  # behind each line
+    records: npt.NDArray[np.int64]  # those of the first line, of the second and so on
+    first: npt.NDArray[np.int64]  # where in `records` those of each line begin, and where the last line's end
 
     @classmethod
     def of(cls, records: npt.NDArray[np.int64], texts: Sequence[bytes]) -> Haystack:
         """From the numbers of records and their texts."""
-        return cls(records, np.cumsum([len(text) + 1 for text in texts], dtype=np.int64), b"\x00".join(texts))
+        numbers: defaultdict[bytes, int] = defaultdict(count().__next__)
+        lines = chain.from_iterable(text.split(NEWLINE) for text in texts)
+        codes = np.fromiter(map(numbers.__getitem__, lines), dtype=np.int64)
+        owners = np.repeat(records, [text.count(NEWLINE) + 1 for text in texts])
+        order = np.argsort(codes, kind="stable")
+        first = np.searchsorted(codes[order], np.arange(len(numbers) + 1))
+        ends = np.cumsum([len(line) + 1 for line in numbers], dtype=np.int64)
+        return cls(NEWLINE.join(numbers), ends, owners[order], first)
 
     def holding(self, literals: Iterable[bytes]) -> npt.NDArray[np.int64]:
-        """Records that hold one of `literals`, in order."""
+        """Records that hold one of `literals`, none of which has a newline, in order."""
         found = set()
         for literal in literals:
             at = self.text.find(literal)
@@ -31,4 +43,5 @@ class Haystack:
                 number = int(np.searchsorted(self.ends, at, "right"))
                 found.add(number)
                 at = self.text.find(literal, int(self.ends[number]))
-        return self.records[sorted(found)]
+        parts = [self.records[self.first[number] : self.first[number + 1]] for number in found]
+        return np.unique(np.concatenate([self.records[:0], *parts]))

@@ -20,7 +20,7 @@ from tracekit.diagnose.needs import DEBUG, HOSTS
 from tracekit.diagnose.rules import Beside, Match, Rule, Select, load_rules, rule_files, rule_of
 from tracekit.diagnose.select import STATEMENTS
 from tracekit.diagnose.shape import hint, shape
-from tracekit.diagnose.tables import NOTHING, VIEWS, Tables
+from tracekit.diagnose.tables import VIEWS, Tables
 from tracekit.errors import GrammarError, UsageError
 from tracekit.parse.derived import derived_rules
 from tracekit.parse.events import Events
@@ -77,8 +77,8 @@ def columns(messages: Messages) -> Mapping[str, frozenset[str]]:
         frame(schema, {}) for schema in (RECORDS, SPANS, OPERATIONS, JOBS, COMMANDS, LEDGER)
     )
     made = Tables(records, spans, operations, jobs, commands, ledger, Events(messages), messages.meanings)
-    tables = {name: getattr(made, f"view_{name}") for name in VIEWS} | {name: CHECKS[name](made) for name in CHECKS}
-    return {name: frozenset(map(str, table.columns)) for name, table in {**tables, "events": NOTHING}.items()}
+    tables = {name: made.table(name) for name in (*VIEWS, *CHECKS)} | {"events": made.statements(())}
+    return {name: frozenset(table) for name, table in tables.items()}
 
 
 def check_rules(folders: Sequence[Path]) -> Iterator[str]:

@@ -35,8 +35,8 @@ def load_marks(root: Traversable) -> Mapping[str, Marks]:
 
 def platform_of(tables: Tables, marks: Mapping[str, Marks]) -> str | None:
     """The platform that the hosts of this input name; None where none or several do."""
-    lines = tables.texts(tables.statements(STARTUP)["record"].to_numpy(dtype="int64"))
-    named = {name for name, mark in marks.items() for text in mark.startup for line in lines if text.encode() in line}
+    lines = b"\x00".join(tables.texts(tables.statements(STARTUP)["record"]))
+    named = {name for name, mark in marks.items() if any(text.encode() in lines for text in mark.startup)}
     if not named and tables.sources is not None:
         named = {
             name for name, mark in marks.items() if len(tables.unread.holding(text.encode() for text in mark.others))

@@ -7,9 +7,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tracekit.diagnose.clock import seconds
+from tracekit.diagnose.rows import Rows, nothing
 from tracekit.diagnose.rules import Beside, Condition, Select
 from tracekit.diagnose.tables import Tables, named
 
@@ -17,8 +19,8 @@ STATEMENTS = ("after", "before", "event")  # columns that hold the rule of a sta
 SEPARATOR = ", "  # between the names in one text: commands of a request, hosts of a list
 
 
-def chosen(tables: Tables, select: Select) -> pd.DataFrame:
-    """Rows of the select's table that meet its conditions, numbered anew; asked for once, kept for the next time.
+def chosen(tables: Tables, select: Select) -> Rows:
+    """Rows of the select's table that meet its conditions; asked for once, kept for the next time.
 
     `low` and `high` are their bounds by the waking clock and `seconds` their length; silences have their true length.
     """
@@ -28,58 +30,75 @@ def chosen(tables: Tables, select: Select) -> pd.DataFrame:
     return made
 
 
-def choose(tables: Tables, select: Select) -> pd.DataFrame:
-    """The rows of :func:`chosen`. The table is wide: conditions are met column by column, and rows are taken once."""
+def choose(tables: Tables, select: Select) -> Rows:
+    """The rows of :func:`chosen`: each condition is asked of the rows that met those before, the length last."""
     rows = tables.rows(select)
-    if rows.empty:
-        return rows.assign(low=0.0, high=0.0, seconds=0.0)
+    for condition in select.where:
+        if len(rows) and condition.column != "seconds":
+            rows = rows.where(meets(rows, condition, tables))
     start, end = select.between or ("start", "end")
     clock = seconds if select.table == "silences" else tables.clock.awake
     low, high = clock(rows[start]), clock(rows[end])
-    keep = np.ones(len(rows), dtype=bool) if select.between is None else ~np.isnan(high - low)
+    keep = np.full(len(rows), True) if select.between is None else ~np.isnan(high - low)
     for condition in select.where:
-        column = pd.Series(high - low, index=rows.index) if condition.column == "seconds" else rows[condition.column]
-        keep &= meets(column, condition, tables).to_numpy(dtype=bool)
-        if not keep.any():
-            return rows.iloc[:0].assign(low=0.0, high=0.0, seconds=0.0)
+        if condition.column == "seconds":
+            keep &= COMPARE[condition.comparison](pd.Series(high - low), condition.value).to_numpy(dtype=bool)
     at = np.flatnonzero(keep)
-    made = rows.take(at).reset_index(drop=True)
+    low, high, made = low[at], high[at], rows.take(at)
     if select.between is not None:
-        made = made.assign(start=made[start], end=made[end], first=None, last=None)
-    return made.assign(low=low[at], high=high[at], seconds=(high - low)[at])
+        own = {"start": made[start].__getitem__, "end": made[end].__getitem__}
+        made = made.having(**own, first=nothing(len(at)), last=nothing(len(at)))
+    return made.having(low=low.__getitem__, high=high.__getitem__, seconds=(high - low).__getitem__)
 
 
-def beside(tables: Tables, rows: pd.DataFrame, others: Beside) -> pd.Series[bool]:
+def beside(tables: Tables, rows: Rows, others: Beside) -> npt.NDArray[np.bool_]:
     """For each row whether something goes with it."""
     found = chosen(tables, others.rows)
-    if rows.empty or found.empty:
-        return pd.Series(False, index=rows.index)
-    keys = [f"key{i}" for i in range(len(others.keys))]
-    mine = pd.DataFrame(
-        {key: rows[a].astype("object") for key, (a, _) in zip(keys, others.keys, strict=True)}, index=rows.index
-    )
-    theirs = pd.DataFrame(
-        {key: found[b].astype("object") for key, (_, b) in zip(keys, others.keys, strict=True)}, index=found.index
-    )
-    if others.during:
-        mine, theirs = mine.assign(a=rows["low"], b=rows["high"]), theirs.assign(c=found["low"], d=found["high"])
-    both = (
-        mine.reset_index(names="row")
-        .dropna(subset=keys)
-        .merge(theirs.drop_duplicates(), on=keys or None, how="inner" if keys else "cross")
-    )
-    if others.during:
-        both = both[(both["c"] < both["b"]) & (both["d"] > both["a"])]
-    return pd.Series(rows.index.isin(both["row"]), index=rows.index)
+    groups = found.by(*(name for _, name in others.keys))
+    keys = rows.keys(*(name for name, _ in others.keys))
+    known = np.array([key in groups and None not in key for key in keys], dtype=bool)
+    if not others.during:
+        return known
+    made = np.zeros(len(rows), dtype=bool)
+    under_way: dict[tuple[Any, ...], Overlap] = {}
+    for at in np.flatnonzero(known).tolist():
+        key = keys[at]
+        if key not in under_way:
+            under_way[key] = Overlap(found["low"][groups[key]], found["high"][groups[key]])
+        made[at] = under_way[key].any(rows["low"][at], rows["high"][at])
+    return made
 
 
-def meets(column: pd.Series[Any], condition: Condition, tables: Tables) -> pd.Series[bool]:
-    """For each value whether it meets the condition; null meets none but `known = false`, `not` and `lacks`."""
+class Overlap:
+    """Stretches of which some may overlap another; those with an unknown bound do not."""
+
+    def __init__(self, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> None:
+        known = ~np.isnan(high - low)
+        order = np.argsort(low[known], kind="stable")
+        self.low = low[known][order]
+        self.reach = np.maximum.accumulate(high[known][order])  # the latest end of those that begin no later
+
+    def any(self, low: float, high: float) -> bool:
+        """Whether one of them overlaps this stretch."""
+        before = int(np.searchsorted(self.low, high)) if high == high else 0
+        return before > 0 and bool(self.reach[before - 1] > low)
+
+
+def meets(rows: Rows, condition: Condition, tables: Tables) -> npt.NDArray[np.bool_]:
+    """For each row whether it meets the condition; null meets none but `known = false`, `not` and `lacks`.
+
+    Of texts each different one is compared once.
+    """
+    compare, value = COMPARE[condition.comparison], condition.value
+    column = rows[condition.column]
+    if not isinstance(column.dtype, (pd.CategoricalDtype, pd.StringDtype)) and column.dtype != object:
+        return compare(pd.Series(column, copy=False), value).to_numpy(dtype=bool)
+    different, codes = rows.different(condition.column)
     if condition.column in STATEMENTS and condition.comparison in ("is", "not"):
-        words = condition.value if isinstance(condition.value, tuple) else (condition.value,)
-        rules = {rule for rule in column.dropna().unique() if named(rule, tables.meanings, words)}
-        return column.isin(rules) == (condition.comparison == "is")
-    return COMPARE[condition.comparison](column, condition.value)
+        words = value if isinstance(value, tuple) else (value,)
+        value = tuple(rule for rule in different.dropna() if named(rule, tables.meanings, words))
+    met = compare(different, value).to_numpy(dtype=bool)
+    return np.asarray(met[codes])
 
 
 def equal(column: pd.Series[Any], value: Any) -> pd.Series[bool]:

@@ -6,9 +6,9 @@ those of the table of schema.py that it is made of. What does not belong to an o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
@@ -18,7 +18,9 @@ import pandas as pd
 
 from tracekit.diagnose.checks import CHECKS
 from tracekit.diagnose.clock import Clock, silences
-from tracekit.diagnose.haystack import Haystack
+from tracekit.diagnose.haystack import NEWLINE, Haystack
+from tracekit.diagnose.pairs import pairs
+from tracekit.diagnose.rows import Column, Maker, Rows, nothing, once, values
 from tracekit.diagnose.rules import Select
 from tracekit.frames import look_up
 from tracekit.parse.events import Events
@@ -44,23 +46,24 @@ class Tables:
     meanings: Mapping[str, Meaning]
     sources: Sources | None = None  # the text behind the records
     asked: frozenset[str] = frozenset()  # columns that events have even where no message rule fills them
-    kept: dict[Select, pd.DataFrame] = field(default_factory=dict)  # what selects gave
+    kept: dict[Select, Rows] = field(default_factory=dict)  # what selects gave
+    whole: dict[str, Rows] = field(default_factory=dict)  # tables that do not depend on the select
 
-    def rows(self, select: Select) -> pd.DataFrame:
+    def rows(self, select: Select) -> Rows:
         """Rows of the select's table, before its conditions and with the table's own bounds."""
         if select.table == "events":
             return self.reaching(self.saying(select), select.reach)
         if select.table == "pairs":
-            return pairs(
-                self.statements(select.begin),
-                self.statements(select.end),
-                select.same,
-                self.ends if select.open else None,
-            )
-        made: pd.DataFrame = (
-            getattr(self, f"view_{select.table}") if select.table in VIEWS else CHECKS[select.table](self)
-        )
-        return made
+            begins, ends = self.statements(select.begin), self.statements(select.end)
+            return pairs(begins, ends, select.same, self.ends if select.open else None)
+        return self.table(select.table)
+
+    def table(self, name: str) -> Rows:
+        """A table of views or checks, whole."""
+        if name not in self.whole:
+            make = getattr(self, f"view_{name}") if name in VIEWS else partial(CHECKS[name], self)
+            self.whole[name] = make()
+        return self.whole[name]
 
     @cached_property
     def clock(self) -> Clock:
@@ -80,23 +83,36 @@ class Tables:
         return made.fillna(last.reindex(made.index))
 
     @cached_property
-    def view_intervals(self) -> pd.DataFrame:
+    def by_operation(self) -> pd.DataFrame:
+        """Operations by their names."""
+        return self.operations.set_index("operation")
+
+    def of_operation(self, column: str, names: Column) -> Column:
+        """A column of the operations of some rows."""
+        return values(self.by_operation[column].reindex(names))
+
+    def view_intervals(self) -> Rows:
         """The ledger, with the rules of the two statements around each interval as `after` and `before`.
 
         `gap` says whether these are consecutive lines of one thread's work, `phase` is sync or async.
         """
-        event = self.records["event"].astype("object")
-        made = self.ledger.rename(columns={"first_record": "first", "last_record": "last"})
-        for name, column in (("after", "first"), ("before", "last")):
-            known = made[column].notna()
-            made[name] = None
-            made.loc[known, name] = event.to_numpy()[made.loc[known, column].astype("int64")]
-        operations = self.operations.set_index("operation")
-        made["api"] = operations["command"].reindex(made["operation"]).to_numpy()
-        made["gap"] = self.neighbours(made["first"], made["last"])
-        returned = operations["returned"].reindex(made["operation"]).to_numpy()
-        made["phase"] = np.where(made["end"].to_numpy() <= returned, "sync", "async")
-        return made
+        event = values(self.records["event"])
+        rows = Rows.of(self.ledger, {"first_record": "first", "last_record": "last"})
+
+        def said(name: str, chosen: Any) -> Column:
+            return event.take(numbers(rows.at(name, chosen)), allow_fill=True)
+
+        def phase(chosen: Any) -> Column:
+            returned = self.of_operation("returned", rows.at("operation", chosen))
+            return np.where(np.asarray(rows.at("end", chosen) <= returned), "sync", "async").astype(object)
+
+        return rows.having(
+            after=partial(said, "first"),
+            before=partial(said, "last"),
+            api=lambda chosen: self.of_operation("command", rows.at("operation", chosen)),
+            gap=lambda chosen: self.neighbours(rows.at("first", chosen), rows.at("last", chosen)),
+            phase=phase,
+        )
 
     @cached_property
     def following(self) -> npt.NDArray[np.int64]:
@@ -108,94 +124,103 @@ class Tables:
         made[order[:-1][same]] = order[1:][same]
         return made
 
-    def neighbours(self, first: pd.Series[Any], last: pd.Series[Any]) -> npt.NDArray[np.bool_]:
+    @cached_property
+    def preceding(self) -> npt.NDArray[np.int64]:
+        """For each record the one before of the same run, -1 for the first."""
+        made = np.full(len(self.following), -1)
+        known = np.flatnonzero(self.following >= 0)
+        made[self.following[known]] = known
+        return made
+
+    def neighbours(self, first: Column, last: Column) -> npt.NDArray[np.bool_]:
         """Whether two records are consecutive lines of one run."""
-        a, b = (column.fillna(-1).to_numpy(dtype=np.int64) for column in (first, last))
+        a, b = numbers(first), numbers(last)
         return np.asarray((a >= 0) & (self.following[a] == b))
 
-    def reaching(self, rows: pd.DataFrame, reach: str | None) -> pd.DataFrame:
+    def reaching(self, rows: Rows, reach: str | None) -> Rows:
         """Statements with the stretch from the line before of their run, or to the line behind."""
-        if reach is None or rows.empty:
+        if reach is None or not len(rows):
             return rows
-        step = self.following
-        if reach == "before":
-            step = np.full(len(self.following), -1)
-            known = np.flatnonzero(self.following >= 0)
-            step[self.following[known]] = known
-        other = step[rows["record"].to_numpy()]
-        kept, other = rows[other >= 0], other[other >= 0]
+        step = self.preceding if reach == "before" else self.following
+        rows = rows.where(step[rows["record"]] >= 0)
+        other = step[rows["record"]]
         time, line = ("start", "first") if reach == "before" else ("end", "last")
-        made: pd.DataFrame = kept.assign(**{time: self.records["ts"].array.take(other), line: other})
-        return made
+        return rows.having(**{time: lambda chosen: self.lines_said.at("ts", other[chosen]), line: other.__getitem__})
 
-    @cached_property
-    def view_commands(self) -> pd.DataFrame:
+    def view_commands(self) -> Rows:
         """Agent commands, from sending to the answer."""
-        made = self.commands.copy()
-        at = made["span"].astype("Int64")
-        for name, column in (("first", "first_record"), ("last", "last_record"), ("end", "end")):
-            made[name] = self.spans[column].reindex(at.fillna(-1).astype("int64")).array
-        made["start"] = made["sent"].fillna(made["scheduled"])
-        made["end"] = made["received"].fillna(made["end"])
-        made["api"] = self.operations.set_index("operation")["command"].reindex(made["operation"]).to_numpy()
-        return made
+        rows = Rows.of(self.commands)
 
-    @cached_property
-    def view_jobs(self) -> pd.DataFrame:
+        def of_span(column: str, chosen: Any) -> Column:
+            return self.spans[column].array.take(numbers(rows.at("span", chosen)), allow_fill=True)
+
+        def end(chosen: Any) -> Column:
+            return filled(rows.at("received", chosen), of_span("end", chosen))
+
+        return rows.having(
+            first=partial(of_span, "first_record"),
+            last=partial(of_span, "last_record"),
+            start=lambda chosen: filled(rows.at("sent", chosen), rows.at("scheduled", chosen)),
+            end=end,
+            api=lambda chosen: self.of_operation("command", rows.at("operation", chosen)),
+        )
+
+    def view_jobs(self) -> Rows:
         """Jobs, from their submission to their end; `behind` is the job of the VM that ran while one was queued."""
-        rows = self.jobs.assign(
-            start=self.jobs["submitted"], end=self.jobs["completed"], first=None, last=None, span=None
+        rows, none = Rows.of(self.jobs), nothing(len(self.jobs))
+        return rows.having(
+            start=partial(rows.at, "submitted"),
+            end=partial(rows.at, "completed"),
+            first=none,
+            last=none,
+            span=none,
+            behind=once(lambda: ahead_of(self.jobs).array),
         )
-        waits = rows.loc[rows["vm"].notna() & rows["queued"].notna(), ["job", "vm", "queued", "scheduled"]]
-        both = waits.reset_index(names="row").merge(
-            rows.loc[rows["started"].notna(), ["vm", "job", "started", "completed"]], on="vm", suffixes=("", "_ahead")
-        )
-        ahead = both[
-            (both["job"] != both["job_ahead"])
-            & (both["started"] < both["scheduled"])
-            & (both["completed"].isna() | (both["completed"] > both["queued"]))
-        ]
-        last = ahead.sort_values("started").drop_duplicates("row", keep="last").set_index("row")["job_ahead"]
-        return rows.assign(behind=last.reindex(rows.index).astype("Int64"))
 
-    @cached_property
-    def view_operations(self) -> pd.DataFrame:
+    def view_operations(self) -> Rows:
         """Operations, whole."""
-        rows = self.operations
-        return rows.assign(start=rows["submitted"], end=rows["completed"], first=None, last=None, span=rows["request"])
+        rows, none = Rows.of(self.operations), nothing(len(self.operations))
+        own = {"start": "submitted", "end": "completed", "span": "request"}
+        return rows.having(**{name: partial(rows.at, column) for name, column in own.items()}, first=none, last=none)
 
-    @cached_property
-    def view_spans(self) -> pd.DataFrame:
+    def view_spans(self) -> Rows:
         """Spans of every kind."""
-        return self.spans.rename(columns={"first_record": "first", "last_record": "last"})
+        return Rows.of(self.spans, {"first_record": "first", "last_record": "last"})
 
-    @cached_property
-    def view_silences(self) -> pd.DataFrame:
+    def view_silences(self) -> Rows:
         """The whole server's silences, once for each operation that was under way."""
         open_ = pd.DataFrame({"operation": self.operations["operation"], "begun": self.operations["submitted"]})
         open_["over"] = self.ends.reindex(open_["operation"]).to_numpy()
         both = open_.merge(self.still, how="cross")
         both = both[(both["begun"] < both["end"]) & (both["over"] > both["start"])]
         start = both[["start", "begun"]].max(axis=1)
-        return both.assign(start=start, end=both[["end", "over"]].min(axis=1), span=None)
+        return Rows.of(both.assign(start=start, end=both[["end", "over"]].min(axis=1), span=None))
 
-    def saying(self, select: Select) -> pd.DataFrame:
+    def saying(self, select: Select) -> Rows:
         """Rows of the table `events`: by statement, by text, or by both."""
         if not select.text:
             return self.statements(select.begin)
         wanted = [text.encode() for text in select.text]
         if select.begin:
             rows = self.statements(select.begin)
-            texts = self.texts(rows["record"].to_numpy(dtype=np.int64))
-            return rows[np.array([any(text in said for text in wanted) for said in texts], dtype=bool)]
-        return self.said(self.unread.holding(wanted))
+            return rows.where(self.holding(rows["record"], wanted))
+        lines = [max(text.split(NEWLINE), key=len) for text in wanted]  # text is looked for line by line
+        at = self.unread.holding(lines)
+        return self.said(at if lines == wanted else at[self.holding(at, wanted)])
+
+    def holding(self, records: npt.NDArray[np.int64], wanted: Sequence[bytes]) -> npt.NDArray[np.bool_]:
+        """For each of some records whether it holds one of `wanted`."""
+        return np.array([any(text in said for text in wanted) for said in self.texts(records)], dtype=bool)
 
     def texts(self, records: npt.NDArray[np.int64]) -> list[bytes]:
         """The bytes of some records; empty where the text is not at hand."""
         if self.sources is None:
             return [b""] * len(records)
-        places = (self.records[name].array.take(records).tolist() for name in ("source", "offset", "length"))
-        return [self.sources[path].slice(offset, length) for path, offset, length in zip(*places, strict=True)]
+        source = self.records["source"].array
+        files = [self.sources[path] for path in source.categories]
+        offset, length = (self.records[name].to_numpy()[records] for name in ("offset", "length"))
+        places = zip(source.codes[records].tolist(), offset.tolist(), length.tolist(), strict=True)
+        return [files[number].slice(offset, length) for number, offset, length in places]
 
     @cached_property
     def unread(self) -> Haystack:
@@ -205,10 +230,16 @@ class Tables:
         loud = event.isna() | rare | self.records["level"].isin(LOUD) | (self.records["lines"] > 1)
         return Haystack.of(at := np.flatnonzero(loud.to_numpy()), self.texts(at))
 
-    def said(self, at: npt.NDArray[np.int64]) -> pd.DataFrame:
+    @cached_property
+    def lines_said(self) -> Rows:
+        """What every record says, whether a message rule reads it or not."""
+        return Rows.of(self.records[list(SAID)])
+
+    def said(self, at: npt.NDArray[np.int64]) -> Rows:
         """Records as rows of the table `events`, without the columns of a message rule."""
-        said = {name: self.records[name].array.take(at) for name in SAID}
-        return pd.DataFrame({"record": at, **said, "start": said["ts"], "end": said["ts"], "first": at, "last": at})
+        rows, line = self.lines_said.take(at), at.__getitem__
+        ts = partial(rows.at, "ts")
+        return rows.having(record=line, start=ts, end=ts, first=line, last=line)
 
     @cached_property
     def rules_by_name(self) -> Mapping[str | None, list[str]]:
@@ -219,24 +250,36 @@ class Tables:
                 made.setdefault(name, []).append(rule)
         return made
 
-    def statements(self, words: Collection[str | None]) -> pd.DataFrame:
+    def statements(self, words: Collection[str | None]) -> Rows:
         """Events that one of `words` names: a rule of the message grammars, what it means, or its `Class.method`."""
         mine = set(chain.from_iterable(self.rules_by_name.get(word, ()) for word in words))
         rules = [rule for rule in self.events if rule in mine]
         if not rules:
-            return NOTHING
-        # Of the hundred columns that events may have these few fill a handful: every further one costs at every step.
-        filled = self.asked.union(*map(self.events.fields, rules))
-        made = self.events.table(rules, [name for name in self.events.messages.columns if name in filled])
-        at = made["record"].to_numpy()
-        said = {name: self.records[name].array.take(at) for name in SAID}
-        made = made.assign(**said, start=said["ts"], end=said["ts"], first=at, last=at)
-        if "JOB" not in made:
+            return self.said(np.empty(0, dtype=np.int64))
+        cut = self.events.cutter(rules)
+        filled = cut.filled() | (self.asked & self.events.messages.columns.keys())
+        more: dict[str, Maker] = {name: partial(cut.column, name) for name in filled}
+        rows = self.said(cut.records).having(name=cut.names, **more)
+        if "JOB" not in rows:
+            return rows
+        return rows.having(operation=partial(self.operation_or_of_job, rows))
+
+    def operation_or_of_job(self, rows: Rows, chosen: Any) -> Column:
+        """The operation of statements: what another thread says of a job belongs to the job's operation."""
+        made = rows.at("operation", chosen)
+        lacking = np.flatnonzero(made.codes < 0)
+        if not len(lacking):
             return made
-        # What another thread says of a job belongs to the job's operation, unless two jobs have that number.
-        known = self.jobs.drop_duplicates("job", keep=False).set_index("job")["operation"]
-        of_job = look_up(made["JOB"], known)
-        return made.assign(operation=made["operation"].fillna(of_job))
+        at = np.arange(len(rows))[chosen][lacking]
+        known = look_up(pd.Series(rows.at("JOB", at)), self.operation_of_job)
+        codes = made.codes.copy()
+        codes[lacking] = made.categories.get_indexer(pd.Index(known))
+        return pd.Categorical.from_codes(codes, dtype=made.dtype)
+
+    @cached_property
+    def operation_of_job(self) -> pd.Series[Any]:
+        """Operations by job, without those of a number that two jobs have."""
+        return self.jobs.drop_duplicates("job", keep=False).set_index("job")["operation"]
 
     @cached_property
     def lines(self) -> Mapping[str, tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]]:
@@ -251,18 +294,43 @@ class Tables:
 
     def around(self, operation: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None) -> tuple[int, ...]:
         """Lines of an operation that bound a stretch of its time: the last before it and the first behind it."""
-        times, at = self.lines.get(
-            operation or "", (np.array([], dtype="datetime64[us]"), np.array([], dtype=np.int64))
-        )
-        if not len(at) or start is None or end is None:
+        if operation is None or operation not in self.lines or start is None or end is None:
             return ()
+        times, at = self.lines[operation]
         before = max(int(np.searchsorted(times, start.to_datetime64(), "right")) - 1, 0)
         behind = min(int(np.searchsorted(times, end.to_datetime64())), len(at) - 1)
         return int(at[before]), int(at[behind])
 
 
-NOTHING = pd.DataFrame({name: pd.Series(dtype="object") for name in ("record", *SAID, "start", "end", "first", "last")})
 VIEWS = ("intervals", "commands", "jobs", "operations", "spans", "silences")
+
+
+def numbers(column: Column) -> npt.NDArray[np.int64]:
+    """Numbers of records or spans, -1 where null."""
+    return np.asarray(column.to_numpy(dtype=np.int64, na_value=-1))
+
+
+def filled(times: Column, others: Column) -> Column:
+    """Times, from `others` where unknown."""
+    lacking = times.isna()
+    made = times.copy()
+    made[lacking] = others[lacking]
+    return made
+
+
+def ahead_of(jobs: pd.DataFrame) -> pd.Series[Any]:
+    """For each job that was queued the one of its VM that ran meanwhile, the last begun where there are several."""
+    waits = jobs.loc[jobs["vm"].notna() & jobs["queued"].notna(), ["job", "vm", "queued", "scheduled"]]
+    both = waits.reset_index(names="row").merge(
+        jobs.loc[jobs["started"].notna(), ["vm", "job", "started", "completed"]], on="vm", suffixes=("", "_ahead")
+    )
+    ahead = both[
+        (both["job"] != both["job_ahead"])
+        & (both["started"] < both["scheduled"])
+        & (both["completed"].isna() | (both["completed"] > both["queued"]))
+    ]
+    last = ahead.sort_values("started").drop_duplicates("row", keep="last").set_index("row")["job_ahead"]
+    return last.reindex(jobs.index).astype("Int64")
 
 
 def names_of(rule: str, meanings: Mapping[str, Meaning]) -> set[str | None]:
@@ -274,25 +342,3 @@ def names_of(rule: str, meanings: Mapping[str, Meaning]) -> set[str | None]:
 def named(rule: str, meanings: Mapping[str, Meaning], words: Collection[str | None]) -> bool:
     """Whether one of `words` is a name of the message rule `rule`."""
     return not names_of(rule, meanings).isdisjoint(words)
-
-
-def pairs(begins: pd.DataFrame, ends: pd.DataFrame, same: tuple[str, ...], over: pd.Series[Any] | None) -> pd.DataFrame:
-    """Each of `begins` with the next of `ends` that agrees with it in the columns `same`.
-
-    Where none follows, the pair ends with its operation (`over`), or is none without that; columns are those of the
-    beginning.
-    """
-    if begins.empty or (ends.empty and over is None):
-        return NOTHING
-    marks = pd.concat([begins.assign(opens=1), ends.assign(opens=0)], ignore_index=True)
-    marks = marks.sort_values(["record", "opens"], kind="stable")
-    key = [marks[name].astype("object").where(marks[name].notna(), "") for name in same]
-    for name, column in (("end", "ts"), ("last", "record")):
-        closing = marks[column].where(marks["opens"] == 0)
-        following = closing.groupby(key).shift(-1) if same else closing.shift(-1)
-        marks[name] = following.groupby(key).bfill() if same else following.bfill()
-    made = marks[marks["opens"] == 1]
-    if over is not None:
-        end = pd.Series(over.reindex(made["operation"]).to_numpy(), index=made.index)
-        made = made.assign(end=made["end"].fillna(end))
-    return made.assign(last=made["last"].astype("Int64"))[made["end"].notna()]

@@ -5,7 +5,7 @@ Per rule two arrays: the record, and where in the record each field stands. Wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -155,27 +155,29 @@ class Events:
         """Events of `rules` (all without), in the order of their records: `record` (int64), `name` (str), and every
         column of `columns.toml`, or those of `columns`, of the dtype it has there; null where absent.
         """
-        chosen = [rule for rule in (self if rules is None else rules) if rule in self._rows]
+        cut = self.cutter(self if rules is None else rules)
+        made: dict[str, Any] = {"record": pd.Series(cut.records), "name": pd.Series(cut.names())}
+        filled = cut.filled()
+        # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
+        nulls = {dtype: pd.Series([None] * len(cut.records), dtype=dtype) for dtype in ("str", "Int64")}
+        for name in self.messages.columns if columns is None else columns:
+            null = nulls["str" if self.messages.columns[name] == "str" else "Int64"]
+            made[name] = pd.Series(cut.column(name)) if name in filled else null
+        return pd.DataFrame(made, copy=False)
+
+    def cutter(self, rules: Iterable[str]) -> Cutter:
+        """What cuts the columns of :meth:`table` out of the sources, one by one."""
+        chosen = [rule for rule in rules if rule in self._rows]
         numbers = [self.rows(rule).records for rule in chosen]
         records = np.concatenate([np.empty(0, np.int64), *numbers])  # int64, as they are asked for
         order = np.argsort(records, kind="stable")
         names = np.repeat(np.arange(len(chosen)), [len(part) for part in numbers])[order]
-        made: dict[str, Any] = {
-            "record": pd.Series(records[order]),
-            "name": pd.Series(text_column(chosen, names)),
-        }
-        filled = {column for rule in chosen for column in self._fields[rule]}
-        # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
-        nulls = {dtype: pd.Series([None] * len(order), dtype=dtype) for dtype in ("str", "Int64")}
-        for name in self.messages.columns if columns is None else columns:
-            dtype = self.messages.columns[name]
-            null = nulls["str" if dtype == "str" else "Int64"]
-            made[name] = pd.Series(self._column(chosen, name, dtype, order)) if name in filled else null
-        return pd.DataFrame(made, copy=False)
+        return Cutter(self, chosen, records[order], order, names)
 
     def _column(self, chosen: Sequence[str], name: str, dtype: str, order: Places) -> Any:
-        """The values that events of the rules `chosen` have for one column; of several fields the last."""
-        starts, ends = np.full(len(order), -1, dtype=np.int64), np.zeros(len(order), dtype=np.int64)
+        """The values that events of the rules `chosen` have for one column, at `order`; of several fields the last."""
+        size = sum(len(self.rows(rule).records) for rule in chosen)
+        starts, ends = np.full(size, -1, dtype=np.int64), np.zeros(size, dtype=np.int64)
         at = 0
         for rule in chosen:
             rows = self.rows(rule)
@@ -193,3 +195,26 @@ class Events:
             return pd.arrays.IntegerArray(np.maximum(starts, 0), starts < 0)
         texts = self.texts.cut(starts, ends)
         return texts.texts() if dtype == "str" else texts.numbers()
+
+
+class Cutter(NamedTuple):
+    """Events of some rules in the order of their records."""
+
+    events: Events
+    rules: Sequence[str]
+    records: Places
+    order: Places  # of each its place when they stand rule by rule
+    numbers: Places  # of each the number of its rule
+
+    def filled(self) -> set[str]:
+        """Columns that one of the rules fills."""
+        return {column for rule in self.rules for column in self.events.fields(rule)}
+
+    def names(self, chosen: Any = slice(None)) -> Any:
+        """The rules of the events at some positions."""
+        return text_column(self.rules, self.numbers[chosen])
+
+    def column(self, name: str, chosen: Any = slice(None)) -> Any:
+        """A column of the events at some positions."""
+        dtype = self.events.messages.columns[name]
+        return self.events._column(self.rules, name, dtype, self.order[chosen])
