@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, namedtuple
 from collections.abc import Iterable
 from functools import cache
-from itertools import count
+from itertools import count, repeat
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 Numbers = npt.NDArray[np.int64]
+Fractions = npt.NDArray[np.float64]
 Small = npt.NDArray[np.int32]
 NEVER = int(np.iinfo(np.int64).min)  # the microsecond of an unknown time
 
@@ -48,6 +49,12 @@ def numbered(texts: pd.Series[Any]) -> tuple[pd.Series[Any], Numbers]:
     return pd.Series(list(numbers), dtype=texts.dtype), codes
 
 
+def places(texts: pd.Series[Any], names: Iterable[str]) -> Numbers:
+    """For each text the place that it has among some names, -1 where it is none of them."""
+    known = {name: place for place, name in enumerate(names)}
+    return np.fromiter(map(known.get, texts.to_numpy(dtype=object), repeat(-1)), np.int64, len(texts))
+
+
 def rows(table: pd.DataFrame) -> list[Any]:
     """Rows of a table as named tuples, `Index` first: what ``itertuples`` gives, several times as fast."""
     row = row_type(("Index", *map(str, table.columns)))
@@ -74,6 +81,16 @@ def micros(time: pd.Timestamp) -> int:
     return int(time.to_datetime64().astype("datetime64[us]").astype("int64"))
 
 
+def moment(time: int) -> pd.Timestamp:
+    """The time that is so many microseconds after the epoch."""
+    return pd.Timestamp(np.datetime64(time, "us"))
+
+
 def instants(column: pd.Series[Any]) -> Numbers:
     """A column of times as microseconds, NEVER where one is unknown."""
     return column.to_numpy().astype("datetime64[us]").astype(np.int64)
+
+
+def lengths(column: pd.Series[Any]) -> Fractions:
+    """A column of durations as seconds, NaN where one is unknown."""
+    return np.asarray(column.to_numpy() / np.timedelta64(1, "s"))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tracekit.frames import micros
+from tracekit.frames import micros, moment
 
 # The later in this order carries the operation while both are there.
 CARRIERS: Mapping[str, int] = {"request": 0, "job": 1, "queue": 2, "work": 3}
@@ -130,11 +130,6 @@ def sweep(waiting: Sequence[tuple[int, int, tuple[int, int, int], int]], edges: 
         else:
             made.append(Step(low, high, span))
     return made
-
-
-def moment(time: int) -> pd.Timestamp:
-    """The time that is so many microseconds after the epoch."""
-    return pd.Timestamp(np.datetime64(time, "us"))
 
 
 def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, pd.Timedelta]:

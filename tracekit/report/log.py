@@ -40,21 +40,18 @@ class Log:
         self._sources = trace.sources
         self._paths = [str(path) for path in records["source"].cat.categories]
         self._names = short_names(self._paths)
-        common = records["source"].mode()
-        self._usual = self._names[self._paths.index(str(common.iloc[0]))] if len(common) else ""
+        self._usual = self._names[int(np.bincount(records["source"].cat.codes).argmax())] if len(records) else ""
         # Columns, not rows: a row of a frame costs more than the line that is read from it.
         self._source = records["source"].cat.codes.to_numpy()
         self._numbers = {name: records[name].to_numpy() for name in ("line", "offset", "length", "message")}
         self._time = records["ts"].array
-        self._level = records["level"].astype("object").to_numpy()
-        self._thread = records["thread"].astype("object").to_numpy()
-        self._rows: dict[str, npt.NDArray[np.intp]] = {
-            str(key): np.asarray(rows) for key, rows in records.groupby("operation", observed=True).indices.items()
-        }
+        self._level, self._thread, self._operation = (records[name].array for name in ("level", "thread", "operation"))
 
     def rows(self, operation: str) -> npt.NDArray[np.intp]:
         """The record numbers of one operation, in the log's order."""
-        return self._rows.get(operation, np.empty(0, dtype=np.intp))
+        if operation not in self._operation.categories:
+            return np.empty(0, dtype=np.intp)
+        return np.flatnonzero(self._operation.codes == self._operation.categories.get_loc(operation))
 
     def where(self, record: object) -> str:
         """`file:line` of a record; "" where it is not known."""
