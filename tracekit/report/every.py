@@ -51,4 +51,4 @@ class Every:
     def rows(self, places: Any, *columns: str) -> list[Any]:
         """Rows of the table, with some columns or all."""
         table = self.table[[*columns]] if columns else self.table
-        return frames.rows(table.iloc[places])
+        return frames.rows(table.iloc[places], plain=True)

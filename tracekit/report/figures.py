@@ -12,6 +12,7 @@ import html
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 import pandas as pd
@@ -64,8 +65,8 @@ class Reach:
     """How many operations there are and how far they reach, those that are not drawn among them."""
 
     count: int
-    start: pd.Timestamp
-    last: pd.Timestamp
+    start: datetime
+    last: datetime
     shortest: float  # seconds
     longest: float
 

@@ -75,7 +75,7 @@ def cut(table: pd.DataFrame, operations: Sequence[str]) -> dict[str, tuple[pd.Da
     at = at[np.argsort(place[at], kind="stable")]
     bounds = np.searchsorted(place[at], range(len(operations) + 1)).tolist()
     taken = table.take(at)
-    whole, made = rows(taken), {}
+    whole, made = rows(taken, plain=True), {}
     for operation, part in zip(operations, map(slice, bounds, bounds[1:]), strict=False):
         made[operation] = (taken.iloc[part], whole[part])
     return made
