@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from tracekit import schema
 from tracekit.cli import BY, cli, grouped as grouped_text
 from tracekit.fleet import Fleet, fleet
-from tracekit.fleet.chance import excess_test, rank_test, ranks, unlikely
+from tracekit.fleet.chance import Ranked, excess_test, unlikely
 from tracekit.fleet.changes import changes
 from tracekit.fleet.groups import groups
 from tracekit.fleet.members import GROUPED, check_members, load_members, membership
@@ -76,26 +76,26 @@ def grouped(operations: pd.DataFrame, by: str, names: list[str]) -> pd.DataFrame
 
 
 def test_ranks_share_the_mean_where_values_are_equal() -> None:
-    assert ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [3.5, 1.0, 3.5, 2.0]
+    assert Ranked.of(np.array([3.0, 1.0, 3.0, 2.0])).ranks.tolist() == [3.5, 1.0, 3.5, 2.0]
 
 
 def test_the_rank_test_is_near_the_share_of_all_divisions() -> None:
     values = np.array([1.0, 2.0, 3.5, 4.0, 5.5, 6.0, 7.5, 8.0, 9.0, 30.0, 31.0, 40.0])
-    chosen = (7, 8, 9, 10, 11)
+    chosen, ranked = (7, 8, 9, 10, 11), Ranked.of(values)
 
     def above(at: tuple[int, ...]) -> float:
-        return abs(sum(ranks(values)[list(at)]) - len(at) * 6.5)
+        return abs(sum(ranked.ranks[list(at)]) - len(at) * 6.5)
 
     every = [above(at) for at in combinations(range(12), 5)]
     exact = sum(one >= above(chosen) - 1e-9 for one in every) / len(every)
     rest = [i for i in range(12) if i not in chosen]
-    assert rank_test(values[list(chosen)], values[rest]) == pytest.approx(exact, abs=0.004)
-    assert rank_test(values[rest], values[list(chosen)]) == pytest.approx(exact, abs=0.004)
+    assert ranked.test(list(chosen)) == pytest.approx(exact, abs=0.004)
+    assert ranked.test(rest) == pytest.approx(exact, abs=0.004)
 
 
 def test_too_few_and_equal_values_tell_nothing() -> None:
-    assert math.isnan(rank_test(np.arange(4.0), np.arange(50.0)))
-    assert rank_test(np.ones(10), np.ones(10)) == 1.0
+    assert math.isnan(Ranked.of(np.arange(54.0)).test(slice(4)))
+    assert Ranked.of(np.ones(20)).test(slice(10)) == 1.0
     assert excess_test([(10, 10, 5, 5), (7, 3, 7, 3)]) == 1.0  # every thing is a hit
     assert math.isnan(excess_test([(7, 3, 7, 3)]))  # every thing is chosen
     assert unlikely(np.array([0.004, np.nan, np.nan])).tolist() == [True, False, False]

@@ -23,6 +23,7 @@ import pytest
 import report_factory as factory
 from tracekit import frames, report
 from tracekit.report import canvas, context, glossary, page, svg, terminal, text, words
+from tracekit.report.every import Every
 from tracekit.report.lanes import LANES
 from tracekit.report.model import Detail, PageContext
 from tracekit.report.verdict import ranked
@@ -484,7 +485,7 @@ def test_what_is_under_way_when_the_log_ends_is_slow_only_by_its_time() -> None:
     end = max(row.submitted for row in rows) + pd.Timedelta(3, "s")
     unfinished = [row for row in rows if row.status == "unfinished"]
     assert [pd.isna(row.wall) for row in unfinished] == [True]
-    order = [rows[place] for place in ranked(rows, end)]
+    order = [rows[place] for place in ranked(Every.of(table, end))]
     longest = max((row for row in rows if pd.notna(row.wall)), key=lambda row: row.wall)
     assert order[0].status == "failed"
     assert order[1].operation == longest.operation

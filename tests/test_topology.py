@@ -48,8 +48,8 @@ def test_every_nic_stands_in_the_line_that_it_is_said_of(trace: Trace, told: Tol
         line = trace.sources.text(trace.records.loc[start.record])
         assert f'"name":"{start.machine}"' in line
         assert f"({start.host})" in line
-        assert start.nics
-        for nic in start.nics:
+        assert start.nics()
+        for nic in start.nics():
             assert f'"ip":"{nic["ip"]}"' in line
             assert f'"type":"{nic["traffic"]}"' in line
             assert "bridge" not in nic or f'"name":"{nic["bridge"]}"' in line
@@ -86,7 +86,7 @@ def test_nothing_in_a_host_overlaps(drawn: Topology) -> None:
 
 def test_the_table_has_every_nic_with_its_line(told: Told, drawn: Topology) -> None:
     last = {start.machine: start for start in told.starts}
-    assert len(drawn.nics) == sum(len(start.nics) for start in last.values())
+    assert len(drawn.nics) == sum(len(start.nics()) for start in last.values())
     assert all(nic.line.isdigit() for nic in drawn.nics)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict, namedtuple
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from functools import cache
-from itertools import count
+from itertools import count, repeat
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 
 Numbers = npt.NDArray[np.int64]
+Fractions = npt.NDArray[np.float64]
 Small = npt.NDArray[np.int32]
+EPOCH = datetime(1970, 1, 1)
 NEVER = int(np.iinfo(np.int64).min)  # the microsecond of an unknown time
 
 
@@ -48,10 +51,27 @@ def numbered(texts: pd.Series[Any]) -> tuple[pd.Series[Any], Numbers]:
     return pd.Series(list(numbers), dtype=texts.dtype), codes
 
 
-def rows(table: pd.DataFrame) -> list[Any]:
-    """Rows of a table as named tuples, `Index` first: what ``itertuples`` gives, several times as fast."""
+def places(texts: pd.Series[Any], names: Iterable[str]) -> Numbers:
+    """For each text the place that it has among some names, -1 where it is none of them."""
+    known = {name: place for place, name in enumerate(names)}
+    return np.fromiter(map(known.get, texts.to_numpy(dtype=object), repeat(-1)), np.int64, len(texts))
+
+
+def rows(table: pd.DataFrame, *, plain: bool = False) -> list[Any]:
+    """Rows of a table as named tuples, `Index` first: what ``itertuples`` gives, several times as fast.
+
+    With `plain` times are those of Python, None where one is unknown: they are made and subtracted ten times as fast.
+    """
     row = row_type(("Index", *map(str, table.columns)))
-    return list(map(row._make, zip(table.index, *(column.tolist() for _, column in table.items()), strict=True)))
+    cells = plain_cells if plain else pd.Series.tolist
+    return list(map(row._make, zip(table.index, *(cells(column) for _, column in table.items()), strict=True)))
+
+
+def plain_cells(column: pd.Series[Any]) -> list[Any]:
+    """The cells of a column, times as Python has them."""
+    if column.dtype.kind not in "mM":
+        return column.tolist()
+    return column.to_numpy().astype(f"{column.dtype.kind}8[us]").astype(object).tolist()
 
 
 def rows_by(table: pd.DataFrame, column: str) -> dict[Any, list[Any]]:
@@ -69,11 +89,21 @@ def row_type(names: tuple[str, ...]) -> Any:
     return namedtuple("Row", names, rename=True)
 
 
-def micros(time: pd.Timestamp) -> int:
+def micros(time: datetime) -> int:
     """Microseconds since the epoch of a naive time."""
-    return int(time.to_datetime64().astype("datetime64[us]").astype("int64"))
+    return int(np.datetime64(time, "us").astype(np.int64))
+
+
+def moment(time: int) -> datetime:
+    """The time that is so many microseconds after the epoch."""
+    return EPOCH + timedelta(microseconds=time)
 
 
 def instants(column: pd.Series[Any]) -> Numbers:
     """A column of times as microseconds, NEVER where one is unknown."""
     return column.to_numpy().astype("datetime64[us]").astype(np.int64)
+
+
+def lengths(column: pd.Series[Any]) -> Fractions:
+    """A column of durations as seconds, NaN where one is unknown."""
+    return np.asarray(column.to_numpy() / np.timedelta64(1, "s"))

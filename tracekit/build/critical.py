@@ -11,12 +11,13 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tracekit.frames import micros
+from tracekit.frames import micros, moment
 
 # The later in this order carries the operation while both are there.
 CARRIERS: Mapping[str, int] = {"request": 0, "job": 1, "queue": 2, "work": 3}
@@ -31,19 +32,19 @@ class Step(NamedTuple):
     span: int
 
     @property
-    def start(self) -> pd.Timestamp:
+    def start(self) -> datetime:
         """When the span began to hold the operation up."""
         return moment(self.begin)
 
     @property
-    def end(self) -> pd.Timestamp:
+    def end(self) -> datetime:
         """When another one did."""
         return moment(self.stop)
 
     @property
-    def duration(self) -> pd.Timedelta:
+    def duration(self) -> timedelta:
         """How long the operation was held up here."""
-        return self.end - self.start
+        return timedelta(microseconds=self.stop - self.begin)
 
 
 class Stretch(NamedTuple):
@@ -57,7 +58,7 @@ class Stretch(NamedTuple):
     end: int  # of one that is open the operation's
 
 
-def critical_path(spans: pd.DataFrame, start: pd.Timestamp, end: pd.Timestamp) -> list[Step]:
+def critical_path(spans: pd.DataFrame, start: datetime, end: datetime) -> list[Step]:
     """Steps from `start` (submitted) to `end` (completed) without hole or overlap; [] where `spans` has none.
 
     `spans` are those of one operation. Polls are no steps: a client that looks does not hold anything up.
@@ -132,12 +133,7 @@ def sweep(waiting: Sequence[tuple[int, int, tuple[int, int, int], int]], edges: 
     return made
 
 
-def moment(time: int) -> pd.Timestamp:
-    """The time that is so many microseconds after the epoch."""
-    return pd.Timestamp(np.datetime64(time, "us"))
-
-
-def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, pd.Timedelta]:
+def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, timedelta]:
     """For each span on the path the time that the operation would save without it and all that lies below it."""
     parent = dict(zip(spans["span"].tolist(), spans["parent"].astype("Int64").fillna(-1).tolist(), strict=True))
     saved: dict[int, int] = {}  # microseconds
@@ -146,4 +142,4 @@ def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, pd.Timedelt
         while at >= 0:
             saved[at] = saved.get(at, 0) + length
             at = parent.get(at, -1)
-    return {span: pd.Timedelta(length, "us") for span, length in saved.items()}
+    return {span: timedelta(microseconds=length) for span, length in saved.items()}

@@ -83,16 +83,6 @@ class Renderings:
         return Named(rendering.kind, int(texts["id"]) if "id" in texts else None, texts.get("uuid"), texts.get("name"))
 
 
-def occurrences(data: Any, low: int, high: int, begins: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
-    """What `pattern` reads in data[low:high] wherever `begins` stands, one behind the other."""
-    at = data.find(begins, low, high)
-    while at >= 0:
-        match = pattern.match(data, at, high)
-        if match:
-            yield match
-        at = data.find(begins, match.end() if match else at + 1, high)
-
-
 def load_renderings(root: Traversable) -> Renderings:
     """Read `grammars/entities.toml`. GrammarError where it cannot be understood."""
     try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,25 +26,33 @@ def unlikely(chances: Values) -> npt.NDArray[np.bool_]:
     return np.asarray(chances < LIMIT / max(tried, 1))
 
 
-def ranks(values: Values) -> Values:
-    """Ranks from 1; equal values share the mean of theirs."""
-    _, place, times = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(times)
-    return np.asarray((last - (times - 1) / 2)[place])
+@dataclass(frozen=True)
+class Ranked:
+    """Values by rank, from 1; equal values share the mean of theirs."""
 
+    ranks: Values
+    ties: float  # what equal values take from the spread of a sum of ranks
 
-def rank_test(one: Values, other: Values) -> float:
-    """Chance that two samples of one kind differ so much, in either direction (Mann-Whitney); NaN for few values."""
-    n, m = len(one), len(other)
-    if min(n, m) < LEAST:
-        return math.nan
-    both = np.concatenate([one, other])
-    above = float(ranks(both)[:n].sum()) - n * (n + 1) / 2
-    _, times = np.unique(both, return_counts=True)
-    ties = float((times.astype(np.float64) ** 3 - times).sum()) / ((n + m) * (n + m - 1))
-    spread = math.sqrt(n * m / 12 * (n + m + 1 - ties))
-    distance = max(abs(above - n * m / 2) - 0.5, 0.0)
-    return math.erfc(distance / spread / math.sqrt(2)) if spread else 1.0
+    @classmethod
+    def of(cls, values: Values) -> Ranked:
+        """The ranks of values."""
+        _, place, times = np.unique(values, return_inverse=True, return_counts=True)
+        last = np.cumsum(times)
+        return cls((last - (times - 1) / 2)[place], float((times.astype(np.float64) ** 3 - times).sum()))
+
+    def test(self, mine: Any) -> float:
+        """Chance that some of the values (their places) differ so much from all others, in either direction.
+
+        Mann-Whitney; NaN for few values.
+        """
+        chosen = self.ranks[mine]
+        n, m = len(chosen), len(self.ranks) - len(chosen)
+        if min(n, m) < LEAST:
+            return math.nan
+        above = float(chosen.sum()) - n * (n + 1) / 2
+        spread = math.sqrt(n * m / 12 * (n + m + 1 - self.ties / ((n + m) * (n + m - 1))))
+        distance = max(abs(above - n * m / 2) - 0.5, 0.0)
+        return math.erfc(distance / spread / math.sqrt(2)) if spread else 1.0
 
 
 def expected(strata: Iterable[tuple[int, int, int, int]]) -> tuple[float, float]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tracekit.fleet.chance import LEAST, rank_test, unlikely
-from tracekit.fleet.times import length_of
+from tracekit.fleet.chance import LEAST, Ranked, unlikely
+from tracekit.fleet.times import by_time, length_of
 from tracekit.schema import CHANGES, check, frame
 
 FACTOR = 1.5  # between the medians of the halves
@@ -38,13 +38,11 @@ def changes(operations: pd.DataFrame, commands: pd.DataFrame) -> pd.DataFrame:
 
 def halves(timed: pd.DataFrame, middle: pd.Timestamp) -> Iterator[dict[str, Any]]:
     """Each command on both sides of the middle, those that took most time together first."""
-    total = timed.groupby("command")["seconds"].sum().sort_values(ascending=False, kind="stable")
-    of_command = dict(iter(timed.groupby("command")))
-    for command in total.index:
-        part = of_command[command]
-        first = (part["start"] < middle).to_numpy()
-        before, after = part["seconds"].to_numpy()[first], part["seconds"].to_numpy()[~first]
+    seconds, first = timed["seconds"].to_numpy(), (timed["start"] < middle).to_numpy()
+    for command, at in by_time(timed):
+        mine = first[at]
+        before, after = seconds[at][mine], seconds[at][~mine]
         if min(len(before), len(after)) >= LEAST:
             medians = {"before_median": float(np.median(before)), "after_median": float(np.median(after))}
             count = {"before": len(before), "after": len(after)}
-            yield {"command": str(command), **count, **medians, "p": rank_test(before, after)}
+            yield {"command": command, **count, **medians, "p": Ranked.of(seconds[at]).test(mine)}

@@ -71,9 +71,14 @@ def compared(operations: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def strata_of(known: pd.DataFrame) -> dict[Any, list[tuple[int, int, int, int]]]:
     """For each `name` the commands it has: operations and slow ones of the command, of these those of the name."""
-    every, own = (known.groupby(by)["slow"].agg(["size", "sum"]) for by in ("command", ["name", "command"]))
-    whole = dict(zip(every.index, zip(every["size"].tolist(), every["sum"].tolist(), strict=True), strict=True))
+    (name, names), (command, commands) = (pd.factorize(known[by], sort=True) for by in ("name", "command"))
+    slow = known["slow"].to_numpy()
+    counts = (np.bincount(command[rows], minlength=len(commands)).tolist() for rows in (..., slow))
+    every = list(zip(*counts, strict=True))
+    pair = name * len(commands) + command
+    sizes, hits = (np.bincount(pair[rows], minlength=len(names) * len(commands)) for rows in (..., slow))
     made: dict[Any, list[tuple[int, int, int, int]]] = {}
-    for (name, command), size, slow in zip(own.index, own["size"].tolist(), own["sum"].tolist(), strict=True):
-        made.setdefault(name, []).append((*whole[command], size, slow))
+    for at in np.flatnonzero(sizes).tolist():
+        who, what = divmod(at, len(commands))
+        made.setdefault(names[who], []).append((*every[what], int(sizes[at]), int(hits[at])))
     return made

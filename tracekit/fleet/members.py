@@ -111,16 +111,19 @@ def stretches(times: pd.Series[Any]) -> pd.Series[Any]:
 def first_named(trace: Trace, member: Member) -> pd.Series[Any]:
     """What each operation's lines name first, under the name that the input gives to it."""
     records = trace.records
-    at = np.flatnonzero((records["event"].isin(member.statements) & records["operation"].notna()).to_numpy())
+    event, operation, source = (records[name].cat for name in ("event", "operation", "source"))
+    tells = np.append(event.categories.isin(member.statements), False)  # the last one is what no rule reads
+    at = np.flatnonzero(tells[event.codes.to_numpy()] & (operation.codes.to_numpy() >= 0))
+    sources = [trace.sources[path] for path in source.categories]
+    columns = (operation.codes, source.codes, records["offset"], records["length"])
     names = NameOf(member, trace.entities)
-    made: dict[str, str] = {}
-    columns = (records[name].array.take(at) for name in ("operation", "source", "offset", "length"))
-    for operation, source, offset, length in zip(*columns, strict=True):
-        if operation not in made:
-            found = member.reads.search(trace.sources[source].slice(int(offset), int(length)))
+    made: dict[int, str] = {}
+    for number, place, offset, length in zip(*(column.to_numpy()[at].tolist() for column in columns), strict=True):
+        if number not in made:
+            found = member.reads.search(sources[place].slice(offset, length))
             if found:
-                made[operation] = names.of(found)
-    return pd.Series(made, dtype="object")
+                made[number] = names.of(found)
+    return pd.Series({operation.categories[number]: name for number, name in made.items()}, dtype="object")
 
 
 class NameOf:

@@ -7,10 +7,11 @@ stands still everything does, whatever it waits for.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from tracekit import frames
@@ -22,8 +23,6 @@ TOGETHER = 3  # operations
 MOST = 20  # names that a row lists
 SILENT = "no thread of the server wrote a line"
 
-Numbers = npt.NDArray[np.int64]
-
 
 def stalls(ledger: pd.DataFrame, operations: pd.DataFrame, silences: pd.DataFrame) -> pd.DataFrame:
     """Table STALLS: stretches in which TOGETHER operations or more each spent LEAST in one interval, worst first.
@@ -32,31 +31,37 @@ def stalls(ledger: pd.DataFrame, operations: pd.DataFrame, silences: pd.DataFram
     stretches of their own, however many operations were under way.
     """
     long = ledger["end"] - ledger["start"] >= pd.Timedelta(seconds=LEAST)
-    still = ledger[long & ledger["category"].isin(INSIDE) & ledger["operation"].isin(operations["operation"])]
-    still = still.drop_duplicates(["operation", "start", "end"])
-    start, end = micros(still["start"]), micros(still["end"])
+    still = ledger[long & ledger["category"].isin(INSIDE)]
+    still = still[still["operation"].isin(operations["operation"])].drop_duplicates(["operation", "start", "end"])
+    start, end = frames.instants(still["start"]), frames.instants(still["end"])
+    open_ = UnderWay(operations)
     rows = []
     for low, high in shared(start, end):
         at = np.flatnonzero((start < high) & (end > low))
         peak = most_at_once(start[at], end[at])
         together = still.iloc[at[(start[at] <= peak) & (end[at] > peak)]]
-        rows.append(stall(low, high, together, len(under_way(operations, peak))))
-    rows += [silence(one, operations) for one in frames.rows(silences)]
+        rows.append(stall(low, high, together, len(open_.at(peak))))
+    rows += [silence(one, open_.at(frames.micros(one.start))) for one in frames.rows(silences)]
     rows.sort(key=lambda row: (-row["operations"] * row["duration"], row["start"]))
     return check(frame(STALLS, {name: [row[name] for row in rows] for name in STALLS}), STALLS, "stalls")
 
 
-def under_way(operations: pd.DataFrame, moment: int) -> list[str]:
-    """Operations that had begun and not ended at a moment."""
-    begun, over = micros(operations["submitted"]), micros(operations["completed"])
-    open_ = operations["completed"].isna().to_numpy()
-    mine = operations["submitted"].notna().to_numpy() & (begun <= moment) & (open_ | (over > moment))
-    return operations["operation"][mine].astype("object").tolist()
+class UnderWay:
+    """Operations by the time in which they were under way."""
+
+    def __init__(self, operations: pd.DataFrame) -> None:
+        begun = operations[operations["submitted"].notna()]
+        self._names = begun["operation"].to_numpy(dtype=object)
+        self._begun, over = frames.instants(begun["submitted"]), frames.instants(begun["completed"])
+        self._over = np.where(over == frames.NEVER, np.iinfo(np.int64).max, over)
+
+    def at(self, moment: int) -> list[str]:
+        """Those that had begun and not ended at a moment."""
+        return self._names[(self._begun <= moment) & (self._over > moment)].tolist()  # type: ignore[no-any-return]
 
 
-def silence(one: Any, operations: pd.DataFrame) -> dict[str, Any]:
-    """One row: the whole server stood still."""
-    names = under_way(operations, int(one.start.to_datetime64().astype("datetime64[us]").astype(np.int64)))
+def silence(one: Any, names: Sequence[str]) -> dict[str, Any]:
+    """One row: the whole server stood still, with these operations under way."""
     return {
         "start": one.start,
         "end": one.end,
@@ -70,7 +75,7 @@ def silence(one: Any, operations: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def shared(start: Numbers, end: Numbers) -> list[tuple[int, int]]:
+def shared(start: frames.Numbers, end: frames.Numbers) -> list[tuple[int, int]]:
     """Stretches of LEAST or more that at least TOGETHER intervals cover throughout."""
     moments = np.concatenate([start, end])
     order = np.lexsort((np.repeat([1, 0], len(start)), moments))  # what ends makes room first
@@ -81,7 +86,7 @@ def shared(start: Numbers, end: Numbers) -> list[tuple[int, int]]:
     return [(int(low), int(high)) for low, high in bounds if high - low >= LEAST * 1e6]
 
 
-def most_at_once(start: Numbers, end: Numbers) -> int:
+def most_at_once(start: frames.Numbers, end: frames.Numbers) -> int:
     """The first moment at which most of the intervals are under way."""
     level = np.searchsorted(np.sort(start), start, "right") - np.searchsorted(np.sort(end), start, "right")
     return int(start[level == level.max()].min())
@@ -89,21 +94,17 @@ def most_at_once(start: Numbers, end: Numbers) -> int:
 
 def stall(low: int, high: int, still: pd.DataFrame, under_way: int) -> dict[str, Any]:
     """One row: who stood still in a stretch and for what most of them waited."""
-    said = still["category"].astype("object") + ": " + still["owner"].astype("object").fillna("no rule explains it")
+    owners = still["owner"].fillna("no rule explains it")
+    said = (f"{category}: {owner}" for category, owner in zip(still["category"], owners, strict=True))
     longest = still.iloc[int((still["end"] - still["start"]).argmax())]
     return {
         "start": pd.Timestamp(low, unit="us"),
         "end": pd.Timestamp(high, unit="us"),
         "duration": pd.Timedelta(microseconds=high - low),
-        "operations": int(still["operation"].nunique()),
+        "operations": len(set(still["operation"])),
         "under_way": under_way,
-        "waited": said.value_counts().index[0],
+        "waited": Counter(said).most_common(1)[0][0],
         "names": list(dict.fromkeys(still["operation"]))[:MOST],
         "first_record": longest["first_record"],
         "last_record": longest["last_record"],
     }
-
-
-def micros(times: pd.Series[Any]) -> Numbers:
-    """Microseconds since the epoch."""
-    return times.to_numpy().astype("datetime64[us]").astype(np.int64)

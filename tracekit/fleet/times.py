@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.fleet.chance import LEAST, rank_test, unlikely
+from tracekit.fleet.chance import LEAST, Ranked, unlikely
 from tracekit.schema import COMMAND_TIMES, check, frame
+
+Columns = Mapping[str, npt.NDArray[Any]]
 
 LOST = ("failed", "cancelled")
 BAD_ANSWERS = ("false", "failed", "timed out")
@@ -67,20 +70,12 @@ def command_times(timed: pd.DataFrame) -> pd.DataFrame:
 
     Commands stand by the time they took together; first that of all hosts, then each host against the others.
     """
+    columns = {name: timed[name].to_numpy() for name in ("host", "seconds", "compared", "failed")}
     rows: list[dict[str, Any]] = []
-    total = timed.groupby("command")["seconds"].sum().sort_values(ascending=False, kind="stable")
-    of_command = dict(iter(timed.groupby("command")))
-    for command in total.index:
-        part = of_command[command]
-        rows.append({"command": command, "host": None, **spread_of(part), "rest": 0})
-        hosts = {str(name): host for name, host in part.groupby("host")}
-        if len(hosts) > 1:
-            known = part[part["compared"] & part["host"].notna()]
-            host, seconds = known["host"].to_numpy(), known["seconds"].to_numpy()
-            rows += [
-                {"command": command, "host": name, **spread_of(hosts[name]), **against(seconds, host == name)}
-                for name in sorted(hosts)
-            ]
+    for command, at in by_time(timed):
+        mine = {name: values[at] for name, values in columns.items()}
+        rows.append({"command": command, "host": None, **spread_of(mine), "rest": 0})
+        rows += ({"command": command, **row} for row in by_host(mine))
     made = pd.DataFrame(rows, columns=[*COMMAND_TIMES])
     slower = made["median"] >= ODD_SLOWER * made["rest_median"]
     longer = made["median"] >= made["rest_median"] + ODD_LONGER
@@ -90,19 +85,37 @@ def command_times(timed: pd.DataFrame) -> pd.DataFrame:
     return check(frame(COMMAND_TIMES, {str(name): made[name] for name in made}), COMMAND_TIMES, "command times")
 
 
-def against(seconds: npt.NDArray[np.float64], mine: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """What tells one host's times of a command from those of all other hosts that are known."""
-    rest = seconds[~mine]
-    median = float(np.median(rest)) if len(rest) else np.nan
-    return {"rest": len(rest), "rest_median": median, "p": rank_test(seconds[mine], rest)}
+def by_time(timed: pd.DataFrame) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
+    """Each command with the places of its rows, those that took most time together first."""
+    groups = timed.groupby("command")
+    places = groups.indices
+    for command in groups["seconds"].sum().sort_values(ascending=False, kind="stable").index:
+        yield str(command), np.asarray(places[command])
 
 
-def spread_of(part: pd.DataFrame) -> dict[str, Any]:
+def by_host(mine: Columns) -> Iterator[dict[str, Any]]:
+    """Each host's times of one command against those of all other hosts that are known; nothing for a single one."""
+    there = ~pd.isna(mine["host"])
+    hosts, number = np.unique(mine["host"][there].astype(str), return_inverse=True)
+    if len(hosts) < 2:
+        return
+    columns = {name: values[there] for name, values in mine.items()}
+    seconds, owner = columns["seconds"][columns["compared"]], number[columns["compared"]]
+    ranked = Ranked.of(seconds)
+    for at, host in enumerate(hosts.tolist()):
+        own = owner == at
+        rest = seconds[~own]
+        median = float(np.median(rest)) if len(rest) else np.nan
+        part = {name: values[number == at] for name, values in columns.items()}
+        yield {"host": host, **spread_of(part), "rest": len(rest), "rest_median": median, "p": ranked.test(own)}
+
+
+def spread_of(part: Columns) -> dict[str, Any]:
     """Counts of all and of failed ones, quantiles of what is compared, sum of all."""
-    times = part["seconds"].to_numpy()[part["compared"].to_numpy()]
+    times = part["seconds"][part["compared"]]
     shares = np.quantile(times, list(SHARES.values())) if len(times) else np.full(len(SHARES), np.nan)
     quantiles = dict(zip(SHARES, shares.tolist(), strict=True))
-    counts = {"count": len(part), "failed": int(part["failed"].sum())}
+    counts = {"count": len(part["seconds"]), "failed": int(part["failed"].sum())}
     return {**counts, **quantiles, "total": float(part["seconds"].sum())}
 
 

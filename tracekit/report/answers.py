@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tracekit.report import ledger as ledgers
+from tracekit.report.every import Every
 from tracekit.report.log import Log
+from tracekit.report.machines import Host
 from tracekit.report.model import Answer, Coverage
-from tracekit.report.summary import quantile, spread, walls
-from tracekit.report.verdict import BAD, answer_time
+from tracekit.report.summary import quantile, spread
+from tracekit.report.verdict import BAD
 from tracekit.report.words import between, count, duration, known, listed, seconds, text
 
 WAITING = ("queue", "executor", "lock")
@@ -22,23 +24,24 @@ def covered(coverage: Coverage) -> Answer:
     return Answer("What is covered?", coverage.sentence, coverage.facts[-1].value)
 
 
-def how_many(operations: Sequence[Any]) -> Answer:
+def how_many(every: Every) -> Answer:
     """2: operations, their ends and their times."""
-    status = Counter(str(row.status) for row in operations)
+    status = Counter(every.status)
     ended = ", ".join(f"{status[name]:,} {name}" for name in ("succeeded", *BAD, "unknown") if status[name])
-    times = walls(operations)
+    times = every.walls()
     median, p95, longest = spread(times)
     said = f"median {median}, 95 % within {p95}, longest {longest}" if times else "no wall time is known"
-    return Answer("How many, how long, how many failed?", f"{count(len(operations), 'operation')}: {ended}", said)
+    return Answer("How many, how long, how many failed?", f"{count(len(every.status), 'operation')}: {ended}", said)
 
 
-def compared(operations: Sequence[Any], worst: Any, href: str) -> Answer:
+def compared(every: Every, worst: Any, href: str) -> Answer:
     """3: the worst against the others of its command."""
     question = "Is it slow compared with the rest?"
     wall, command = seconds(worst.wall), text(worst.command, 60)
     if wall is None or not command:
         return Answer(question, "unknown: its wall time or its command is not in the log")
-    others = walls([row for row in operations if row.command == worst.command and row.operation != worst.operation])
+    alike = (every.table["command"] == worst.command) & (every.table["operation"] != worst.operation)
+    others = every.walls(alike.to_numpy())
     if len(others) < ENOUGH:
         return Answer(question, f"too few other {command} to tell ({len(others)})")
     median = quantile(others, 0.5)
@@ -103,17 +106,16 @@ def first_bad(worst: Any, log: Log) -> Answer:
     return Answer(question, f"{line.level} {line.text}", f"{line.where} at {line.time}")
 
 
-def hosts(commands: Sequence[Any], slow: Sequence[str]) -> Answer:
+def hosts(every: Iterable[Host], slow: Sequence[str]) -> Answer:
     """8: the host that most agent time was spent on; `slow` has a sentence for each command that is slow at one."""
     question = "Is one host behind it?"
     times: dict[str, list[float]] = {}
-    for row in commands:
-        took = answer_time(row)
-        if took is not None and known(row.host_name):
-            times.setdefault(text(row.host_name, 60), []).append(took)
+    for host in every:
+        if host.times:
+            times.setdefault(text(host.name, 60), []).extend(host.times)
     if not times:
         return Answer(question, "unknown: no answered command names its host")
-    top, *others = sorted(times, key=lambda host: (-sum(times[host]), host))
+    top, *others = sorted(times, key=lambda name: (-sum(times[name]), name))
     total = sum(map(sum, times.values()))
     if slow:
         return Answer(question, f"yes: {slow[0]}", f"and {count(len(slow) - 1, 'other command')}" if slow[1:] else "")
@@ -121,7 +123,7 @@ def hosts(commands: Sequence[Any], slow: Sequence[str]) -> Answer:
         return Answer(question, f"only {top} answered commands, {duration(total)} together")
     number = sum(map(len, times.values()))
     part = f"{sum(times[top]) / total * 100:.0f} %" if total else "0 %"
-    rest = quantile(sorted(value for host in others for value in times[host]), 0.5)
+    rest = quantile(sorted(value for name in others for value in times[name]), 0.5)
     said = f"median {duration(quantile(sorted(times[top]), 0.5))} a command, the others {duration(rest)}"
     return Answer(question, f"{top} has {part} of the agent time, {len(times[top]):,} of {number:,} commands", said)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
-
-import pandas as pd
 
 from tracekit.report import hostside
 from tracekit.report.log import Log
@@ -115,7 +114,7 @@ def _inner(group: Sequence[Any], kept_rows: Sequence[Any], children: Children, k
     return []
 
 
-def _node(group: Sequence[Any], log: Log, start: pd.Timestamp, whole: float) -> Node:
+def _node(group: Sequence[Any], log: Log, start: datetime, whole: float) -> Node:
     first, last = group[0], group[-1]
     times = [_length(row) for row in group]
     is_open = any(not known(row.end) for row in group)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from tracekit.report.lanes import LANES as OUTER
 from tracekit.report.scale import Axis
-from tracekit.report.words import count, text
+from tracekit.report.words import count, seconds, text
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -89,13 +89,9 @@ def view(table: pd.DataFrame, axis: Axis, ledger: pd.DataFrame, title: str, log:
 def longest(spans: Sequence[Any], most: int) -> list[Any]:
     """The `most` longest spans, failed ones first, in their own order."""
     order = sorted(
-        range(len(spans)), key=lambda i: (str(spans[i].status) != "error", -_nanoseconds(spans[i].duration), i)
+        range(len(spans)), key=lambda i: (str(spans[i].status) != "error", -(seconds(spans[i].duration) or 0.0), i)
     )
     return [spans[i] for i in sorted(order[:most])]
-
-
-def _nanoseconds(duration: Any) -> int:
-    return int(duration.value) if isinstance(duration, pd.Timedelta) else 0
 
 
 def _lanes(table: pd.DataFrame, ledger: pd.DataFrame, axis: Axis) -> Sequence[tuple[str, pd.DataFrame]]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-
-import pandas as pd
 
 from tracekit.report.log import Log
 from tracekit.report.words import duration, known, listed, seconds, text, words
@@ -23,8 +22,8 @@ class Cause:
 
     said: str
     cost: float  # seconds
-    begin: pd.Timestamp | None  # the stretch between its first and last line of evidence
-    end: pd.Timestamp | None
+    begin: datetime | None  # the stretch between its first and last line of evidence
+    end: datetime | None
 
     def tells_of(self, row: Any) -> bool:
         """Whether most of an interval lies in the stretch that this cause is about."""
@@ -70,7 +69,8 @@ def _inside(cause: Cause, told: Sequence[Cause]) -> bool:
 
 
 def _cause(row: Any, command: Any, log: Log) -> Cause:
-    times = [log.time(int(record)) for record in (row.evidence if known_list(row.evidence) else ())]
+    evidence = row.evidence if known_list(row.evidence) else ()
+    times = [time for time in (log.time(int(record)) for record in evidence) if time is not None]
     return Cause(
         log.names.short(_said(row, command)),
         seconds(row.cost) or 0.0,

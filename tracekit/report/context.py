@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit import frames
 from tracekit.fleet import Fleet, fleet
-from tracekit.report import answers, figures, fleet as compared, ledger, overall, summary, topology, verdict
-from tracekit.report.figures import Point
+from tracekit.report import answers, figures, fleet as compared, ledger, machines, overall, summary, topology, verdict
+from tracekit.report.every import Every
+from tracekit.report.figures import Point, Reach
 from tracekit.report.log import Log
 from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Table, Verdict
 from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail, doubts
 from tracekit.report.scale import stacked
 from tracekit.report.shapes import Segment
-from tracekit.report.words import clock, count, duration, known, seconds, text, words
+from tracekit.report.words import clock, count, duration, seconds, text, words
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
@@ -27,6 +29,10 @@ MASKED = (
 )
 MAX_ROWS = 3000  # operations in the table, the worst; a browser takes seconds for ten thousand
 AT_LENGTH = 4  # operations, the worst ones, that are shown with all limits wide
+SHOWN = (
+    *("operation", "command", "entity", "account", "submitted", "sync", "queue", "run", "wall", "status", "error"),
+    "doubts",
+)  # columns of the table of operations
 EMPTY = "No operation was found: the log has no API request and no job."
 
 
@@ -42,12 +48,13 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
     `redacted` says that the trace is one of a log with stand-ins.
     """
     log = Log(trace)
-    rows = frames.rows(trace.operations)
     end_of_log = trace.records["ts"].max() if len(trace.records) else None
-    order = verdict.ranked(rows, end_of_log)
-    full = order[: max(top, 0)]
-    splitter = Splitter(trace, (str(rows[i].operation) for i in (*full, *order[:1])))
-    hrefs = {str(rows[i].operation): f"#{anchor(str(rows[i].operation))}" for i in full}
+    every = Every.of(trace.operations, end_of_log)
+    order = verdict.ranked(every)
+    full = every.rows(order[: max(top, 0)])
+    (*_, worst) = (None, *every.rows(order[:1]))
+    splitter = Splitter(trace, (str(row.operation) for row in (*full, worst) if row))
+    hrefs = {str(row.operation): f"#{anchor(str(row.operation))}" for row in full}
     covered = summary.coverage(trace)
     common: dict[str, Any] = {
         "title": " · ".join(text(name, 80) for name in summary.file_names(trace.meta.files)[:3]),
@@ -56,52 +63,53 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
         "legend": words().categories,
         "masking": REDACTED if redacted else MASKED,
     }
-    if not order:
+    if worst is None:
         empty = Verdict(EMPTY, "unknown", "", (), (), "")
         return PageContext(
             verdict=empty, tiles=(), answers=(), overview=None, stats=(), table=Table((), ""), details=(), **common
         )
-    worst = rows[order[0]]
     worst_parts = splitter.parts(str(worst.operation))
     href = hrefs.get(str(worst.operation), "")
     made = fleet(trace)
+    commands = machines.sent_commands(trace.commands)
+    hosts = machines.hosts_of(commands)
     return PageContext(
         verdict=_verdict(worst, worst_parts, log, href, end_of_log),
-        tiles=summary.tiles(rows),
+        tiles=summary.tiles(every),
         answers=tuple(
             answer._replace(answer=log.names.short(answer.answer), note=log.names.short(answer.note))
-            for answer in _answers(rows, worst, worst_parts, covered, log, href, trace, made)
+            for answer in _answers(every, worst, worst_parts, covered, log, href, hosts, made)
         ),
-        overview=_overview(rows, hrefs, end_of_log),
-        causes=overall.causes(frames.rows(trace.findings), hrefs, log),
+        overview=_overview(every, hrefs),
+        causes=overall.causes(trace.findings, hrefs, log),
         command_times=overall.command_times(made.commands),
         heat=overall.heat_map(made.commands, log),
-        concurrency=overall.concurrency(rows, end_of_log),
-        topology=topology.view(trace, log),
+        concurrency=overall.concurrency(every),
+        topology=topology.view(trace, commands, hosts, log),
         fleet=compared.view(made, hrefs, log),
         stats=summary.stats(made.groups),
-        table=_table([rows[i] for i in sorted(order[:MAX_ROWS])], len(rows), trace.ledger, hrefs),
+        table=_table(every, order[:MAX_ROWS], trace.ledger, hrefs),
         details=tuple(
-            detail(rows[i], splitter.parts(str(rows[i].operation)), log, end_of_log, FULL if n < AT_LENGTH else BRIEF)
-            for n, i in enumerate(full)
+            detail(row, splitter.parts(str(row.operation)), log, end_of_log, FULL if n < AT_LENGTH else BRIEF)
+            for n, row in enumerate(full)
         ),
         **common,
     )
 
 
 def _answers(
-    rows: Sequence[Any], worst: Any, parts: Parts, covered: Coverage, log: Log, href: str,
-    trace: Trace, made: Fleet,
+    every: Every, worst: Any, parts: Parts, covered: Coverage, log: Log, href: str,
+    hosts: Mapping[str, machines.Host], made: Fleet,
 ) -> tuple[Answer, ...]:  # fmt: skip
     return (
         answers.covered(covered),
-        answers.how_many(rows),
-        answers.compared(rows, worst, href),
+        answers.how_many(every),
+        answers.compared(every, worst, href),
         answers.where_went(parts.ledger, href),
         answers.longest_step(parts.ledger, parts.commands, log),
         answers.waited(parts.ledger),
         answers.first_bad(worst, log),
-        answers.hosts(frames.rows(trace.commands), compared.slow_hosts(made.commands)),
+        answers.hosts(hosts.values(), compared.slow_hosts(made.commands)),
         answers.stalled([compared.stood_still(row) for row in frames.rows(made.stalls)]),
         answers.see_it(worst),
     )
@@ -119,36 +127,42 @@ def _verdict(worst: Any, parts: Parts, log: Log, href: str, end_of_log: object) 
     )
 
 
-def _table(rows: Sequence[Any], total: int, intervals: pd.DataFrame, hrefs: dict[str, str]) -> Table:
-    """Operations in the order in which they were submitted, those without a time last; `total` with those left out."""
-    bars = _bars(intervals)
-    ordered = sorted(
-        rows, key=lambda row: (not known(row.submitted), row.submitted if known(row.submitted) else row.Index)
-    )
-    lost = total - len(rows)
-    said = "All" if not lost else f"The worst {len(rows):,} of"
+def _table(every: Every, worst: Sequence[int], intervals: pd.DataFrame, hrefs: Mapping[str, str]) -> Table:
+    """Operations in the order in which they were submitted, those without a time last; `worst` are the places of some.
+
+    What is said of their number counts all.
+    """
+    places = np.sort(np.asarray(worst))
+    begin = every.begin[places]
+    places = places[np.lexsort((begin, begin == frames.NEVER))]
+    rows, total = every.rows(places, *SHOWN), len(every.status)
+    bars = _bars(intervals, [row.operation for row in rows])
+    said = "All" if len(rows) == total else f"The worst {len(rows):,} of"
     caption = f"{said} {count(total, 'operation')} in the order in which they were submitted"
-    caption += "; tracekit operations LOG lists all, --since, --vm and other options fewer" if lost else ""
+    caption += "; tracekit operations LOG lists all, --since, --vm and other options fewer" if len(rows) < total else ""
     note = (
         f"{len(hrefs):,} of {count(total, 'operation')} are shown in full, failed and slow ones first; "
         f"--top {total} shows all, tracekit tree and tracekit lines show any of them in the terminal."
     )
-    return Table(tuple(_row(row, bars, hrefs) for row in ordered), note if len(hrefs) < total else "", caption)
+    shown = tuple(_row(row, bar, hrefs) for row, bar in zip(rows, bars, strict=True))
+    return Table(shown, note if len(hrefs) < total else "", caption)
 
 
-def _bars(ledger_table: pd.DataFrame) -> dict[str, tuple[Segment, ...]]:
-    """The stacked bar of every operation; added up as columns, because a large log has 100,000 intervals."""
-    kept = ledger_table[ledger_table["category"] != ledger.AFTER]
-    took = (kept["end"] - kept["start"]).dt.total_seconds()
-    sums = took.groupby([kept["operation"], kept["category"].astype("object")], sort=False).sum()
-    parts: dict[str, list[tuple[str, float]]] = {}
-    names = (sums.index.get_level_values(level) for level in (0, 1))
-    for operation, category, value in zip(*names, sums, strict=True):
-        parts.setdefault(str(operation), []).append((str(category), float(value)))
-    return {operation: stacked(items) for operation, items in parts.items()}
+def _bars(intervals: pd.DataFrame, operations: Sequence[str]) -> list[tuple[Segment, ...]]:
+    """The stacked bar of each operation; added up as columns, because a large log has a million intervals."""
+    names = [str(name) for name in intervals["category"].cat.categories]
+    place = frames.places(intervals["operation"], operations)
+    at = np.flatnonzero((place >= 0) & (intervals["category"] != ledger.AFTER).to_numpy())
+    cell = place[at] * len(names) + intervals["category"].cat.codes.to_numpy()[at]
+    took = (intervals["end"].iloc[at] - intervals["start"].iloc[at]).dt.total_seconds()
+    parts: list[list[tuple[str, float]]] = [[] for _ in operations]
+    added = took.groupby(cell, sort=False).sum()
+    for number, value in zip(added.index.tolist(), added.tolist(), strict=True):
+        parts[number // len(names)].append((names[number % len(names)], value))
+    return list(map(stacked, parts))
 
 
-def _row(row: Any, bars: dict[str, tuple[Segment, ...]], hrefs: dict[str, str]) -> Row:
+def _row(row: Any, segments: tuple[Segment, ...], hrefs: Mapping[str, str]) -> Row:
     times = [seconds(value) for value in (row.sync, row.queue, row.run, row.wall)]
     said = [duration(value) if value is not None else "" for value in times]
     return Row(
@@ -162,25 +176,42 @@ def _row(row: Any, bars: dict[str, tuple[Segment, ...]], hrefs: dict[str, str]) 
         queue=said[1],
         run=said[2],
         wall=said[3] or "unknown",
-        segments=bars.get(str(row.operation), ()),
+        segments=segments,
         status=str(row.status),
         error=text(row.error, 160),
         doubts="; ".join(doubts(row)),
     )
 
 
-def _overview(rows: Sequence[Any], hrefs: dict[str, str], end_of_log: object) -> Overview | None:
-    return figures.overview(
-        [
-            Point(
-                operation=text(row.operation, 60),
-                href=hrefs.get(str(row.operation), ""),
-                label=" ".join(part for part in (text(row.command, 60), text(row.entity, 60)) if part),
-                status=str(row.status),
-                start=row.submitted,
-                seconds=verdict.elapsed(row, end_of_log),
-            )
-            for row in rows
-            if known(row.submitted) and (known(row.wall) or str(row.status) == "unfinished")
-        ]
+def _overview(every: Every, hrefs: Mapping[str, str]) -> Overview | None:
+    """The longest operations of those whose beginning is known, and how far all of them reach."""
+    begun = every.begin != frames.NEVER
+    there = np.flatnonzero(begun & (~np.isnan(every.wall) | every.among(["unfinished"])))
+    if not there.size:
+        return None
+    took, names = every.elapsed[there], every.table["operation"].to_numpy(dtype=object)[there]
+    longest = there[sorted(range(len(there)), key=lambda i: (-took[i], names[i]))[: figures.MAX_POINTS]]
+    points = [
+        Point(
+            operation=text(row.operation, 60),
+            href=hrefs.get(str(row.operation), ""),
+            label=" ".join(part for part in (text(row.command, 60), text(row.entity, 60)) if part),
+            status=row.status,
+            start=pd.Timestamp(row.submitted),
+            seconds=seconds,
+        )
+        for row, seconds in zip(
+            every.rows(longest, "operation", "command", "entity", "status", "submitted"),
+            every.elapsed[longest].tolist(),
+            strict=True,
+        )
+    ]
+    ends = every.begin[there] + np.rint(took * 1e6).astype(np.int64)
+    reach = Reach(
+        len(there),
+        frames.moment(int(every.begin[there].min())),
+        frames.moment(int(ends.max())),
+        float(took.min()),
+        float(took.max()),
     )
+    return figures.overview(points, reach)

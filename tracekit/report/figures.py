@@ -12,6 +12,7 @@ import html
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 import pandas as pd
@@ -60,6 +61,17 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How many operations there are and how far they reach, those that are not drawn among them."""
+
+    count: int
+    start: datetime
+    last: datetime
+    shortest: float  # seconds
+    longest: float
+
+
+@dataclass(frozen=True)
 class Bundle:
     """plotly.js: what the page carries, and the script it unpacks to."""
 
@@ -67,31 +79,30 @@ class Bundle:
     script: str
 
 
-def overview(points: Sequence[Point]) -> Overview | None:
-    """The overview of operations whose beginning is known; None without any."""
-    if not points:
-        return None
-    start = min(point.start for point in points)
-    last = max(point.start + pd.Timedelta(seconds=point.seconds) for point in points)
-    axis = Axis(start, max(between(start, last) or 0.0, LEAST))
-    low, high = _decades(points)
+def overview(longest: Sequence[Point], reach: Reach) -> Overview:
+    """The overview of operations whose beginning is known: those that took longest, at most MAX_POINTS, in this order.
+
+    `reach` is that of all of them.
+    """
+    start = reach.start
+    axis = Axis(start, max(between(start, reach.last) or 0.0, LEAST))
+    low, high = _decades(reach)
     down = _scale(low, high)
-    longest = sorted(points, key=lambda point: (-point.seconds, point.operation))
     drawn = sorted(longest[:MAX_DOTS], key=lambda point: (point.start, point.operation))
     labelled = {point.operation for point in longest[:LABELLED]}
     end = axis.start + pd.Timedelta(seconds=axis.length)
     return Overview(
         title="All operations over time",
         description=(
-            f"{count(len(points), 'operation')} from {clock(start)} to {clock(end)}. Each line goes from the beginning "
+            f"{count(reach.count, 'operation')} from {clock(start)} to {clock(end)}. Each line goes from the beginning "
             "to the end of an operation; the higher it is, the longer it took. The table holds the same figures."
         ),
         height=PLOT_TOP + PLOT_HEIGHT + PLOT_FOOT,
         x_ticks=tuple(_clocked(ticks(axis.length), axis)),
         y_ticks=tuple((down(value), label) for value, label in DECADES if low <= value <= high),
         dots=tuple(_dot(point, axis, down, point.operation in labelled) for point in drawn),
-        figure=_figure(sorted(longest[:MAX_POINTS], key=lambda point: (point.start, point.operation)), low, high),
-        left_out=_left_out(len(points)),
+        figure=_figure(sorted(longest, key=lambda point: (point.start, point.operation)), low, high),
+        left_out=_left_out(reach.count),
     )
 
 
@@ -103,11 +114,10 @@ def bundle() -> Bundle:
     return Bundle(base64.b64encode(packed).decode("ascii"), gzip.decompress(packed).decode("utf-8"))
 
 
-def _decades(points: Iterable[Point]) -> tuple[float, float]:
+def _decades(reach: Reach) -> tuple[float, float]:
     """The powers of ten that hold all durations."""
-    values = [max(point.seconds, LEAST) for point in points]
-    low = 10.0 ** math.floor(math.log10(min(values)) + 1e-9)
-    high = 10.0 ** math.ceil(math.log10(max(values)) - 1e-9)
+    low = 10.0 ** math.floor(math.log10(max(reach.shortest, LEAST)) + 1e-9)
+    high = 10.0 ** math.ceil(math.log10(max(reach.longest, LEAST)) - 1e-9)
     return low, max(high, low * 10)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -40,21 +41,18 @@ class Log:
         self._sources = trace.sources
         self._paths = [str(path) for path in records["source"].cat.categories]
         self._names = short_names(self._paths)
-        common = records["source"].mode()
-        self._usual = self._names[self._paths.index(str(common.iloc[0]))] if len(common) else ""
+        self._usual = self._names[int(np.bincount(records["source"].cat.codes).argmax())] if len(records) else ""
         # Columns, not rows: a row of a frame costs more than the line that is read from it.
         self._source = records["source"].cat.codes.to_numpy()
         self._numbers = {name: records[name].to_numpy() for name in ("line", "offset", "length", "message")}
-        self._time = records["ts"].array
-        self._level = records["level"].astype("object").to_numpy()
-        self._thread = records["thread"].astype("object").to_numpy()
-        self._rows: dict[str, npt.NDArray[np.intp]] = {
-            str(key): np.asarray(rows) for key, rows in records.groupby("operation", observed=True).indices.items()
-        }
+        self._time = records["ts"].to_numpy()
+        self._level, self._thread, self._operation = (records[name].array for name in ("level", "thread", "operation"))
 
     def rows(self, operation: str) -> npt.NDArray[np.intp]:
         """The record numbers of one operation, in the log's order."""
-        return self._rows.get(operation, np.empty(0, dtype=np.intp))
+        if operation not in self._operation.categories:
+            return np.empty(0, dtype=np.intp)
+        return np.flatnonzero(self._operation.codes == self._operation.categories.get_loc(operation))
 
     def where(self, record: object) -> str:
         """`file:line` of a record; "" where it is not known."""
@@ -63,9 +61,9 @@ class Log:
         row = int(record)  # type: ignore[call-overload]
         return f"{self._names[self._source[row]]}:{self._numbers['line'][row]}"
 
-    def time(self, record: int) -> pd.Timestamp:
-        """When a record was written."""
-        return pd.Timestamp(self._time[record])
+    def time(self, record: int) -> datetime | None:
+        """When a record was written; None where it does not say."""
+        return self._time[record].item()  # type: ignore[no-any-return]
 
     def span(self, first: object, last: object) -> str:
         """`file:10–20` of two records, `file:10` where they are one, both in full where the files differ."""
@@ -107,7 +105,7 @@ class Log:
             notes.append(f"+{count(len(more), 'line')}")
         return LogLine(
             where=self.near(record, record) if brief else self.where(record),
-            time=clock(self._time[record]),
+            time=clock(self.time(record)),
             level=text(self._level[record]),
             thread=text(self._thread[record], 48),
             text=said,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import pandas as pd
+
+from tracekit import frames
 from tracekit.fleet.times import BAD_ANSWERS
 from tracekit.report import verdict
 from tracekit.report.summary import quantile
@@ -22,8 +27,17 @@ class Machine:
     """A VM that was started on a host."""
 
     took: float | None = None  # seconds of its start command
-    nics: tuple[Said, ...] = ()
-    record: int | None = None
+    start: Start | None = None
+
+    @property
+    def record(self) -> int | None:
+        """The record in which its host was told to start it."""
+        return self.start.record if self.start else None
+
+    @cached_property
+    def nics(self) -> tuple[Said, ...]:
+        """Its nics, as far as the command to start it told them."""
+        return self.start.nics() if self.start else ()
 
 
 @dataclass
@@ -51,44 +65,56 @@ def usual_starts(hosts: Iterable[Host]) -> dict[bool, float]:
     return {kind: quantile(sorted(values), 0.5) for kind, values in times.items() if len(values) >= FEW}
 
 
+def sent_commands(commands: pd.DataFrame) -> list[Any]:
+    """The commands of a table as rows of what this module asks of them: `sent` in microseconds, `took` in seconds."""
+    asked = commands[["host", "host_name", "seq", "command", "operation", "result"]]
+    return frames.rows(asked.assign(sent=frames.instants(commands["sent"]), took=verdict.answer_times(commands)))
+
+
 def hosts_of(commands: Sequence[Any]) -> dict[str, Host]:
     """The hosts that commands went to, with the times of their answers."""
     hosts: dict[str, Host] = {}
     for row in commands:
         if known(row.host_name):
-            host = hosts.setdefault(str(row.host_name), Host(str(row.host_name)))
-            took = verdict.answer_time(row)
-            host.times += [] if took is None else [took]
-            host.failed += str(row.result) in BAD_ANSWERS
+            host = hosts.setdefault(row.host_name, Host(row.host_name))
+            if known(row.took):
+                host.times.append(row.took)
+            host.failed += row.result in BAD_ANSWERS
     return hosts
 
 
-def settle(states: Sequence[Any], commands: Sequence[Any], hosts: dict[str, Host]) -> None:
-    """Put each VM on the host whose start command was the last one sent before it was running."""
+def settle(spans: pd.DataFrame, commands: Sequence[Any], hosts: dict[str, Host], starts: Iterable[Start]) -> None:
+    """Put each VM on the host that last had it running or answered a command to start it well."""
+    places: dict[str, tuple[str, Machine]] = {}
+    for name, host, machine in itertools.chain(_running(spans, commands), _started(starts, commands, hosts)):
+        places.pop(name, None)  # the last one that was put somewhere is the last of its host
+        places[name] = (host, machine)
+    for name, (host, machine) in places.items():
+        hosts[host].machines[name] = machine
+
+
+def _running(spans: pd.DataFrame, commands: Sequence[Any]) -> Iterator[tuple[str, str, Machine]]:
+    """Each VM that began to run, with the host whose start command was the last one sent before."""
     starts: dict[str, list[Any]] = {}
     for row in commands:
-        if known(row.host_name) and known(row.sent) and words().start in str(row.command).split(", "):
-            starts.setdefault(str(row.operation), []).append(row)
-    for row in sorted(states, key=lambda row: row.start):
-        machine = row.attributes.get("vm") if isinstance(row.attributes, dict) else None
-        if not known(machine) or str(row.name).rpartition(" → ")[2] != words().running:
-            continue
-        before = [start for start in starts.get(str(row.operation), ()) if start.sent <= row.start]
-        if before:
-            _put(str(machine), str(max(before, key=lambda start: start.sent).host_name), Machine(), hosts)
+        if known(row.host_name) and row.sent != frames.NEVER and words().start in str(row.command).split(", "):
+            starts.setdefault(row.operation, []).append(row)
+    states = spans.loc[spans["kind"] == "state", ["operation", "name", "attributes", "start"]]
+    moments = frames.instants(states.pop("start"))
+    for row in frames.rows(states.assign(at=moments).sort_values("at", kind="stable")):
+        name = row.attributes.get("vm") if isinstance(row.attributes, dict) else None
+        if known(name) and str(row.name).rpartition(" → ")[2] == words().running:
+            before = [start for start in starts.get(row.operation, ()) if start.sent <= row.at]
+            if before:
+                yield str(name), max(before, key=lambda start: start.sent).host_name, Machine()
 
 
-def place_started(starts: Iterable[Start], commands: Sequence[Any], hosts: dict[str, Host]) -> None:
-    """Put each VM on the host that last answered a command to start it well."""
-    answers = {(int(row.host), int(row.seq)): row for row in commands if known(row.host)}
+def _started(
+    starts: Iterable[Start], commands: Sequence[Any], hosts: Mapping[str, Host]
+) -> Iterator[tuple[str, str, Machine]]:
+    """Each VM that a host was told to start, where the answer was good."""
+    answers = {(row.host, row.seq): row for row in commands if known(row.host)}
     for start in starts:
         row = answers.get(start.key)
-        if row is not None and start.host in hosts and str(row.result) not in BAD:
-            machine = Machine(verdict.answer_time(row), start.nics, start.record)
-            _put(start.machine, start.host, machine, hosts)
-
-
-def _put(name: str, host: str, machine: Machine, hosts: dict[str, Host]) -> None:
-    for other in hosts.values():
-        other.machines.pop(name, None)
-    hosts[host].machines[name] = machine
+        if row is not None and start.host in hosts and row.result not in BAD:
+            yield start.machine, start.host, Machine(row.took if known(row.took) else None, start)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.critical import Step
-from tracekit.frames import rows
+from tracekit.frames import places, rows
 from tracekit.report import calls, canvas, flow, hostside, ledger, path, svg, ticket, verdict
 from tracekit.report.canvas import Canvas
 from tracekit.report.log import Log
@@ -55,7 +55,7 @@ class Parts:
 
 
 class Splitter:
-    """Cuts the tables by operation; each table is grouped once, and the rows of `operations` are taken together."""
+    """Cuts the tables by operation; each table is read once, and the rows of `operations` are taken together."""
 
     def __init__(self, trace: Trace, operations: Iterable[str]) -> None:
         tables = (trace.spans, trace.ledger, trace.commands, trace.findings)
@@ -70,12 +70,13 @@ class Splitter:
 
 def cut(table: pd.DataFrame, operations: Sequence[str]) -> dict[str, tuple[pd.DataFrame, list[Any]]]:
     """The part of a table that belongs to each of some operations, and its rows."""
-    places = table.groupby("operation", observed=True).indices
-    mine = [np.asarray(places.get(operation, ()), dtype=np.int64) for operation in operations]
-    taken = table.take(np.concatenate([np.empty(0, dtype=np.int64), *mine]))
-    made, whole, begin = {}, rows(taken), 0
-    for operation, at in zip(operations, mine, strict=True):
-        part = slice(begin, begin := begin + len(at))
+    place = places(table["operation"], operations)
+    at = np.flatnonzero(place >= 0)
+    at = at[np.argsort(place[at], kind="stable")]
+    bounds = np.searchsorted(place[at], range(len(operations) + 1)).tolist()
+    taken = table.take(at)
+    whole, made = rows(taken, plain=True), {}
+    for operation, part in zip(operations, map(slice, bounds, bounds[1:]), strict=False):
         made[operation] = (taken.iloc[part], whole[part])
     return made
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tracekit import frames
+from tracekit.report.every import Every
 from tracekit.report.log import Log
 from tracekit.report.shapes import Cause, Causes, CommandTime, Concurrency, Heat, HeatMap, Step, Unfound
-from tracekit.report.words import between, clock, count, duration, known, listed, seconds, text
+from tracekit.report.words import clock, count, duration, known, listed, seconds, text
 
 MAX_COMMANDS, MAX_HOSTS, MAX_ROWS = 24, 12, 14
 BINS, STRIP = 160, 48  # stretches of the concurrency strip, its pixels down
@@ -19,38 +20,35 @@ LEVELS = 5
 SEVERITY = {"error": 0, "warning": 1, "note": 2}
 
 
-def causes(findings: Sequence[Any], hrefs: Mapping[str, str], log: Log) -> Causes:
+def causes(findings: pd.DataFrame, hrefs: Mapping[str, str], log: Log) -> Causes:
     """The findings by rule, errors first, then by what they cost; then what was looked for and not found."""
+    found = findings.loc[findings["verdict"] == "found", ["rule", "severity", "operation", "title", "cost"]]
+    costs = np.nan_to_num(frames.lengths(found.pop("cost")))
     groups: dict[str, list[Any]] = {}
-    for row in findings:
-        if str(row.verdict) == "found":
-            groups.setdefault(str(row.rule), []).append(row)
+    for row in frames.rows(found.assign(cost=costs)):
+        groups.setdefault(row.rule, []).append(row)
     made = [(_key(rows), _cause(rows, hrefs, log)) for rows in groups.values()]
+    clear, unknown = (
+        frames.rows(findings.loc[findings["verdict"] == verdict, ["title", "advice"]])
+        for verdict in ("clear", "not enough data")
+    )
     return Causes(
         found=tuple(cause for _, cause in sorted(made, key=lambda pair: pair[0])),
-        clear=tuple(text(row.title, 120) for row in findings if str(row.verdict) == "clear"),
-        unknown=tuple(
-            Unfound(text(row.title, 120), text(row.advice, 200))
-            for row in findings
-            if str(row.verdict) == "not enough data"
-        ),
+        clear=tuple(text(row.title, 120) for row in clear),
+        unknown=tuple(Unfound(text(row.title, 120), text(row.advice, 200)) for row in unknown),
     )
 
 
 def _key(rows: Sequence[Any]) -> tuple[int, float, str]:
-    return min(SEVERITY[str(row.severity)] for row in rows), -sum(map(_cost, rows)), str(rows[0].rule)
-
-
-def _cost(row: Any) -> float:
-    return seconds(row.cost) or 0.0
+    return min(SEVERITY[row.severity] for row in rows), -sum(row.cost for row in rows), rows[0].rule
 
 
 def _cause(rows: Sequence[Any], hrefs: Mapping[str, str], log: Log) -> Cause:
-    worst = max(rows, key=_cost)
-    operations = dict.fromkeys(str(row.operation) for row in rows if known(row.operation))
-    total = sum(map(_cost, rows))
+    worst = max(rows, key=lambda row: row.cost)
+    operations = {row.operation for row in rows if known(row.operation)}
+    total = sum(row.cost for row in rows)
     return Cause(
-        severity=min((str(row.severity) for row in rows), key=lambda name: SEVERITY[name]),
+        severity=min((row.severity for row in rows), key=lambda name: SEVERITY[name]),
         title=log.names.short(text(worst.title, 200)),
         operations=count(len(operations), "operation"),
         cost=duration(total) if total else "",
@@ -105,26 +103,28 @@ def _heat(row: Any, most: float) -> Heat:
     return Heat(f"h{level}", duration(value) + mark, f"median of {count(row.count_, 'command')}{odd}")
 
 
-def concurrency(operations: Sequence[Any], end_of_log: object) -> Concurrency | None:
+def concurrency(every: Every) -> Concurrency | None:
     """How many operations with a job were under way in each of BINS stretches; None where none has a beginning.
 
     The time across is that of the overview: from the first beginning to the last end of any operation.
     """
-    known_rows = [row for row in operations if known(row.submitted)]
-    rows = [row for row in known_rows if known(row.job)]
-    if not rows:
+    begun = every.begin != frames.NEVER
+    rows = begun & every.with_job
+    if not rows.any():
         return None
-    start = min(row.submitted for row in known_rows)
-    last = [row.submitted + row.wall for row in known_rows if known(row.wall)]
-    ends = [row.completed if known(row.completed) else end_of_log for row in rows]
-    whole = between(start, max([*last, *(end for end in ends if known(end))], default=start)) or 0.0
+    first = int(every.begin[begun].min())
+    ends = frames.instants(every.table["completed"])[rows]
+    ends[ends == frames.NEVER] = every.end
+    closed = begun & ~np.isnan(every.wall)
+    over = every.begin[closed] + np.rint(every.wall[closed] * 1e6).astype(np.int64)
+    whole = (max(int(times.max(initial=first)) for times in (over, ends)) - first) / 1e6
     if whole <= 0:
         return None
-    begin = np.array([between(start, row.submitted) or 0.0 for row in rows])
-    stop = np.array([between(start, end) or 0.0 for end in ends])
+    begin = (every.begin[rows] - first) / 1e6
+    stop = np.where(ends == frames.NEVER, 0, ends - first) / 1e6
     moments = np.concatenate([begin, stop])
-    order = np.lexsort((np.repeat([1, 0], len(rows)), moments))
-    level = np.cumsum(np.repeat([1, -1], len(rows))[order])
+    order = np.lexsort((np.repeat([1, 0], len(begin)), moments))
+    level = np.cumsum(np.repeat([1, -1], len(begin))[order])
     edges = np.linspace(0, whole, BINS + 1)
     # Of each stretch the most that ran at once: what runs when it begins, and every change within.
     at_edge = level[np.maximum(np.searchsorted(moments[order], edges[:-1], side="right") - 1, 0)]
@@ -137,6 +137,6 @@ def concurrency(operations: Sequence[Any], end_of_log: object) -> Concurrency | 
         for i, value in enumerate(at_edge)
         if value > 0
     )
-    peak = start + pd.Timedelta(seconds=float(edges[int(at_edge.argmax())])).round("ms")
+    peak = frames.moment(first) + pd.Timedelta(seconds=float(edges[int(at_edge.argmax())])).round("ms")
     said = f"At most {count(most, 'operation')} under way at once, first at {clock(peak)}."
     return Concurrency(STRIP, steps, f"{most:,}", said)

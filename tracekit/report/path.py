@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -41,7 +42,7 @@ def view(steps: Sequence[Step], spans: pd.DataFrame, rows: Mapping[int, Any], lo
     )
 
 
-def _step(step: Step, row: Any, percent: float, saved: pd.Timedelta, log: Log) -> PathStep:
+def _step(step: Step, row: Any, percent: float, saved: timedelta, log: Log) -> PathStep:
     host = row.attributes.get("host_name") if isinstance(row.attributes, dict) else None
     return PathStep(
         css=css_of(row),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import pandas as pd
+from datetime import datetime
 
 from tracekit.report.shapes import Segment, Tick
 from tracekit.report.words import between, duration, words
@@ -16,7 +15,7 @@ from tracekit.report.words import between, duration, words
 class Axis:
     """A stretch of time across a drawing."""
 
-    start: pd.Timestamp
+    start: datetime
     length: float  # seconds
 
     def at(self, moment: object) -> float:

@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tracekit.frames import rows
 from tracekit.report import glossary
+from tracekit.report.every import Every
 from tracekit.report.log import short_names
 from tracekit.report.model import CommandStat, Coverage, Fact, QualityRow, SourceFile, Tile
 from tracekit.report.verdict import BAD
@@ -19,11 +22,6 @@ if TYPE_CHECKING:
     from tracekit.trace import Trace
 
 MAX_FILES = 12
-
-
-def walls(operations: Sequence[Any]) -> list[float]:
-    """The wall times that are known, in seconds, from the shortest."""
-    return sorted(value for value in (seconds(row.wall) for row in operations) if value is not None)
 
 
 def quantile(values: Sequence[float], part: float) -> float:
@@ -41,15 +39,14 @@ def spread(values: Sequence[float]) -> tuple[str, str, str]:
     return duration(quantile(values, 0.5)), duration(quantile(values, 0.95)), duration(values[-1])
 
 
-def tiles(operations: Sequence[Any]) -> tuple[Tile, ...]:
+def tiles(every: Every) -> tuple[Tile, ...]:
     """The key numbers."""
-    status = Counter(str(row.status) for row in operations)
-    median, p95, longest = spread(walls(operations))
+    status = Counter(every.status)
+    median, p95, longest = spread(every.walls())
     others = ", ".join(f"{status[name]:,} {name}" for name in BAD[1:] if status[name]) or "all others ended"
-    slowest = max(operations, key=lambda row: seconds(row.wall) or 0.0)
-    with_job = sum(known(row.job) for row in operations)
+    (slowest,) = every.rows([int(np.nan_to_num(every.wall).argmax())], "operation", "command")
     return (
-        Tile("operations", f"{len(operations):,}", f"{with_job:,} with a job"),
+        Tile("operations", f"{len(every.status):,}", f"{int(every.with_job.sum()):,} with a job"),
         Tile("failed", f"{status['failed']:,}", others, "bad" if any(status[name] for name in BAD) else "good"),
         Tile("median", median, f"95 % within {p95}"),
         Tile("slowest", longest, f"{text(slowest.operation, 40)} {text(slowest.command, 40)}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -228,12 +229,12 @@ def text(value: object) -> str:
 
 def clock(value: object) -> str:
     """Date and time to the millisecond."""
-    return value.isoformat(" ", "milliseconds")[5:] if isinstance(value, pd.Timestamp) and known(value) else ""
+    return value.isoformat(" ", "milliseconds")[5:] if isinstance(value, datetime) and known(value) else ""
 
 
 def seconds(value: object) -> str:
     """A duration in seconds to the millisecond; empty where it is not known."""
-    return f"{value.total_seconds():.3f}" if isinstance(value, pd.Timedelta) and known(value) else ""
+    return f"{value.total_seconds():.3f}" if isinstance(value, timedelta) and known(value) else ""
 
 
 def aligned(rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:

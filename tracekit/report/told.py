@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracekit.build.entities import occurrences, read_parts
+from tracekit.build.entities import read_parts
 from tracekit.errors import GrammarError
 from tracekit.prepared import toml_of
 from tracekit.resources import grammars
@@ -35,10 +35,28 @@ class Telling:
     samples: tuple[Mapping[str, str], ...]
 
     def within(self, data: Any, low: int, high: int) -> Iterator[tuple[int, Said]]:
-        """Each occurrence in data[low:high]: the byte where it ends, and what it says."""
-        for match in occurrences(data, low, high, self.begins, self.pattern):
-            said = {name: value.decode("utf-8", "replace") for name, value in match.groupdict().items() if value}
-            yield match.end(), said
+        """Each occurrence in data[low:high], one behind the other: the byte where it ends, and what it says."""
+        known: dict[tuple[bytes | None, ...], Said] = {}  # a log says the same again and again
+        read = self.pattern.match
+        at = data.find(self.begins, low, high)
+        while at >= 0:
+            match = read(data, at, high)
+            if match:
+                said = known.get(groups := match.groups())
+                if said is None:
+                    said = known[groups] = said_in(match)
+                yield (end := match.end()), said
+            at = data.find(self.begins, end if match else at + 1, high)
+
+    def first(self, data: Any, low: int, high: int) -> Said:
+        """What data[low:high], one record, says first of it; nothing where it does not say it."""
+        match = self.pattern.search(data, low, high)
+        return said_in(match) if match else {}
+
+
+def said_in(match: re.Match[bytes]) -> Said:
+    """What one occurrence says."""
+    return {name: text.decode("utf-8", "replace") for name, text in match.groupdict().items() if text}
 
 
 @dataclass(frozen=True)
@@ -49,7 +67,12 @@ class Start:
     host: str
     key: tuple[int, int]  # host, sequence number of the command
     record: int
-    nics: tuple[Said, ...]
+    behind: Callable[[], bytes]  # the rest of the record
+
+    def nics(self) -> tuple[Said, ...]:
+        """The nics that it was to have; read when they are asked for, because most VMs are started again later."""
+        rest = self.behind()
+        return tuple(nic for _, nic in tellings()["nic"].within(rest, 0, len(rest)))
 
 
 @dataclass
@@ -116,56 +139,55 @@ def told_of(trace: Trace) -> Told:
     return told
 
 
-@dataclass(frozen=True)
 class _Part:
     """The bytes of one source and where its records stand in them."""
 
-    data: Any
-    rows: npt.NDArray[np.intp]
-    offsets: npt.NDArray[np.int64]
-    low: int
-    high: int
+    def __init__(
+        self, data: Any, rows: npt.NDArray[np.intp], offsets: npt.NDArray[np.int64], low: int, high: int
+    ) -> None:
+        self.data, self.low, self.high = data, low, high
+        self._rows, self._offsets = rows, offsets
+        self._hosts: dict[int, str | None] = {}  # by the byte where a record begins
 
-    def occurrences(self, what: str) -> Iterator[tuple[int, int, Said]]:
-        """Each occurrence in the part: its record's place among the rows, the byte where it ends, what it says."""
-        for end, said in tellings()[what].within(self.data, self.low, self.high):
-            yield max(int(np.searchsorted(self.offsets, end, side="left")) - 1, 0), end, said
+    def occurrences(self, what: str) -> list[tuple[int, int, int, int, Said]]:
+        """Each occurrence in the part: number, first byte and end of its record, byte where it ends, what it says."""
+        found = list(tellings()[what].within(self.data, self.low, self.high))
+        ends = [end for end, _ in found]
+        place = np.maximum(np.searchsorted(self._offsets, ends, side="left") - 1, 0)
+        behind = np.minimum(place + 1, len(self._offsets) - 1)
+        high = np.where(behind > place, self._offsets[behind], self.high)
+        columns = (column.tolist() for column in (self._rows[place], self._offsets[place], high))
+        return list(zip(*columns, ends, (said for _, said in found), strict=True))
 
-    def within(self, place: int) -> tuple[int, int]:
-        """First byte of a record, and the one behind it."""
-        return int(self.offsets[place]), int(self.offsets[place + 1]) if place + 1 < len(self.offsets) else self.high
-
-    def first(self, what: str, place: int, begin: int | None = None) -> Said:
-        """What a record says first of something, from byte `begin` on; nothing where it does not say it."""
-        low, high = self.within(place)
-        return next((said for _, said in tellings()[what].within(self.data, begin or low, high)), {})
+    def host(self, low: int, high: int) -> str | None:
+        """The host that the command of a record went to; a record that tells of several things is read once."""
+        if low not in self._hosts:
+            self._hosts[low] = tellings()["host"].first(self.data, low, high).get("name")
+        return self._hosts[low]
 
 
 def _read(part: _Part, told: Told) -> None:
     """Add what one part tells."""
-    for place, end, said in part.occurrences("machine"):
-        host, command = part.first("host", place), part.first("command", place)
+    for row, low, high, end, said in part.occurrences("machine"):
+        host, command = part.host(low, high), tellings()["command"].first(part.data, low, high)
         if not host or not command:
             continue
-        _, high = part.within(place)
-        nics = tuple(nic for _, nic in tellings()["nic"].within(part.data, end, high))
         key = (int(command["id"]), int(command["seq"]))
-        told.starts.append(Start(said["name"], host["name"], key, int(part.rows[place]), nics))
-        address = part.first("at", place, end)
+        told.starts.append(Start(said["name"], host, key, row, partial(part.data.__getitem__, slice(end, high))))
+        address = {} if host in told.addresses else tellings()["at"].first(part.data, end, high)
         if address:
-            told.addresses.setdefault(host["name"], address["address"])
-    for _, _, said in part.occurrences("startup"):
+            told.addresses[host] = address["address"]
+    for *_, said in part.occurrences("startup"):
         told.addresses[said["name"]] = said["address"]
-    for place, _, said in part.occurrences("database"):
-        told.databases.setdefault(f"{said['address']}/{said['name']}", int(part.rows[place]))
+    for row, *_, said in part.occurrences("database"):
+        told.databases.setdefault(f"{said['address']}/{said['name']}", row)
     for what in ("primary", "secondary"):
         _read_stores(part, what, told)
 
 
 def _read_stores(part: _Part, what: str, told: Told) -> None:
-    for place, _, said in part.occurrences(what):
-        key = (what, *said.values())
-        store = told.stores.setdefault(key, Store(what, said, int(part.rows[place])))
-        host = part.first("host", place)
+    for row, low, high, _, said in part.occurrences(what):
+        store = told.stores.setdefault((what, *said.values()), Store(what, said, row))
+        host = part.host(low, high)
         if host:
-            store.hosts.add(host["name"])
+            store.hosts.add(host)

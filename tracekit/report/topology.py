@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracekit.frames import rows
 from tracekit.report import boxes
 from tracekit.report.boxes import Inside, Link, Nic, Place, Topology
 from tracekit.report.log import Log
-from tracekit.report.machines import Host, Machine, hosts_of, is_system, place_started, settle, usual_starts
+from tracekit.report.machines import Host, Machine, is_system, settle, usual_starts
 from tracekit.report.summary import quantile
 from tracekit.report.told import Said, Store, Told, told_of
 from tracekit.report.words import count, duration, known, listed, text, words
@@ -27,15 +27,15 @@ SLOW_START, SHORT = 3.0, 1.0  # times the median of its kind; seconds
 NETWORKS = 2  # of one traffic type that a bridge names
 
 
-def view(trace: Trace, log: Log) -> Topology | None:
-    """The topology of the whole input; None where it names no host."""
-    commands = rows(trace.commands)
-    hosts = hosts_of(commands)
+def view(trace: Trace, commands: Sequence[Any], hosts: dict[str, Host], log: Log) -> Topology | None:
+    """The topology of the whole input; None where it names no host. `commands` and `hosts` are as `machines` has them.
+
+    The hosts are given their machines.
+    """
     if not hosts:
         return None
     told = told_of(trace)
-    settle(rows(trace.spans[trace.spans["kind"] == "state"]), commands, hosts)
-    place_started(told.starts, commands, hosts)
+    settle(trace.spans, commands, hosts, told.starts)
     drawn = sorted(sorted(hosts.values(), key=lambda host: (-sum(host.times), host.name))[:MAX_HOSTS], key=_name)
     every = sorted(value for host in hosts.values() for value in host.times)
     usual = quantile(every, 0.5) if every else 0.0
@@ -71,17 +71,26 @@ def _stores(trace: Trace, told: Told, log: Log) -> list[Store]:
     there = {f"pool {store.said.get('id')}" for store in found} | {store.said.get("name") for store in found}
     chosen: dict[str, Store] = {}
     forms = [form for form in words().details if form.attribute == "destination"]
-    for row in rows(trace.spans[trace.spans["kind"] == "stage"]):
-        attributes = row.attributes if isinstance(row.attributes, dict) else {}
-        value = str(attributes.get("destination", ""))
+    for (value, pool), record in _choices(trace).items():
         pools = [f"pool {item}" for form in forms if "{number}" in form.say for item in re.findall(form.pattern, value)]
         places = [log.names.host(int(item)) for form in forms if "{host}" in form.say
                   for item in re.findall(form.pattern, value)]  # fmt: skip
-        pools += [str(attributes["pool"])] if known(attributes.get("pool")) else []
-        for pool in pools:
-            if pool not in there:
-                chosen.setdefault(pool, Store("primary", {"name": pool}, int(row.first_record))).hosts.update(places)
+        for name in [*pools, *pool]:
+            if name not in there:
+                chosen.setdefault(name, Store("primary", {"name": name}, record)).hosts.update(places)
     return [*found, *(chosen[name] for name in sorted(chosen))][:MAX_STORES]
+
+
+def _choices(trace: Trace) -> dict[tuple[str, tuple[str, ...]], int]:
+    """The different destinations and pools that stages name, each with the first record of the first that does."""
+    made: dict[tuple[str, tuple[str, ...]], int] = {}
+    stages = trace.spans.loc[trace.spans["kind"] == "stage", ["attributes", "first_record"]]
+    for row in rows(stages):
+        if isinstance(row.attributes, dict) and ("destination" in row.attributes or "pool" in row.attributes):
+            pool = row.attributes.get("pool")
+            said = (str(row.attributes.get("destination", "")), (str(pool),) if known(pool) else ())
+            made.setdefault(said, int(row.first_record))
+    return made
 
 
 def _host_box(host: Host, y: int, usual: float, starts: dict[bool, float], told: Told, log: Log) -> Place:

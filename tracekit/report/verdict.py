@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from tracekit import frames
 from tracekit.report.causes import causes
+from tracekit.report.every import Every
 from tracekit.report.log import Log
 from tracekit.report.words import between, duration, known, listed, seconds, text, words
 
@@ -29,23 +34,20 @@ class _Part:
     command: str
 
 
-def ranked(operations: Sequence[Any], end_of_log: object) -> list[int]:
-    """Places in `operations`, worst first: failed and slow ones in turn, each from the longest down.
+def ranked(every: Every) -> list[int]:
+    """Places of operations, worst first: failed and slow ones in turn, each from the longest down.
 
     What failed as a job comes before what was refused at once. What has not ended counts from its beginning to the end
     of the log, and as slow only: most logs end while something is under way.
     """
-    took = [elapsed(row, end_of_log) for row in operations]
-    slow = sorted(range(len(operations)), key=lambda i: (-took[i], i))
-    bad = sorted(
-        (i for i in slow if str(operations[i].status) in FAILED),
-        key=lambda i: (not known(operations[i].job), -took[i], i),
-    )
+    slow = np.argsort(-every.elapsed, kind="stable")
+    bad = slow[every.among(FAILED)[slow]]
+    bad = bad[np.argsort(~every.with_job[bad], kind="stable")].tolist()
     order: dict[int, None] = {}
-    for turn in range(len(operations)):
+    for turn, longest in enumerate(slow.tolist()):
         if turn < len(bad):
             order.setdefault(bad[turn])
-        order.setdefault(slow[turn])
+        order.setdefault(longest)
     return list(order)
 
 
@@ -60,6 +62,11 @@ def elapsed(operation: Any, end_of_log: object) -> float:
 def answer_time(command: Any) -> float | None:
     """Seconds from sending a command to its answer; None where one of the two is not known."""
     return between(command.sent, command.answered if known(command.answered) else command.received)
+
+
+def answer_times(commands: pd.DataFrame) -> frames.Fractions:
+    """The same of a table of COMMANDS, NaN where it is not known."""
+    return frames.lengths(commands["answered"].fillna(commands["received"]) - commands["sent"])
 
 
 def subject(operation: Any) -> str:

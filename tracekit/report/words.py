@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -82,21 +82,17 @@ def known(value: object) -> bool:
 
 
 def seconds(value: object) -> float | None:
-    """A timedelta in seconds, exact to the microsecond; None where it is not known."""
-    if isinstance(value, pd.Timedelta):  # most are, and there may be a hundred thousand
+    """A duration in seconds, exact to the microsecond; None where it is not known."""
+    if isinstance(value, pd.Timedelta):
         return value.value / 1e9
-    if not known(value):
-        return None
-    return pd.Timedelta(value).value / 1e9  # type: ignore[arg-type]
+    return value.total_seconds() if isinstance(value, timedelta) else None
 
 
 def between(start: object, end: object) -> float | None:
     """Seconds from `start` to `end`; None where one of the two is not known."""
-    if isinstance(start, pd.Timestamp) and isinstance(end, pd.Timestamp):  # most are; NaT is none
-        return (end - start).value / 1e9
-    if not (known(start) and known(end)):
-        return None
-    return seconds(end - start)  # type: ignore[operator]
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        return seconds(end - start)
+    return None
 
 
 def duration(value: float | None) -> str:
