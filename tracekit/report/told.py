@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracekit.build.entities import read_parts
 from tracekit.errors import GrammarError
 from tracekit.prepared import toml_of
 from tracekit.resources import grammars
@@ -130,40 +129,41 @@ def tellings() -> Mapping[str, Telling]:
 def told_of(trace: Trace) -> Told:
     """Everything that the records of a trace tell, in their order."""
     told = Told()
-    numbers = trace.records["source"].cat.codes.to_numpy()
-    paths = [str(path) for path in trace.records["source"].cat.categories]
-    for path, low, high in read_parts(trace.records):
-        rows = np.flatnonzero(numbers == paths.index(path))
-        part = _Part(trace.sources[path].data, rows, trace.records["offset"].to_numpy()[rows], low, high)
-        _read(part, told)
+    offsets, lengths = (trace.records[name].to_numpy() for name in ("offset", "length"))
+    numbers, paths = trace.records["source"].cat.codes.to_numpy(), trace.records["source"].cat.categories
+    for number, path in enumerate(paths):
+        rows = np.flatnonzero(numbers == number) if len(paths) > 1 else np.arange(len(numbers), dtype=np.int32)
+        if rows.size:
+            high = int(offsets[rows[-1]] + lengths[rows[-1]])
+            _read(_Part(trace.sources[path].data, rows, offsets[rows] if len(paths) > 1 else offsets, high), told)
     return told
 
 
+@dataclass(frozen=True)
 class _Part:
     """The bytes of one source and where its records stand in them."""
 
-    def __init__(
-        self, data: Any, rows: npt.NDArray[np.intp], offsets: npt.NDArray[np.int64], low: int, high: int
-    ) -> None:
-        self.data, self.low, self.high = data, low, high
-        self._rows, self._offsets = rows, offsets
-        self._hosts: dict[int, str | None] = {}  # by the byte where a record begins
+    data: Any
+    rows: npt.NDArray[Any]
+    offsets: npt.NDArray[np.int64]  # ascending
+    high: int
+    hosts: dict[int, str | None] = field(default_factory=dict)  # by the byte where a record begins
 
-    def occurrences(self, what: str) -> list[tuple[int, int, int, int, Said]]:
+    def occurrences(self, what: str) -> Iterator[tuple[int, int, int, int, Said]]:
         """Each occurrence in the part: number, first byte and end of its record, byte where it ends, what it says."""
-        found = list(tellings()[what].within(self.data, self.low, self.high))
+        found = list(tellings()[what].within(self.data, int(self.offsets[0]), self.high))
         ends = [end for end, _ in found]
-        place = np.maximum(np.searchsorted(self._offsets, ends, side="left") - 1, 0)
-        behind = np.minimum(place + 1, len(self._offsets) - 1)
-        high = np.where(behind > place, self._offsets[behind], self.high)
-        columns = (column.tolist() for column in (self._rows[place], self._offsets[place], high))
-        return list(zip(*columns, ends, (said for _, said in found), strict=True))
+        place = np.maximum(np.searchsorted(self.offsets, ends, side="left") - 1, 0)
+        behind = np.minimum(place + 1, len(self.offsets) - 1)
+        high = np.where(behind > place, self.offsets[behind], self.high)
+        columns = (column.tolist() for column in (self.rows[place], self.offsets[place], high))
+        return zip(*columns, ends, (said for _, said in found), strict=True)
 
     def host(self, low: int, high: int) -> str | None:
         """The host that the command of a record went to; a record that tells of several things is read once."""
-        if low not in self._hosts:
-            self._hosts[low] = tellings()["host"].first(self.data, low, high).get("name")
-        return self._hosts[low]
+        if low not in self.hosts:
+            self.hosts[low] = tellings()["host"].first(self.data, low, high).get("name")
+        return self.hosts[low]
 
 
 def _read(part: _Part, told: Told) -> None:
@@ -187,7 +187,9 @@ def _read(part: _Part, told: Told) -> None:
 
 def _read_stores(part: _Part, what: str, told: Told) -> None:
     for row, low, high, _, said in part.occurrences(what):
-        store = told.stores.setdefault((what, *said.values()), Store(what, said, row))
+        store = told.stores.get(key := (what, *said.values()))
+        if store is None:
+            store = told.stores[key] = Store(what, said, row)
         host = part.host(low, high)
         if host:
             store.hosts.add(host)
