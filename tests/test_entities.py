@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tracekit.build.entities import Groups, Named, check_renderings, load_renderings, united, with_host_names
 from tracekit.resources import grammars
@@ -39,6 +39,7 @@ def separately(data: bytes, low: int, high: int, begins: bytes, pattern: re.Patt
         at = data.find(begins, match.end() if match else at + 1, high)
 
 
+@settings(deadline=None)  # a step of one byte takes its time
 @given(st.lists(PART, max_size=12), st.integers(0, 30), st.integers(0, 30), st.sampled_from([1, 7, 16, 100, 1 << 18]))
 def test_one_pass_reads_what_a_search_for_each_rendering_reads(
     parts: list[bytes], left: int, right: int, step: int
