@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, strategies as st
 
-from tracekit.build.context import joint
+from tracekit.frames import joint
 
 # A log may name any job, also one whose number fills 64 bits.
 NUMBERS = st.sampled_from([-1, 0, 1, 2, 1 << 40, (1 << 63) - 1])

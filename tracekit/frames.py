@@ -107,3 +107,30 @@ def instants(column: pd.Series[Any]) -> Numbers:
 def lengths(column: pd.Series[Any]) -> Fractions:
     """A column of durations as seconds, NaN where one is unknown."""
     return np.asarray(column.to_numpy() / np.timedelta64(1, "s"))
+
+
+def numbers_of(column: Any) -> Numbers:
+    """A column or array of numbers, -1 where one is unknown."""
+    return np.asarray(column.to_numpy(dtype=np.int64, na_value=-1))
+
+
+def joint(*columns: npt.NDArray[Any]) -> Numbers:
+    """A number for each different row of these columns, in the order in which they come."""
+    made = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in columns:
+        # A log may name any job: by its place among the column's numbers it cannot be too large for a product.
+        codes = pd.factorize(column)[0]
+        made = pd.factorize(made * (codes.max(initial=0) + 1) + codes)[0]
+    return made
+
+
+def spread(many: Numbers) -> tuple[Numbers, Numbers]:
+    """Of things that have so many parts each: for every part the thing, and the number of the part in it."""
+    of = np.repeat(np.arange(len(many)), many)
+    return of, np.arange(len(of)) - np.repeat(np.cumsum(many) - many, many)
+
+
+def stretches(goes_on: npt.NDArray[np.bool_], length: int) -> tuple[Numbers, Numbers]:
+    """First and last of each stretch of `length` rows; `goes_on`: whether the second, the third and so on goes on."""
+    begins = np.flatnonzero(np.concatenate([[True], ~goes_on])[:length])
+    return begins, np.append(begins[1:], length)[: len(begins)] - 1

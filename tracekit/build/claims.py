@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.tree import Tree
-from tracekit.frames import NEVER, Numbers, Small, instants, micros, rows
+from tracekit.frames import NEVER, Numbers, Small, instants, micros, numbers_of, rows
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
@@ -61,10 +61,11 @@ class Claims(NamedTuple):
     last: Small
 
     @classmethod
-    def made(cls, *columns: npt.NDArray[Any]) -> Claims:
-        """From columns of any whole numbers."""
+    def made(cls, *columns: npt.NDArray[Any] | int) -> Claims:
+        """From columns of any whole numbers; a single number is that of all claims."""
         kinds = (np.int32, np.int64, np.int64, np.int8, *[np.int32] * 4)
-        return cls(*(column.astype(kind) for column, kind in zip(columns, kinds, strict=True)))
+        whole = np.broadcast_arrays(*columns)
+        return cls(*(column.astype(kind) for column, kind in zip(whole, kinds, strict=True)))
 
     @classmethod
     def of(cls, made: Sequence[Claim], owners: Owners) -> Claims:
@@ -85,12 +86,6 @@ class Claims(NamedTuple):
         return Claims(*(column[chosen] for column in self))
 
 
-def numbers_of(column: pd.Series[Any]) -> Numbers:
-    """A column of numbers, -1 where one is unknown."""
-    made: Numbers = column.astype("Int64").to_numpy(dtype=np.int64, na_value=-1).astype(np.int64)
-    return made
-
-
 def command_claims(commands: pd.DataFrame, of: Numbers, owners: Owners) -> Claims:
     """Commands that are out at a host, and those that wait for their turn in its sequence; `of` is the operation of
     each, -1 for none.
@@ -106,14 +101,11 @@ def command_claims(commands: pd.DataFrame, of: Numbers, owners: Owners) -> Claim
     in_turn = owners.of("queue", (f"{hosts[row]}: sequence, behind {other}" for row, other in ahead))
     last = numbers_of(commands["receiver"].fillna(commands["closer"]))
     span, first = numbers_of(commands["span"]), numbers_of(commands["sender"])
-    ranks = (np.full(len(rows), RANK[name]) for rows, name in ((out, "agent"), (held, "queue")))
-    whole = ((out, sent, back, at_host), (held, scheduled, sent, in_turn))
-    return Claims.joined(
-        [
-            Claims.made(of[at], start[at], end[at], rank, what, span[at], first[at], last[at])
-            for (at, start, end, what), rank in zip(whole, ranks, strict=True)
-        ]
+    at_once = Claims.made(of[out], sent[out], back[out], RANK["agent"], at_host, span[out], first[out], last[out])
+    after_others = Claims.made(
+        *(of[held], scheduled[held], sent[held], RANK["queue"], in_turn, span[held], first[held], last[held])
     )
+    return Claims.joined([at_once, after_others])
 
 
 def host_of(name: Any, number: int) -> str:
@@ -198,16 +190,9 @@ def queue_claims(
     in_queue = owners.of("queue", (queues.owner(*row) for row in zip(*columns, strict=True)))
     with_executor = owners.of("executor", (f"{kind} job executor" for kind in told["kind"].iloc[taken]))
     operation, first = told["operation"].to_numpy(), told["first"].to_numpy()
-    made = []
-    for at, start, end, name, what in (
-        (held, queued, scheduled, "queue", in_queue),
-        (taken, waits, begun, "executor", with_executor),
-    ):
-        unknown = np.full(len(at), -1)
-        made.append(
-            Claims.made(operation[at], start[at], end[at], unknown + 1 + RANK[name], what, unknown, unknown, first[at])
-        )
-    return Claims.joined(made)
+    waiting = (operation[held], queued[held], scheduled[held], RANK["queue"], in_queue, -1, -1, first[held])
+    handed_over = (operation[taken], waits[taken], begun[taken], RANK["executor"], with_executor, -1, -1, first[taken])
+    return Claims.joined([Claims.made(*waiting), Claims.made(*handed_over)])
 
 
 def begun_jobs(jobs: pd.DataFrame, runs: pd.DataFrame, of_job: Numbers, of_run: Numbers) -> pd.DataFrame:

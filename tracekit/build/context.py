@@ -7,13 +7,10 @@ new one. Thread names, job ids and sequence numbers begin anew when a server doe
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import Numbers
+from tracekit.frames import joint, numbers_of
 from tracekit.parse.events import Events
 
 KINDS = ("job", "other", "request", "work")
@@ -44,8 +41,8 @@ def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
         records["life"].to_numpy(),
         records["thread"].cat.codes.to_numpy(),
         records["ctx"].cat.codes.to_numpy(),
-        records["origin"].to_numpy(dtype=np.int64, na_value=-1),
-        records["job"].to_numpy(dtype=np.int64, na_value=-1),
+        numbers_of(records["origin"]),
+        numbers_of(records["job"]),
     )
     run = pd.Series(joint(key, pd.Series(begins).groupby(key).cumsum().to_numpy()), index=records.index)
     made = records.assign(run=run)
@@ -55,13 +52,3 @@ def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     requests[run[events.meaning("request.start", "request.end", columns=())["record"]]] = True
     kind[requests[run] & records["job"].isna().to_numpy()] = request
     return made.assign(run_kind=pd.Categorical.from_codes(kind, pd.Index(KINDS, dtype="str")))
-
-
-def joint(*columns: npt.NDArray[Any]) -> Numbers:
-    """A number for each different row of these columns, in the order in which they come."""
-    made = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
-        # A log may name any job: by its place among the column's numbers it cannot be too large for a product.
-        codes = pd.factorize(column)[0]
-        made = pd.factorize(made * (codes.max(initial=0) + 1) + codes)[0]
-    return made

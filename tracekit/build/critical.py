@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tracekit.frames import Numbers, micros, moment
+from tracekit.frames import micros, moment, numbers_of
 
 # The later in this order carries the operation while both are there.
 CARRIERS: Mapping[str, int] = {"request": 0, "job": 1, "queue": 2, "work": 3}
@@ -89,17 +89,12 @@ def stretches_of(spans: pd.DataFrame, end: int) -> list[Stretch]:
     columns = (
         spans["kind"].astype("object").to_numpy(),
         spans["span"].to_numpy(),
-        parents_of(spans),
+        numbers_of(spans["parent"]),
         spans["depth"].to_numpy(),
         begin.astype(np.int64),
         stops,
     )
     return list(map(Stretch._make, zip(*(column[at].tolist() for column in columns), strict=True)))
-
-
-def parents_of(spans: pd.DataFrame) -> Numbers:
-    """The parent of each span, -1 where it has none."""
-    return spans["parent"].to_numpy(dtype=np.int64, na_value=-1)
 
 
 def carriers_of(steps: Sequence[Stretch]) -> dict[int, Stretch | None]:
@@ -140,7 +135,7 @@ def sweep(waiting: Sequence[tuple[int, int, tuple[int, int, int], int]], edges: 
 
 def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, timedelta]:
     """For each span on the path the time that the operation would save without it and all that lies below it."""
-    parent = dict(zip(spans["span"].tolist(), parents_of(spans).tolist(), strict=True))
+    parent = dict(zip(spans["span"].tolist(), numbers_of(spans["parent"]).tolist(), strict=True))
     saved: dict[int, int] = {}  # microseconds
     for step in steps:
         length, at = step.stop - step.begin, step.span

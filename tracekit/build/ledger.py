@@ -32,7 +32,7 @@ from tracekit.build.pairs import Context, pair_claims
 from tracekit.build.spans import categories, nullable
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, instants, text_column
+from tracekit.frames import Numbers, instants, stretches, text_column
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
@@ -118,8 +118,8 @@ def sweep(claims: Claims, walls: Walls, nobody: int) -> Claims:
     edges = np.unique(np.concatenate([walls.base, behind, *(edge for own in held for edge in own[1:])]))
     operation = np.searchsorted(walls.base, edges, side="right") - 1
     inside = np.flatnonzero(edges < behind[operation])
-    none = np.array([[0, 0, 0, RANK["unlogged"], nobody, -1, -1, -1]]).T
-    claims = Claims.joined([claims, Claims.made(*none)])
+    # Last of all, so that -1 is its place.
+    claims = Claims.joined([claims, Claims.made(np.zeros(1), 0, 0, RANK["unlogged"], nobody, -1, -1, -1)])
     return united(claims, winners(held, edges[inside]), operation[inside], (edges[inside], edges[inside + 1]), walls)
 
 
@@ -158,9 +158,7 @@ def united(
     one, bounded by the first line of its first and the last line of its last piece.
     """
     what = claims.what[winner]
-    changes = (operation[1:] != operation[:-1]) | (what[1:] != what[:-1])
-    begins = np.flatnonzero(np.concatenate([[True], changes])[: len(what)])
-    ends = np.append(begins[1:], len(what))[: len(begins)] - 1
+    begins, ends = stretches((operation[1:] == operation[:-1]) & (what[1:] == what[:-1]), len(what))
     since = walls.start[operation[begins]] - walls.base[operation[begins]]
     return claims.at(winner[begins])._replace(
         operation=operation[begins].astype(np.int32),
@@ -173,9 +171,8 @@ def united(
 def client_times(seen: Numbers, walls: Walls, owners: Owners) -> Claims:
     """From the end of each operation until the poll that told its client, where that is known."""
     late = np.flatnonzero(seen > walls.end)
-    what = np.full(len(late), owners.number("client", "until its next poll"))
-    unknown = np.full(len(late), -1)
-    return Claims.made(late, walls.end[late], seen[late], np.full(len(late), RANK["client"]), what, *[unknown] * 3)
+    what = owners.number("client", "until its next poll")
+    return Claims.made(late, walls.end[late], seen[late], RANK["client"], what, -1, -1, -1)
 
 
 def count_unlogged(ledger: pd.DataFrame, quality: Collector) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.model import Holder
+from tracekit.frames import instants
 from tracekit.parse.events import Events
 
 
@@ -32,13 +33,13 @@ class Locks:
     @classmethod
     def of(cls, records: pd.DataFrame, events: Events, holders: Sequence[Holder], of_run: Mapping[int, Any]) -> Locks:
         """For the lock of each gap that names the statements of its holder."""
-        times = records["ts"].to_numpy().astype("datetime64[us]").astype(np.int64)
+        times = instants(records["ts"])
         runs = records["run"].to_numpy(dtype=np.int64)
         last = pd.Series(times).groupby(runs).max().to_dict()
         held: dict[tuple[str, Any], list[Held]] = {}
         thing: dict[tuple[str, int], Any] = {}
         for holder in holders:
-            rows = events.meaning(holder.taken, holder.freed)
+            rows = events.meaning(holder.taken, holder.freed, columns=[holder.column])
             open_at: dict[tuple[int, Any], int] = {}
             for record, means, value in zip(rows["record"], rows["means"], rows[holder.column], strict=True):
                 if pd.isna(value):

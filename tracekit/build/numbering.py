@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.context import add_lives
+from tracekit.frames import instants
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 
@@ -75,5 +76,5 @@ def cuts(born: pd.DataFrame, records: pd.DataFrame) -> list[int]:
 def widest(ts: pd.Series[Any], before: int, record: int) -> int:
     """The record behind the longest step of the clock, for databases change while no server runs."""
     part = ts.loc[before:record]
-    steps = np.abs(np.diff(part.to_numpy().astype("datetime64[us]").astype(np.int64)))
+    steps = np.abs(np.diff(instants(part)))
     return int(part.index[1 + int(steps.argmax())])

@@ -14,7 +14,7 @@ from tracekit.build.locks import Locks
 from tracekit.build.model import Gap
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, Small
+from tracekit.frames import Numbers, Small, stretches
 
 STILL = "no thread of the server wrote a line (JVM or machine stood still)"
 
@@ -49,8 +49,7 @@ def pair_claims(of_run: Numbers, context: Context) -> Claims:
         rank[at], what[at] = explained(int(run[at]), int(first[at]), int(second[at]), context)
     quiet = np.array([category == "execution" for category, _ in owners.numbers], dtype=np.bool_)[what]
     goes_on = (run[1:] == run[:-1]) & (what[1:] == what[:-1]) & quiet[1:] & (start[1:] == end[:-1])
-    begins = np.flatnonzero(np.concatenate([[True], ~goes_on])[: len(run)])
-    ends = np.append(begins[1:], len(run))[: len(begins)] - 1
+    begins, ends = stretches(goes_on, len(run))
     span = context.tree.of_record[first[begins]]
     return Claims.made(
         *(of_run[run[begins]], start[begins], end[ends], rank[begins], what[begins]),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from tracekit.frames import instants
+
 AROUND = 5_000_000  # microseconds before and after a stretch in which its server's usual pace is counted
 TIMES = 50  # the mean distance of lines there; a stretch of that length does not happen by chance
 LEAST = 100_000
@@ -42,7 +44,7 @@ class Server:
         before: dict[tuple[str, str], int] = {}
         stretches: list[tuple[int, int]] = []
         for life, part in records.groupby("life", sort=True):
-            times = np.maximum.accumulate(part["ts"].to_numpy().astype("datetime64[us]").astype(np.int64))
+            times = np.maximum.accumulate(instants(part["ts"]))
             number = int(str(life))
             made.lives[number] = Life(int(times[0]), int(times[-1]), int(part.index[0]), int(part.index[-1]))
             who = (str(part["server"].iloc[0]), str(part["component"].iloc[0]))

@@ -13,7 +13,7 @@ import pandas as pd
 from tracekit.build.calls import CallGraph, Shape, shape_of, times_of
 from tracekit.build.operations import Drafts
 from tracekit.build.spans import Calls, SpanRows
-from tracekit.frames import Numbers, Small, rows
+from tracekit.frames import Numbers, Small, rows, spread
 from tracekit.parse.grammar import Meaning
 
 SHORTEST_QUEUE = np.timedelta64(1, "ms")  # of a hand-over that is worth a span
@@ -247,11 +247,11 @@ def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
     root, base = np.array(shapes.root, dtype=np.int32), np.array(shapes.base, dtype=np.int32)
     begin, behind = lines.of_run.starts[runs], lines.of_run.starts[runs + 1]
     order = lines.of_run.order
-    of, within, at = spread(which, np.array([len(shape.innermost) for shape in shapes.every]))
+    of, within, at = parts_of(which, np.array([len(shape.innermost) for shape in shapes.every]))
     inner = np.concatenate([shape.innermost for shape in shapes.every])[at]
     tree.of_record[order[begin[of] + within]] = np.where(inner < 0, root[of], base[of] + inner)
 
-    of, within, at = spread(which, np.array([len(shape.name) for shape in shapes.every]))
+    of, within, at = parts_of(which, np.array([len(shape.name) for shape in shapes.every]))
     frame = {name: np.concatenate([getattr(shape, name) for shape in shapes.every])[at] for name in Shape._fields[:-1]}
     first, last = begin[of] + frame["first"], begin[of] + frame["last"]
     caller, above = frame["parent"], np.arange(len(of)) - within
@@ -280,14 +280,12 @@ def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
     )
 
 
-def spread(which: Numbers, counts: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+def parts_of(which: Numbers, counts: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """For every part of every run: the run, the number of the part in it, its place among the parts of all shapes.
 
     `which` is the shape of each run, `counts` how many parts each shape has.
     """
-    many = counts[which]
-    of = np.repeat(np.arange(len(which)), many)
-    within = np.arange(len(of)) - np.repeat(np.cumsum(many) - many, many)
+    of, within = spread(counts[which])
     return of, within, (np.cumsum(counts) - counts)[which][of] + within
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from tracekit.build.doubts import Doubts
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, instants, look_up
+from tracekit.frames import Numbers, instants, look_up, spread
 
 WOKEN = 150_000  # microseconds after the work job's end within which a waiter goes on
 SHORTEST = 20_000  # of a wait
@@ -43,9 +43,8 @@ def find_waits(
     foreign = (holder["origin"] != found["job"]).fillna(True)
     fits = foreign & (instants(holder["queued"]) <= found["start"])
     made: list[Wait] = []
-    for _, rows_ in found.assign(holder=holder["job"])[fits].groupby(["run", "first"], sort=False):
-        held = rows_["holder"].tolist()
-        row = rows_.iloc[0]
+    for _, fitting in found.assign(holder=holder["job"])[fits].groupby(["run", "first"], sort=False):
+        held, row = fitting["holder"].tolist(), fitting.iloc[0]
         if len(held) == 1:
             made.append(Wait(int(row["job"]), held[0], int(row["first"]), int(row["second"])))
             continue
@@ -75,9 +74,7 @@ def just_ended(paused: pd.DataFrame, work: pd.DataFrame) -> tuple[Numbers, Numbe
     sorted_keys, first = key[order], vm * (len(times) + 1)
     low = np.searchsorted(sorted_keys, first + np.searchsorted(times, end - WOKEN))
     high = np.searchsorted(sorted_keys, first + np.searchsorted(times, end, side="right"))
-    many = np.where(vm >= 0, high - low, 0)
-    pause = np.repeat(np.arange(len(paused)), many)
-    within = np.arange(len(pause)) - np.repeat(np.cumsum(many) - many, many)
+    pause, within = spread(np.where(vm >= 0, high - low, 0))
     ended = order[low[pause] + within]
     both = np.lexsort((ended, pause))
     return pause[both], ended[both]

@@ -22,7 +22,7 @@ from tracekit.diagnose.haystack import NEWLINE, Haystack
 from tracekit.diagnose.pairs import pairs
 from tracekit.diagnose.rows import Column, Maker, Rows, nothing, once, values
 from tracekit.diagnose.rules import Select
-from tracekit.frames import look_up
+from tracekit.frames import look_up, numbers_of
 from tracekit.parse.events import Events
 from tracekit.parse.grammar import Meaning
 from tracekit.read.files import Sources
@@ -100,7 +100,7 @@ class Tables:
         rows = Rows.of(self.ledger, {"first_record": "first", "last_record": "last"})
 
         def said(name: str, chosen: Any) -> Column:
-            return event.take(numbers(rows.at(name, chosen)), allow_fill=True)
+            return event.take(numbers_of(rows.at(name, chosen)), allow_fill=True)
 
         def phase(chosen: Any) -> Column:
             returned = self.of_operation("returned", rows.at("operation", chosen))
@@ -134,7 +134,7 @@ class Tables:
 
     def neighbours(self, first: Column, last: Column) -> npt.NDArray[np.bool_]:
         """Whether two records are consecutive lines of one run."""
-        a, b = numbers(first), numbers(last)
+        a, b = numbers_of(first), numbers_of(last)
         return np.asarray((a >= 0) & (self.following[a] == b))
 
     def reaching(self, rows: Rows, reach: str | None) -> Rows:
@@ -152,7 +152,7 @@ class Tables:
         rows = Rows.of(self.commands)
 
         def of_span(column: str, chosen: Any) -> Column:
-            return self.spans[column].array.take(numbers(rows.at("span", chosen)), allow_fill=True)
+            return self.spans[column].array.take(numbers_of(rows.at("span", chosen)), allow_fill=True)
 
         def end(chosen: Any) -> Column:
             return filled(rows.at("received", chosen), of_span("end", chosen))
@@ -303,11 +303,6 @@ class Tables:
 
 
 VIEWS = ("intervals", "commands", "jobs", "operations", "spans", "silences")
-
-
-def numbers(column: Column) -> npt.NDArray[np.int64]:
-    """Numbers of records or spans, -1 where null."""
-    return np.asarray(column.to_numpy(dtype=np.int64, na_value=-1))
 
 
 def filled(times: Column, others: Column) -> Column:

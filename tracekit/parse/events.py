@@ -174,28 +174,6 @@ class Events:
         names = np.repeat(np.arange(len(chosen)), [len(part) for part in numbers])[order]
         return Cutter(self, chosen, records[order], order, names)
 
-    def _column(self, chosen: Sequence[str], name: str, dtype: str, order: Places) -> Any:
-        """The values that events of the rules `chosen` have for one column, at `order`; of several fields the last."""
-        size = sum(len(self.rows(rule).records) for rule in chosen)
-        starts, ends = np.full(size, -1, dtype=np.int64), np.zeros(size, dtype=np.int64)
-        at = 0
-        for rule in chosen:
-            rows = self.rows(rule)
-            part = slice(at, at + len(rows.records))
-            at = part.stop
-            for number, column in enumerate(self._fields[rule]):
-                if column != name:
-                    continue
-                begin, end = rows.spans[:, 2 * number], rows.spans[:, 2 * number + 1]
-                base = 0 if dtype == "offset" else self.places[rows.records]
-                starts[part] = np.where(begin >= 0, begin + base, starts[part])
-                ends[part] = np.where(begin >= 0, end + base, ends[part])
-        starts, ends = starts[order], ends[order]
-        if dtype == "offset":
-            return pd.arrays.IntegerArray(np.maximum(starts, 0), starts < 0)
-        texts = self.texts.cut(starts, ends)
-        return texts.texts() if dtype == "str" else texts.numbers()
-
 
 class Cutter(NamedTuple):
     """Events of some rules in the order of their records."""
@@ -215,6 +193,23 @@ class Cutter(NamedTuple):
         return text_column(self.rules, self.numbers[chosen])
 
     def column(self, name: str, chosen: Any = slice(None)) -> Any:
-        """A column of the events at some positions."""
-        dtype = self.events.messages.columns[name]
-        return self.events._column(self.rules, name, dtype, self.order[chosen])
+        """A column of the events at some positions; of a rule's several fields for it the last."""
+        events, dtype, order = self.events, self.events.messages.columns[name], self.order[chosen]
+        starts, ends = np.full(len(self.order), -1, dtype=np.int64), np.zeros(len(self.order), dtype=np.int64)
+        at = 0
+        for rule in self.rules:
+            rows = events.rows(rule)
+            part = slice(at, at + len(rows.records))
+            at = part.stop
+            for number, column in enumerate(events.fields(rule)):
+                if column != name:
+                    continue
+                begin, end = rows.spans[:, 2 * number], rows.spans[:, 2 * number + 1]
+                base = 0 if dtype == "offset" else events.places[rows.records]
+                starts[part] = np.where(begin >= 0, begin + base, starts[part])
+                ends[part] = np.where(begin >= 0, end + base, ends[part])
+        starts, ends = starts[order], ends[order]
+        if dtype == "offset":
+            return pd.arrays.IntegerArray(np.maximum(starts, 0), starts < 0)
+        texts = events.texts.cut(starts, ends)
+        return texts.texts() if dtype == "str" else texts.numbers()

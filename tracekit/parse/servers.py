@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.frames import instants
 from tracekit.parse.chain import Layout
 from tracekit.parse.dialect import SERVER
 from tracekit.parse.events import Events
@@ -159,7 +160,7 @@ def merge_order(records: pd.DataFrame, layouts: Sequence[Layout]) -> npt.NDArray
     """
     if len(layouts) == 1:
         return None
-    times = records["ts"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    times = instants(records["ts"])
     source = records["source"].cat.codes.to_numpy()
     number = {str(path): code for code, path in enumerate(records["source"].cat.categories)}
     key = np.empty(len(records), dtype=np.int64)

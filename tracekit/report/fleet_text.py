@@ -10,7 +10,7 @@ import pandas as pd
 
 from tracekit.fleet import Fleet
 from tracekit.frames import rows
-from tracekit.report.terminal import aligned, clock, plain_rows, seconds, text
+from tracekit.report.terminal import aligned, clock, json_rows, seconds, text
 from tracekit.report.words import known
 
 ODD = "stands out"
@@ -25,7 +25,7 @@ def rows_by(made: Fleet, by: str) -> pd.DataFrame:
 
 def fleet_json(made: pd.DataFrame) -> str:
     """Rows for machines: ISO times, durations in milliseconds, null for what is not known."""
-    return json.dumps(plain_rows(made), indent=1, ensure_ascii=False)
+    return json.dumps(json_rows(made), indent=1, ensure_ascii=False)
 
 
 def fleet_table(made: pd.DataFrame, by: str) -> str:

@@ -81,32 +81,32 @@ def operations_json(trace: Trace, operations: pd.DataFrame) -> str:
     """The same rows for machines: ISO times, milliseconds, null for what is not known."""
     # With an indent json would do without its compiled encoder, so the ends of lines are separators.
     encoder = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": "))
-    made = [encoder.encode(row)[1:-1] for row in plain_rows(operations)]
+    made = [encoder.encode(row)[1:-1] for row in json_rows(operations)]
     return "[\n" + ",\n".join(f" {{\n  {row}\n }}" for row in made) + "\n]" if made else "[]"
 
 
-def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table as JSON has them: ISO times, durations in milliseconds, null for what is not known."""
-    cells = zip(*(plain_cells(column) for _, column in table.items()), strict=True)
+    cells = zip(*(json_cells(column) for _, column in table.items()), strict=True)
     return [dict(zip(table.columns, row, strict=True)) for row in cells]
 
 
-def plain_cells(column: pd.Series[Any]) -> list[Any]:
+def json_cells(column: pd.Series[Any]) -> list[Any]:
     """The cells of a column as JSON has them."""
     if column.dtype == TIME:
         said = np.datetime_as_string(column.to_numpy(), "us").tolist()
         return [None if time == "NaT" else time for time in said]
     if column.dtype == SPAN_OF_TIME:
-        return list(map(plain, (column.to_numpy() / np.timedelta64(1, "ms")).tolist()))
-    return list(map(plain, column.tolist()))
+        return list(map(json_value, (column.to_numpy() / np.timedelta64(1, "ms")).tolist()))
+    return list(map(json_value, column.tolist()))
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A text, a number or a list of them as JSON has it."""
     if isinstance(value, str):
         return shown(value)
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [json_value(one) for one in value]
     return value if known(value) else None
 
 
