@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import instants
+from tracekit.frames import Numbers, instants
 from tracekit.parse.events import Events
 
 LEAST = 4.5  # seconds: the slowest of the periodic threads that write at DEBUG does so every 4 s
@@ -76,25 +76,29 @@ def of_source(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """Silences of one file; none in a file without jobs and requests, such as an agent's log."""
     if not records["job"].notna().any():
         return records.iloc[:0].assign(start=records["ts"].iloc[:0], end=records["ts"].iloc[:0])
-    reached = records["ts"].cummax()
-    moments = seconds(reached)
-    exact = instants(reached)
-    quiet = np.diff(exact, prepend=exact[:1]) / 1e6
-    ordered = np.sort(quiet)
-    usual = float(ordered[min(int(np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)), len(ordered) - 1)])
-    long = quiet >= max(LEAST, USUAL * usual)
-    at = np.flatnonzero((quiet >= SHORT) | long)
+    reached = np.maximum.accumulate(instants(records["ts"]))
+    quiet = np.diff(reached, prepend=reached[:1])
+    usual = usual_of(quiet)
+    long = quiet >= max(LEAST * 1e6, USUAL * usual)
+    at = np.flatnonzero((quiet >= SHORT * 1e6) | long)
     at = at[~records.index[at].isin(events.meaning("server.start", columns=())["record"])]
-    at = at[long[at] | ticked_late(moments[at - 1], moments[at], ticks(records, events))]
+    begin, end = (reached[some].view("datetime64[us]") for some in (at - 1, at))
+    late = long[at] | ticked_late(seconds(begin), seconds(end), ticks(records, events))
     return pd.DataFrame(
         {
-            "start": reached.to_numpy()[at - 1],
-            "end": reached.to_numpy()[at],
-            "first": records.index.to_numpy()[at - 1],
-            "last": records.index.to_numpy()[at],
-            "usual": usual,
+            "start": begin[late],
+            "end": end[late],
+            "first": records.index.to_numpy()[at[late] - 1],
+            "last": records.index.to_numpy()[at[late]],
+            "usual": usual / 1e6,
         }
     )
+
+
+def usual_of(quiet: Numbers) -> int:
+    """The silence in which a log usually spends its time: half of its time is in ones as long or longer."""
+    ordered = np.sort(quiet[quiet != 0])
+    return int(ordered[np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)]) if len(ordered) else 0
 
 
 def ticks(records: pd.DataFrame, events: Events) -> list[npt.NDArray[np.float64]]:
