@@ -72,7 +72,7 @@ def key_of(sources: Sources, options: Mapping[str, Any]) -> str:
 
 def identity(source: Source) -> bytes:
     """What tells the bytes of a source from others: of a mapped file what the system says of it, else themselves."""
-    if not isinstance(source.data, mmap.mmap):
+    if source.packed or not isinstance(source.data, mmap.mmap):
         return hashlib.sha256(source.data).digest()
     state = os.stat(source.path)
     edges = source.slice(0, EDGE) + source.slice(max(0, len(source) - EDGE), EDGE)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
 from tracekit import __version__
+from tracekit.aside import arrays_aside, table_aside
+from tracekit.beside import beside
 from tracekit.memory import give_back
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
@@ -18,7 +20,7 @@ from tracekit.resources import grammars
 
 if TYPE_CHECKING:
     from tracekit.diagnose.rules import Rule
-    from tracekit.parse import FileRead
+    from tracekit.parse import FileRead, Parsed
     from tracekit.parse.events import Events
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
@@ -95,18 +97,20 @@ def trace_of(
     """As `read_trace`, of files that are open; `rules` are asked, too. Raises the errors of parse."""
     # A trace out of the cache needs none of these.
     from tracekit.build import build
-    from tracekit.build.entities import build_entities, load_renderings, with_host_names
+    from tracekit.build.entities import with_host_names
     from tracekit.diagnose import diagnose
     from tracekit.parse import parse
-    from tracekit.parse.mine import mine
 
     quality = Collector()
     quality.extend(sources.quality)
     parsed = parse(sources, quality, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
+    parsed = replace(parsed, records=table_aside(parsed.records))
+    parsed.events.moved(arrays_aside)
     give_back()
+    texts = beside(lambda: of_texts(parsed), sum(map(len, parsed.sources)))
     built = build(parsed, parsed.sources, quality)
     give_back()
-    entities = build_entities(parsed.records, parsed.sources, load_renderings(grammars()))
+    entities, unknown = texts()
     commands = with_host_names(built.commands, entities)
     findings = diagnose(
         built.records,
@@ -132,6 +136,15 @@ def trace_of(
         findings,
         quality.frame(),
         entities,
-        mine(parsed.records, parsed.sources),
+        unknown,
         Meta(parsed.files, __version__),
     )
+
+
+def of_texts(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables `entities` and `unknown`, which need nothing but the records and their texts."""
+    from tracekit.build.entities import build_entities, load_renderings
+    from tracekit.parse.mine import mine
+
+    renderings = load_renderings(grammars())
+    return build_entities(parsed.records, parsed.sources, renderings), mine(parsed.records, parsed.sources)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tracekit.aside import table_aside
 from tracekit.build.apilog import logged_operations, logged_requests, with_callers, with_uuids
 from tracekit.build.calls import load_calls
 from tracekit.build.context import add_lives, add_runs
@@ -113,7 +114,8 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     known = {name: records[name] for name in RECORDS if name in records}
     records = frame(RECORDS, known | {"span": nullable(tree.of_record)})
     del made, lines  # large, and not needed for what is largest
-    spans = tree.rows.table()
+    records = table_aside(records, [name for name in RECORDS if name not in parsed.records])
+    spans = table_aside(tree.rows.table())
     where = servers_of(records, spans)
     return Built(
         check(records, RECORDS, "records"),

@@ -105,6 +105,13 @@ class Events:
             self._rows[rule] = parts = [whole]
         return parts[0]
 
+    def moved(self, move: Callable[[list[npt.NDArray[Any]]], Sequence[npt.NDArray[Any]]]) -> None:
+        """Take for all arrays those of the same numbers that `move` gives."""
+        rows = {rule: self.rows(rule) for rule in self}
+        self.places, *arrays = move([self.places, *(array for own in rows.values() for array in own)])
+        for rule, records, spans in zip(rows, arrays[::2], arrays[1::2], strict=True):
+            self._rows[rule] = [Rows(records, spans)]
+
     def renumbered(self, numbers: Places) -> Events:
         """Events with the records' new numbers, `numbers[old]`; those of records whose number is -1 are left out."""
         stay = numbers >= 0

@@ -1,7 +1,7 @@
 """Paths as the user gave them → the bytes of log files.
 
-Plain files are mapped into memory, packed ones and pipes are read into it. Whether a text is a CloudStack log is
-decided later, by the header grammars.
+Plain files are mapped into memory, as is the text of large packed ones; that of small ones and pipes is read into it.
+Whether a text is a CloudStack log is decided later, by the header grammars.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ def _archive(path: str, data: bytes, quality: Collector, depth: int) -> list[Sou
     return found
 
 
-def _unpack(path: str, data: bytes | mmap.mmap, known: packed.Packing, quality: Collector) -> bytes:
-    unpacked = packed.unpack(path, data[:], known)
+def _unpack(path: str, data: bytes | mmap.mmap, known: packed.Packing, quality: Collector) -> bytes | mmap.mmap:
+    unpacked = packed.unpack(path, data, known)
     if unpacked.damage is not None:
         if not unpacked.data:
             raise NotOurLogError(f"{path}: a {known.name} file that gives no text: {unpacked.damage}")

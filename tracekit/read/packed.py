@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tracekit.aside import Text
 from tracekit.errors import SourceError
 from tracekit.read import gzipped
-from tracekit.read.gzipped import Unpacked
+from tracekit.read.gzipped import Packed, Unpacked
 
 _STEP = 1 << 16
 _TAR_MAGIC, _TAR_AT = b"ustar", 257
@@ -57,7 +58,7 @@ def packing(head: bytes) -> Packing | None:
     return next((known for known in _PACKINGS if head.startswith(known.magic)), None)
 
 
-def unpack(path: str, data: bytes, known: Packing) -> Unpacked:
+def unpack(path: str, data: Packed, known: Packing) -> Unpacked:
     """The text of a compressed file. SourceError when nothing is installed that can read it."""
     if known is _GZIP:
         return gzipped.unpack(data)
@@ -80,27 +81,27 @@ def _chunked(make: Callable[[], Any]) -> Callable[[], Any]:
     return lambda: make().decompressobj()
 
 
-def _streams(make: Callable[[], Any], packed: bytes, magic: bytes) -> Unpacked:
+def _streams(make: Callable[[], Any], packed: Packed, magic: bytes) -> Unpacked:
     """The contents of all streams of `packed`, one behind the other. Never raises for damaged data."""
-    parts: list[bytes] = []
+    text = Text()
     at = 0
     errors: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, RuntimeError, lzma.LZMAError, *_zstd_errors())
     while at < len(packed):
-        if not packed.startswith(magic, at):
+        if packed[at : at + len(magic)] != magic:
             rest = packed[at:].strip(b"\0")
-            return Unpacked(b"".join(parts), f"something else from byte {at} on" if rest else None)
+            return Unpacked(text.whole(), f"something else from byte {at} on" if rest else None)
         stream, begin = make(), at
         while not stream.eof:
             chunk = packed[at : at + _STEP]
             if not chunk:
-                return Unpacked(b"".join(parts), f"ends too early, after {at} bytes")
+                return Unpacked(text.whole(), f"ends too early, after {at} bytes")
             try:
-                parts.append(stream.decompress(chunk))
+                text.add(stream.decompress(chunk))
             except errors as error:
-                return Unpacked(b"".join(parts), f"damaged after byte {at}: {error}")
+                return Unpacked(text.whole(), f"damaged after byte {at}: {error}")
             at += len(chunk)
         at = max(begin + 1, at - len(stream.unused_data or b""))
-    return Unpacked(b"".join(parts), None)
+    return Unpacked(text.whole(), None)
 
 
 def _zstd_errors() -> tuple[type[Exception], ...]:
