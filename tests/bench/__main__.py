@@ -72,6 +72,12 @@ def anonymous(process: int) -> int:
     return int(own[1] if own else 0) + sum(anonymous(int(child)) for child in children)
 
 
+def unpacked(log: Path) -> bytes:
+    """The text of a log, which may be a gzip file."""
+    raw = log.read_bytes()
+    return gzip.decompress(raw) if log.suffix == ".gz" else raw
+
+
 def programs(log: Path, folder: Path) -> Mapping[str, list[str]]:
     """Every program that is installed."""
     literals = folder / "literals"
@@ -121,8 +127,7 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    raw = given.log.read_bytes()
-    log = gzip.decompress(raw) if given.log.suffix == ".gz" else raw
+    log = unpacked(given.log)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         single, large = folder / "one.log", folder / "large.log"
