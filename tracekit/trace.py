@@ -8,8 +8,6 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-import pandas as pd
-
 from tracekit import __version__
 from tracekit.memory import give_back
 from tracekit.quality import Collector
@@ -17,8 +15,11 @@ from tracekit.read.files import Sources, open_sources
 from tracekit.resources import grammars
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tracekit.diagnose.rules import Rule
     from tracekit.parse import FileRead
+    from tracekit.parse.begun import Begun
     from tracekit.parse.events import Events
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
@@ -84,6 +85,18 @@ def read_trace(
     return trace_of(open_sources(paths), dialect=dialect, since=since, until=until)
 
 
+def begun_trace(
+    sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> Begun:
+    """For who has yet to import what `trace_of` runs: what it takes as `begun`, records being scanned meanwhile.
+
+    Raises the errors of parse.
+    """
+    from tracekit.parse.begun import ahead
+
+    return ahead(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
+
+
 def trace_of(
     sources: Sources,
     *,
@@ -91,8 +104,12 @@ def trace_of(
     since: datetime | None = None,
     until: datetime | None = None,
     rules: Sequence[Rule] | None = None,
+    begun: Begun | None = None,
 ) -> Trace:
-    """As `read_trace`, of files that are open; `rules` are asked, too. Raises the errors of parse."""
+    """As `read_trace`, of files that are open; `rules` are asked, too. `begun` is what `begun_trace` gave for the same.
+
+    Raises the errors of parse.
+    """
     # A trace out of the cache needs none of these.
     from tracekit.build import build
     from tracekit.build.entities import build_entities, load_renderings, with_host_names
@@ -102,7 +119,8 @@ def trace_of(
 
     quality = Collector()
     quality.extend(sources.quality)
-    parsed = parse(sources, quality, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
+    followed = until + FOLLOWED if until else None
+    parsed = parse(sources, quality, dialect=dialect, since=since, until=followed, begun=begun)
     give_back()
     built = build(parsed, parsed.sources, quality)
     give_back()
