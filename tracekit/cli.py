@@ -105,11 +105,10 @@ def report(
     if output != "-":
         refuse_overwrite(target, force)
     logs = opened(paths, **window(filters))
-    from tracekit.report import context, page, text  # pandas and templates only where they are needed
+    from tracekit.report import page, text  # pandas and templates only where they are needed
 
     trace = chosen(logs, filters, redact)
-    made = context.from_trace(trace, top, redacted=redact)
-    html = page.render(made)
+    made, html = page.page_of(trace, top, redacted=redact)
     if output == "-":
         click.echo(html, nl=False)
     else:
