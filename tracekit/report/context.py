@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat, starmap
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -73,12 +72,10 @@ class Basis:
         """Where operations are shown in full."""
         return {str(row.operation): f"#{anchor(str(row.operation))}" for row in self.full}
 
-    def details(self) -> tuple[Detail, ...]:
-        """The operations that are shown in full."""
-        parts = (self.splitter.parts(str(row.operation)) for row in self.full)
-        limits = (FULL if number < AT_LENGTH else BRIEF for number in range(len(self.full)))
-        made = zip(self.full, parts, repeat(self.log), repeat(self.end_of_log), limits, strict=False)
-        return tuple(starmap(detail, made))
+    def detail(self, number: int) -> Detail:
+        """One of the operations that are shown in full."""
+        row, limits = self.full[number], FULL if number < AT_LENGTH else BRIEF
+        return detail(row, self.splitter.parts(str(row.operation)), self.log, self.end_of_log, limits)
 
     def page(self, *, redacted: bool = False) -> PageContext:
         """Everything else that the page says."""
@@ -128,7 +125,8 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
     `redacted` says that the trace is one of a log with stand-ins.
     """
     basis = Basis.of(trace, top)
-    return basis.page(redacted=redacted)._replace(details=basis.details())
+    details = tuple(map(basis.detail, range(len(basis.full))))
+    return basis.page(redacted=redacted)._replace(details=details)
 
 
 def _answers(

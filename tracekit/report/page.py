@@ -11,7 +11,6 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,6 +39,7 @@ SYNTAX: Mapping[str, Any] = {
     "keep_trailing_newline": True,
 }
 DIGEST = 32  # bytes that tell whether a compiled template is whole
+OWN = 4  # every fourth operation is made beside the rest of the page, which takes less than the others
 FORKED = 1 << 19  # records; tables of more are too large to have a fork write into copies of their pages
 MOST = 60  # compiled templates that stay in the cache
 
@@ -52,21 +52,22 @@ class Section(NamedTuple):
 
 
 def page_of(trace: Trace, top: int, *, redacted: bool = False) -> tuple[PageContext, str]:
-    """The page and what it says, without the operations in full: those a fork makes, where there is a core for it."""
+    """The page and what it says, but for the operations in full: most of those a fork makes, where there is a core."""
     basis = Basis.of(trace, top)
-    fork = Forked(lambda: list(map(tuple, _sections(basis)))) if cores() > 1 and len(trace.records) <= FORKED else None
+    every = range(len(basis.full))
+    aside = [number for number in every if number % OWN] if cores() > 1 and len(trace.records) <= FORKED else []
+    fork = Forked(lambda: [tuple(_section(basis.detail(number))) for number in aside]) if aside else None
     made = basis.page(redacted=redacted)
-    sections = fork.result() if fork else None
-    return made, _rendered(made, _sections(basis) if sections is None else list(starmap(Section, sections)))
+    sections = {number: _section(basis.detail(number)) for number in every if number not in aside}
+    forked = fork.result() if fork else None
+    for place, number in enumerate(aside):
+        sections[number] = _section(basis.detail(number)) if forked is None else Section(*forked[place])
+    return made, _rendered(made, [sections[number] for number in every])
 
 
 def render(context: PageContext) -> str:
     """The page as text, the same for the same context. Its lines end with a line feed; write it as UTF-8."""
     return _rendered(context, [_section(detail) for detail in context.details])
-
-
-def _sections(basis: Basis) -> list[Section]:
-    return [_section(detail) for detail in basis.details()]
 
 
 def _section(detail: Detail) -> Section:
