@@ -32,7 +32,7 @@ def fired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[tu
     }
     folder = tmp_path_factory.mktemp("samples")
     with grammars_once(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tracekit.parse, "load_messages", lambda _: messages)
+        patch.setattr(tracekit.parse.begun, "load_messages", lambda _: messages)
         patch.setattr(tracekit.diagnose, "load_rules", cache(lambda _: tuple(RULES.values())))
         yield {name: found_in(folder / f"{name}.log", log_of(rule.sample, words)) for name, rule in RULES.items()}
 

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for path in usual.glob("*.json") if usual.is_dir() else ():
         shutil.copy(path, made)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(kept, "LEAST", 0)
+    monkeypatch.setattr("tracekit.cache.LEAST", 0)
     return tmp_path / "cache" / "tracekit"
 
 

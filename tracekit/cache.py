@@ -7,6 +7,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+LEAST = 1 << 22  # bytes of logs that are read faster than a cache is worth
+
+
+def worth(size: int) -> bool:
+    """Whether what logs of so many bytes say is kept."""
+    return size >= LEAST
+
 
 def cache_folder() -> Path:
     """Where this user's caches are: $XDG_CACHE_HOME/tracekit, else ~/.cache/tracekit."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import atexit
 import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from tracekit import __version__
+from tracekit.cache import worth
 from tracekit.errors import TracekitError, UsageError
 
 if TYPE_CHECKING:
     from tracekit.diagnose.rules import Rule
     from tracekit.options import Filters
+    from tracekit.parse.begun import Begun
+    from tracekit.read.files import Sources
     from tracekit.trace import Trace
 
 COLLECTIONS = (1_000_000, 20, 100)  # objects made between two collections of garbage, and their generations
@@ -98,14 +101,14 @@ def report(
     Example:
       tracekit report management-server.log
     """
-    from tracekit.report import context, page, text  # pandas and templates only where they are needed
-
     target = Path(output or default_name(paths[0]))
     if output != "-":
         refuse_overwrite(target, force)
-    trace = chosen(paths, filters, redact)
-    made = context.from_trace(trace, top, redacted=redact)
-    html = page.render(made)
+    logs = opened(paths, **window(filters))
+    from tracekit.report import page, text  # pandas and templates only where they are needed
+
+    trace = chosen(logs, filters, redact)
+    made, html = page.page_of(trace, top, redacted=redact)
     if output == "-":
         click.echo(html, nl=False)
     else:
@@ -138,9 +141,10 @@ def operations(
       tracekit operations management-server.log --command deploy --slower-than 30s
       tracekit operations management-server.log --by host
     """
+    logs = opened(paths, **window(filters))
     from tracekit.report import terminal
 
-    trace = chosen(paths, filters)
+    trace = chosen(logs, filters)
     if by is not None:
         click.echo(grouped(trace, by, top, as_json))
         if strict:
@@ -165,9 +169,9 @@ def tree(paths: tuple[str, ...], critical: bool) -> None:
     Example:
       tracekit tree management-server.log job-43
     """
+    trace, name = with_operation(paths)
     from tracekit.report import terminal
 
-    trace, name = with_operation(paths)
     click.echo(terminal.critical_text(trace, name) if critical else terminal.tree_text(trace, name))
 
 
@@ -181,9 +185,9 @@ def lines(paths: tuple[str, ...]) -> None:
     Example:
       tracekit lines management-server.log job-43 | less
     """
+    trace, name = with_operation(paths)
     from tracekit.report import terminal
 
-    trace, name = with_operation(paths)
     for line in terminal.lines_text(trace, name):
         click.echo(line)
 
@@ -202,9 +206,10 @@ def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
     Example:
       tracekit export management-server.log --to csv -o tables
     """
+    logs = opened(paths)
     from tracekit.export.csv import export_csv
 
-    written = export_csv(read(paths), Path(output), force)
+    written = export_csv(read(logs), Path(output), force)
     click.echo("\n".join(str(path) for path in written))
 
 
@@ -221,9 +226,9 @@ def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: 
     Example:
       tracekit redact management-server.log -o clean.log
     """
+    trace = read(opened(paths))
     from tracekit.standins import StandIns
 
-    trace = read(paths)
     made = StandIns.of(trace)
     files = list(trace.sources)
     targets = clean_names([made.replaced(source.path) for source in files], Path(output))
@@ -347,29 +352,53 @@ def drafted(path: str) -> str:
     return draft_text(parsed.records, parsed.sources, parsed.messages)
 
 
-def chosen(paths: tuple[str, ...], given: dict[str, Any], redact: bool = False) -> Trace:
-    """The trace of `paths` with the operations that the filters leave; with `redact` that of the log with stand-ins."""
+class Opened(NamedTuple):
+    """Logs that are open, and how they are to be read."""
+
+    sources: Sources
+    options: Mapping[str, Any]
+    begun: Begun | None  # of logs of which the cache is not asked
+
+
+def opened(paths: Sequence[str], **options: Any) -> Opened:
+    """Open logs. What the cache need not be asked for is scanned from now on, while others import what they need."""
+    from tracekit.memory import settle
+    from tracekit.read.files import open_sources
+    from tracekit.trace import begun_trace
+
+    settle()
+    sources = open_sources(list(paths))
+    anew = click.get_current_context().meta.get(NO_CACHE) or not worth(sum(map(len, sources)))
+    return Opened(sources, options, begun_trace(sources, **options) if anew else None)
+
+
+def read(logs: Opened) -> Trace:
+    """The trace of logs: of a large one from the cache when it was read before, unless --no-cache was given."""
+    if logs.begun is not None:
+        from tracekit.trace import trace_of
+
+        return trace_of(logs.sources, **logs.options, rules=own_rules(), begun=logs.begun)
+    from tracekit.kept import kept_trace
+
+    return kept_trace(logs.sources, **logs.options, rules=own_rules())
+
+
+def window(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the options says how to read a log."""
     filters = filters_of(given)
-    window: dict[str, Any] = {"dialect": given.get("dialect"), "since": filters.since, "until": filters.until}
-    trace = read(paths, **window)
+    return {"dialect": given.get("dialect"), "since": filters.since, "until": filters.until}
+
+
+def chosen(logs: Opened, given: Mapping[str, Any], redact: bool = False) -> Trace:
+    """The trace of logs with the operations that the filters leave; with `redact` that of the log with stand-ins."""
+    filters = filters_of(given)
+    trace = read(logs)
     if redact:
         from tracekit.standins import StandIns
         from tracekit.trace import trace_of
 
-        trace = trace_of(StandIns.of(trace).sources(trace.sources), **window, rules=own_rules())
+        trace = trace_of(StandIns.of(trace).sources(trace.sources), **logs.options, rules=own_rules())
     return trace.with_operations(filters.apply(trace.operations).reset_index(drop=True))
-
-
-def read(paths: Sequence[str], **options: Any) -> Trace:
-    """The trace of `paths`: of a large log from the cache when it was read before, unless --no-cache was given."""
-    from tracekit.kept import kept_trace
-    from tracekit.memory import settle
-    from tracekit.read.files import open_sources
-    from tracekit.trace import trace_of
-
-    settle()
-    reader = trace_of if click.get_current_context().meta.get(NO_CACHE) else kept_trace
-    return reader(open_sources(list(paths)), **options, rules=own_rules())
 
 
 def own_rules() -> tuple[Rule, ...] | None:
@@ -382,7 +411,7 @@ def own_rules() -> tuple[Rule, ...] | None:
     return lint.own_rules(folders)
 
 
-def filters_of(given: dict[str, Any]) -> Filters:
+def filters_of(given: Mapping[str, Any]) -> Filters:
     """Filters from the values of the command line. Raises UsageError for one that cannot be read."""
     from tracekit.options import Filters, duration, job_name, moment
 
@@ -399,11 +428,11 @@ def filters_of(given: dict[str, Any]) -> Filters:
 
 def with_operation(arguments: tuple[str, ...]) -> tuple[Trace, str]:
     """The trace of all arguments but the last, and the operation that the last one means."""
-    from tracekit.report.terminal import operation_of
-
     if len(arguments) < 2:
         raise UsageError("name the log and the operation: management-server.log job-43")
-    trace = read(arguments[:-1])
+    trace = read(opened(arguments[:-1]))
+    from tracekit.report.terminal import operation_of
+
     return trace, operation_of(trace, arguments[-1])
 
 

@@ -23,21 +23,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tracekit.cache import cache_folder, keep, prune
+from tracekit.cache import cache_folder, keep, prune, worth
 from tracekit.container import DamagedError, Reader, Writer
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
 from tracekit.stored import UnkeptError, events_of, plain, stored_events, stored_table, table_of
 from tracekit.trace import Meta, Trace, trace_of
 
-LEAST = 1 << 22  # bytes of logs that are read faster than a cache is worth
 MOST = 12  # traces that stay
 EDGE = 1 << 16  # bytes of a plain file's beginning and end that are compared
 
 
 def kept_trace(sources: Sources, **options: Any) -> Trace:
     """As `trace_of`, from the cache where the same logs were read in the same way before."""
-    if sum(map(len, sources)) < LEAST:
+    if not worth(sum(map(len, sources))):
         return trace_of(sources, **options)
     path = cache_folder() / f"trace-{key_of(sources, options)[:40]}.bin"
     try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from tracekit.errors import UsageError
+
+if TYPE_CHECKING:  # a log is scanned while pandas is imported
+    import pandas as pd
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?")
 _JOB = re.compile(r"job-\d+(@.+)?(#\d+)?")
@@ -28,6 +30,8 @@ class Filters:
 
     def apply(self, operations: pd.DataFrame) -> pd.DataFrame:
         """The rows of an operations table that meet every condition."""
+        import pandas as pd
+
         kept = pd.Series(True, index=operations.index)
         if self.since is not None:
             kept &= operations["submitted"] >= self.since
@@ -50,6 +54,8 @@ class Filters:
 
 def duration(text: str) -> pd.Timedelta:
     """`2s`, `150ms`, `1.5m`, `2h`, or seconds. Raises UsageError for anything else."""
+    import pandas as pd
+
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise UsageError(f"{text!r} is no duration: 150ms, 2s, 1.5m, 1h")
@@ -58,6 +64,8 @@ def duration(text: str) -> pd.Timedelta:
 
 def moment(text: str) -> pd.Timestamp:
     """A time of the log's own clock: `2026-11-22 16:50`, with or without seconds. Raises UsageError otherwise."""
+    import pandas as pd
+
     try:
         made = pd.Timestamp(text.replace(",", "."))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What is read out of grammars/ once and kept: a TOML file takes ten times as long to read as its JSON.
+"""What is read out of grammars/ and reports/ once and kept: a TOML file takes ten times as long to read as its JSON.
 
 The package brings it (`tracekit/parse/build_hook.py` writes it into the wheel); what is not there goes to the
 user's cache folder. Everything is found by the digest of the very text that it was made from.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources.abc import Traversable
@@ -20,7 +19,7 @@ from tracekit.errors import GrammarError, TracekitError
 from tracekit.resources import grammars
 
 SHIPPED = "derived.json"  # in grammars/ of an installed package
-SMALL = 1 << 13  # characters of a text that is read at once
+SMALL = 1 << 9  # characters of a text that is read at once
 MOST = 6  # versions of one file that stay in the cache
 
 
@@ -40,13 +39,16 @@ def digest_of(text: str) -> str:
 
 
 def read_toml(text: str, name: str) -> dict[str, Any]:
-    """The tables of the TOML `text` of the file `name` under grammars/. Raises GrammarError with that name."""
+    """The tables of the TOML `text` of the file `name` under grammars/, made anew for each who asks.
+
+    Raises GrammarError with that name.
+    """
     if len(text) < SMALL:
         return parsed(text, name)
     digest = digest_of(text)
     known = shipped().get("toml", {}).get(digest)
     if known is not None:
-        return dict(known)
+        return dict(json.loads(known))
     stem = Path(name).stem
     path = cache_folder() / f"toml-{stem}-{digest[:32]}.json"
     try:
@@ -64,11 +66,13 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
 
 def toml_of(file: Traversable) -> dict[str, Any]:
     """The tables of a TOML file under grammars/. Raises GrammarError with its name."""
-    return parsed(file.read_text(encoding="utf-8"), file.name)
+    return read_toml(file.read_text(encoding="utf-8"), file.name)
 
 
 def parsed(text: str, name: str) -> dict[str, Any]:
     """The tables of `text`, read as TOML."""
+    import tomllib  # seldom needed
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

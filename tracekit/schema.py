@@ -8,12 +8,14 @@ made and not on the page. All times are the log's own wall clock, naive, in ``da
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from tracekit.errors import SchemaError
+
+if TYPE_CHECKING:  # who counts needs no tables
+    import pandas as pd
 
 TIME = "datetime64[us]"
 SPAN_OF_TIME = "timedelta64[us]"
@@ -266,6 +268,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 
 def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame:
     """A frame with exactly the columns of `schema`, cast to its dtypes; columns not given are null."""
+    import pandas as pd
+
     length = max((len(values) for values in columns.values() if hasattr(values, "__len__")), default=0)
     none: Any = pd.Series([None] * length, dtype=OBJECT)
     nulls: dict[str, Any] = {}  # one null column of each dtype serves all that are not given
@@ -297,6 +301,8 @@ def check(table: pd.DataFrame, schema: Mapping[str, str], name: str) -> pd.DataF
 
 def check_spans(spans: pd.DataFrame) -> pd.DataFrame:
     """The invariants of a span tree on top of its dtypes: row numbers, parents first, depth, no negative self time."""
+    import pandas as pd
+
     check(spans, SPANS, "spans")
     rows = np.arange(len(spans))
     if (spans["span"].to_numpy() != rows).any():

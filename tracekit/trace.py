@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-import pandas as pd
-
 from tracekit import __version__
 from tracekit.aside import arrays_aside, table_aside
-from tracekit.beside import beside
 from tracekit.memory import give_back
+from tracekit.processes import Forked, cores
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
 from tracekit.resources import grammars
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tracekit.diagnose.rules import Rule
     from tracekit.parse import FileRead, Parsed
+    from tracekit.parse.begun import Begun
     from tracekit.parse.events import Events
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
 FOLLOWED = timedelta(hours=2)
+LEAST = 1 << 26  # bytes of logs for which a fork is worth its memory
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,18 @@ def read_trace(
     return trace_of(open_sources(paths), dialect=dialect, since=since, until=until)
 
 
+def begun_trace(
+    sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> Begun:
+    """For who has yet to import what `trace_of` runs: what it takes as `begun`, records being scanned meanwhile.
+
+    Raises the errors of parse.
+    """
+    from tracekit.parse.begun import ahead
+
+    return ahead(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
+
+
 def trace_of(
     sources: Sources,
     *,
@@ -93,8 +108,12 @@ def trace_of(
     since: datetime | None = None,
     until: datetime | None = None,
     rules: Sequence[Rule] | None = None,
+    begun: Begun | None = None,
 ) -> Trace:
-    """As `read_trace`, of files that are open; `rules` are asked, too. Raises the errors of parse."""
+    """As `read_trace`, of files that are open; `rules` are asked, too. `begun` is what `begun_trace` gave for the same.
+
+    Raises the errors of parse.
+    """
     # A trace out of the cache needs none of these.
     from tracekit.build import build
     from tracekit.build.entities import with_host_names
@@ -103,14 +122,17 @@ def trace_of(
 
     quality = Collector()
     quality.extend(sources.quality)
-    parsed = parse(sources, quality, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
+    followed = until + FOLLOWED if until else None
+    parsed = parse(sources, quality, dialect=dialect, since=since, until=followed, begun=begun)
     parsed = replace(parsed, records=table_aside(parsed.records))
     parsed.events.moved(arrays_aside)
     give_back()
-    texts = beside(lambda: of_texts(parsed), sum(map(len, parsed.sources)))
+    worth = cores() > 1 and sum(map(len, parsed.sources)) >= LEAST
+    fork = Forked(lambda: pickle.dumps(of_texts(parsed))) if worth else None
     built = build(parsed, parsed.sources, quality)
     give_back()
-    entities, unknown = texts()
+    packed = fork.result() if fork else None
+    entities, unknown = pickle.loads(packed) if packed else of_texts(parsed)  # this program wrote it
     commands = with_host_names(built.commands, entities)
     findings = diagnose(
         built.records,

@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from tracekit import build, diagnose, parse
+from tracekit import build, diagnose
 from tracekit.build import entities
+from tracekit.parse import begun
 from tracekit.schema import FINDINGS, frame
 from tracekit.trace import Trace, read_trace
 
 LOADERS = (
-    (parse, "load_messages"),
-    (parse, "load_dialects"),
-    (parse, "derived_rules"),
+    (begun, "load_messages"),
+    (begun, "load_dialects"),
+    (begun, "derived_rules"),
     (build, "load_model"),
     (build, "load_calls"),
     (build, "load_silences"),

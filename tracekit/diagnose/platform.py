@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -10,6 +9,7 @@ from importlib.resources.abc import Traversable
 from tracekit.diagnose.rules import PLATFORMS, Rule
 from tracekit.diagnose.tables import Tables
 from tracekit.errors import GrammarError
+from tracekit.prepared import read_toml
 
 FILE = "_platforms.toml"
 STARTUP = ("host.startup",)
@@ -27,9 +27,9 @@ class Marks:
 def load_marks(root: Traversable) -> Mapping[str, Marks]:
     """The marks of each platform. Raises GrammarError where the file does not say what it must."""
     try:
-        rows = tomllib.loads((root / FILE).read_text(encoding="utf-8"))
+        rows = read_toml((root / FILE).read_text(encoding="utf-8"), f"rules/{FILE}")
         return {name: Marks(tuple(rows[name]["startup"]), tuple(rows[name]["marks"])) for name in PLATFORMS}
-    except (tomllib.TOMLDecodeError, KeyError) as error:
+    except KeyError as error:
         raise GrammarError(f"grammars: rules/{FILE}: {error}") from error
 
 

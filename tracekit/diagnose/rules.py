@@ -8,13 +8,13 @@ what CloudStack prints: rules name statements by the rules of `grammars/messages
 from __future__ import annotations
 
 import string
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any
 
 from tracekit.errors import GrammarError
+from tracekit.prepared import read_toml
 from tracekit.schema import SEVERITIES
 
 CERTAINTIES = ("certain", "likely", "possible")
@@ -146,10 +146,8 @@ def rule_files(root: Traversable) -> list[Traversable]:
 def read_rule(file: Traversable) -> Rule:
     """The rule of one file. Raises GrammarError."""
     try:
-        row = tomllib.loads(file.read_text(encoding="utf-8"))
+        row = read_toml(file.read_text(encoding="utf-8"), f"rules/{file.name}")
         return rule_of(file.name.removesuffix(".toml"), row)
-    except tomllib.TOMLDecodeError as error:
-        raise GrammarError(f"grammars: rules/{file.name}: {error}") from error
     except KeyError as error:
         raise GrammarError(f"grammars: rules/{file.name}: {error} is missing") from error
     except ValueError as error:

@@ -38,17 +38,17 @@ class DerivedRules(BuildHookInterface[Any]):
 
 
 def derived(root: Path) -> dict[str, Any]:
-    """Rules of every grammar and tables of every TOML file by digest, and the digest of the code that derives."""
+    """Rules of every grammar and JSON of every TOML file by digest, and the digest of the code that derives."""
     grammar = load(root)
     folder = root / "grammars"
     lines = sorted(f"lines/{path.name}" for path in (folder / "lines").glob("*.lark"))
     known = [grammar.line_grammar(folder, name) for name in lines if name != grammar.PARTS]
     known += grammar.load_messages(folder).grammars
-    texts = [path.read_text(encoding="utf-8") for path in sorted((folder / "messages").glob("*.toml"))]
+    texts = [path.read_text(encoding="utf-8") for top in (folder, root / "reports") for path in top.rglob("*.toml")]
     return {
         "code": hashlib.sha256((root / MODULE).read_bytes()).hexdigest(),
         "grammars": {one.digest: one.derive() for one in known},
-        "toml": {hashlib.sha256(text.encode()).hexdigest(): tomllib.loads(text) for text in texts},
+        "toml": {hashlib.sha256(text.encode()).hexdigest(): json.dumps(tomllib.loads(text)) for text in texts},
     }
 
 

@@ -14,7 +14,6 @@ from tracekit.parse.dialect import Dialect, detect
 from tracekit.parse.pasted import load_pastes, unpasted
 from tracekit.quality import Collector
 from tracekit.read.files import Source, Sources
-from tracekit.redact import shown
 from tracekit.resources import grammars
 
 HEAD = 1 << 12  # bytes by which two copies of one file are told from two files
@@ -62,6 +61,8 @@ def identify(source: Source, dialects: Sequence[Dialect], forced: Dialect | None
     """The layout of one source; None for a file of a folder that is no CloudStack log."""
     dialect, share = detect(source.data, [replace(forced, marked=0.0)] if forced else dialects)
     if dialect is None and source.listed:
+        from tracekit.redact import shown
+
         wanted = (
             f"like {forced.title}" if forced else "like a CloudStack log: date LEVEL [logger] (thread:context) text"
         )

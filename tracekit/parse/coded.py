@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from tracekit.frames import text_column
+if TYPE_CHECKING:  # who scans needs no tables
+    import pandas as pd
 
 Codes = npt.NDArray[np.int32]
 ABSENT = -1
@@ -49,6 +49,8 @@ class Coded:
 
     def category(self) -> pd.Categorical[Any]:
         """Decoded, as a category whose names are sorted; null where absent."""
+        import pandas as pd
+
         texts = decoded(self.values)
         names = sorted(set(texts))
         number = {name: code for code, name in enumerate(names)}
@@ -57,10 +59,14 @@ class Coded:
 
     def texts(self) -> Any:
         """Decoded, as an array of dtype str; null where absent."""
+        from tracekit.frames import text_column
+
         return text_column(decoded(self.values), self.codes)
 
     def numbers(self) -> Any:
         """Read as decimal numbers, as an array of dtype Int64; null where absent."""
+        import pandas as pd
+
         values = np.array([*map(int, self.values), 0], dtype=np.int64)
         return pd.arrays.IntegerArray(values[self.codes], self.codes == ABSENT)
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from tracekit.frames import Small, text_column
 from tracekit.parse.coded import Coded, coded, concatenated
 from tracekit.parse.grammar import Messages
+
+if TYPE_CHECKING:  # who scans needs no tables
+    import pandas as pd
+
+    from tracekit.frames import Small
 
 Places = npt.NDArray[np.int64]
 LONGEST = int(np.iinfo(np.int32).max)  # bytes of a record whose fields can be told
@@ -162,6 +165,8 @@ class Events:
         """Events of `rules` (all without), in the order of their records: `record` (int64), `name` (str), and every
         column of `columns.toml`, or those of `columns`, of the dtype it has there; null where absent.
         """
+        import pandas as pd
+
         cut = self.cutter(self if rules is None else rules)
         made: dict[str, Any] = {"record": pd.Series(cut.records), "name": pd.Series(cut.names())}
         filled = cut.filled()
@@ -197,10 +202,14 @@ class Cutter(NamedTuple):
 
     def names(self, chosen: Any = slice(None)) -> Any:
         """The rules of the events at some positions."""
+        from tracekit.frames import text_column
+
         return text_column(self.rules, self.numbers[chosen])
 
     def column(self, name: str, chosen: Any = slice(None)) -> Any:
         """A column of the events at some positions; of a rule's several fields for it the last."""
+        import pandas as pd
+
         events, dtype, order = self.events, self.events.messages.columns[name], self.order[chosen]
         starts, ends = np.full(len(self.order), -1, dtype=np.int64), np.zeros(len(self.order), dtype=np.int64)
         at = 0

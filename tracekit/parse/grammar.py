@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -293,7 +292,10 @@ def load_messages(root: Traversable) -> Messages:
     folder = root / "messages"
     common = "\n".join((folder / name).read_text(encoding="utf-8") for name in COMMON)
     columns = {
-        name: row["dtype"] for name, row in tomllib.loads((folder / "columns.toml").read_text(encoding="utf-8")).items()
+        name: row["dtype"]
+        for name, row in read_toml(
+            (folder / "columns.toml").read_text(encoding="utf-8"), "messages/columns.toml"
+        ).items()
     }
     digest = hashlib.sha256(common.encode())
     grammars: list[Grammar] = []

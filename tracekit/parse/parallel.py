@@ -1,32 +1,30 @@
 """A large source in record-aligned parts: by the compiled scanner in threads, else by `re` in processes.
 
-Processes send places and the different texts back. The first part is this process's own. A child that dies costs its
-time: its part is scanned here.
+Forks send places and the different texts back. The first part is scanned here, and so is that of a fork that died.
 """
 
 from __future__ import annotations
 
 import itertools
-import marshal
-import multiprocessing
-import os
-import sys
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tracekit.parse.coded import Coded, concatenated
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import Events
-from tracekit.parse.fast.tables import Tables
+from tracekit.parse.grammar import Messages
 from tracekit.parse.headers import Heads
 from tracekit.parse.scan import Dispatch, Scanned, scan
+from tracekit.processes import Forked, cores
+
+if TYPE_CHECKING:
+    from tracekit.parse.fast.tables import Tables
 
 LEAST = 1 << 25  # bytes for which starting a process is worth its while
 MOST = 8  # processes
-FLAT = 2  # marshal's version that looks for no object twice
 
 
 def scan_large(
@@ -66,34 +64,22 @@ def scan_parallel(
     places = cuts(data, dialect, window, usable(window) if processes is None else processes)
     if len(places) == 2:
         return scan(data, dialect, dispatch, events, first, others, window)
-    context = multiprocessing.get_context("fork")
     own, *rest = itertools.pairwise(places)
-    children: list[tuple[Any, Connection]] = []
-    for part in rest:
-        here, there = context.Pipe(duplex=False)
-        child = context.Process(
-            target=send, args=(there, data, dialect, dispatch, events.messages, others, part), daemon=True
-        )
-        child.start()
-        there.close()
-        children.append((child, here))
+    forks = [Forked(partial(packed_scan, data, dialect, dispatch, events.messages, others, part)) for part in rest]
     made = [scan(data, dialect, dispatch, events, first, others, own)]
-    for part, (child, here) in zip(rest, children, strict=True):
+    for part, fork in zip(rest, forks, strict=True):
         number = first + sum(len(one.starts) for one in made)
-        packed = received(here)
+        packed = fork.result()
         if packed is None:
             made.append(scan(data, dialect, dispatch, events, number, others, part))
         else:
             made.append(unpacked(packed, part, events, number))
-        child.join()
     return joined(made)
 
 
 def usable(window: tuple[int, int]) -> int:
     """How many processes a source of this size is worth, and the machine has."""
-    if window[1] - window[0] < LEAST or not sys.platform.startswith("linux"):
-        return 1
-    return min(len(os.sched_getaffinity(0)), MOST)
+    return min(cores(), MOST) if window[1] - window[0] >= LEAST else 1
 
 
 def cuts(data: Any, dialect: Dialect, window: tuple[int, int], parts: int) -> list[int]:
@@ -108,47 +94,32 @@ def cuts(data: Any, dialect: Dialect, window: tuple[int, int], parts: int) -> li
     return [*made, high]
 
 
-def send(
-    there: Connection,
+def packed_scan(
     data: Any,
     dialect: Dialect,
     dispatch: Dispatch,
-    messages: Any,
+    messages: Messages,
     others: Sequence[Dialect],
     part: tuple[int, int],
-) -> None:
-    """Scan one part in a child and send it to the parent."""
+) -> Any:
+    """One part, scanned and packed, in a fork."""
     events = Events(messages)
-    there.send_bytes(packed_of(scan(data, dialect, dispatch, events, 0, others, part), events))
-    there.close()
+    return packed_of(scan(data, dialect, dispatch, events, 0, others, part), events)
 
 
-def received(here: Connection) -> Any:
-    """What a child sent; None when it died."""
-    try:
-        return marshal.loads(here.recv_bytes())  # this program wrote it
-    except (EOFError, OSError):
-        return None
-    finally:
-        here.close()
-
-
-def packed_of(scanned: Scanned, events: Events) -> bytes:
-    """A part as bytes: arrays as they are, of each column of texts the different ones and their numbers."""
+def packed_of(scanned: Scanned, events: Events) -> Any:
+    """A part as marshal takes it: arrays as bytes, of each column of texts the different ones and their numbers."""
     heads = scanned.heads
-    return marshal.dumps(
-        (
-            heads.starts.tobytes(),
-            heads.bodies.tobytes(),
-            heads.ts.astype("datetime64[us]").astype(np.int64).tobytes(),
-            {name: (list(column.values), column.codes.tobytes()) for name, column in heads.columns.items()},
-            heads.dialects,
-            scanned.lines.tobytes(),
-            scanned.first_line,
-            scanned.rules.tobytes(),
-            events.packed(),
-        ),
-        FLAT,
+    return (
+        heads.starts.tobytes(),
+        heads.bodies.tobytes(),
+        heads.ts.astype("datetime64[us]").astype(np.int64).tobytes(),
+        {name: (list(column.values), column.codes.tobytes()) for name, column in heads.columns.items()},
+        heads.dialects,
+        scanned.lines.tobytes(),
+        scanned.first_line,
+        scanned.rules.tobytes(),
+        events.packed(),
     )
 
 
@@ -156,7 +127,7 @@ def unpacked(packed: Any, part: tuple[int, int], events: Events, first: int) -> 
     """The part that `packed_of` made; its events are added to `events`, its records are numbered from `first`."""
     starts, bodies, ts, columns, dialects, lines, first_line, rules, rows = packed
     heads = Heads(
-        np.frombuffer(starts, dtype=np.int64),
+        np.frombuffer(starts, dtype=np.int64).copy(),  # a column of the records, which may be written to
         np.frombuffer(bodies, dtype=np.int64),
         np.frombuffer(ts, dtype=np.int64).astype("datetime64[us]"),
         {name: Coded(values, np.frombuffer(codes, dtype=np.int32)) for name, (values, codes) in columns.items()},

@@ -1,7 +1,7 @@
 """The page and the summary: what a trace says, for people.
 
-Both are written from one context; who wants both makes it once: ``made = context.from_trace(trace)``, then
-``page.render(made)`` and ``text.summary(made)``.
+Both are written from one context; who wants both makes it once: ``made, html = page.page_of(trace, top)``, then
+``text.summary(made)``.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ __all__ = ["render", "summarise"]
 
 def render(trace: Trace, top: int = 20) -> str:
     """The page of a trace as one HTML text; `top` operations in full."""
-    from tracekit.report import context, page  # not for who wants another module of this package
+    from tracekit.report import page  # not for who wants another module of this package
 
-    return page.render(context.from_trace(trace, top))
+    return page.page_of(trace, top)[1]
 
 
 def summarise(trace: Trace, top: int = 20) -> str:
     """Ten lines for the terminal."""
     from tracekit.report import context, text
 
-    return text.summary(context.from_trace(trace, top))
+    return text.summary(context.Basis.of(trace, top).page())

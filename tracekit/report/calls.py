@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -29,7 +29,8 @@ def view(spans: Sequence[Any], log: Log, most: int, hint: str) -> Tree:
         return Tree((), "")
     children = _children(spans)
     below = _below(spans)
-    kept = _kept(spans, most)
+    lengths = {row.span: seconds(row.duration) or 0.0 for row in spans}
+    kept = _kept(spans, lengths, most)
     start = min(row.start for row in spans)
     end = max(row.end if known(row.end) else row.start for row in spans)
     whole = between(start, end) or 0.0
@@ -48,7 +49,8 @@ def view(spans: Sequence[Any], log: Log, most: int, hint: str) -> Tree:
         if not group_kept:
             continue
         inner = _inner(group, group_kept, children, kept)
-        node = _node(group, log, start, whole)
+        took = [lengths[row.span] for row in group]
+        node = _node(group, took, log, start, whole)
         if inner and depth >= MAX_DEPTH:
             deeper = sum(below[row.span] for row in group)
             tokens.append(Token("leaf", _noted(node, f"{count(deeper, 'deeper call')} not shown")))
@@ -56,7 +58,7 @@ def view(spans: Sequence[Any], log: Log, most: int, hint: str) -> Tree:
         if not inner:
             tokens.append(Token("leaf", node))
             continue
-        share = sum(_length(row) for row in group) / whole if whole else 0.0
+        share = sum(took) / whole if whole else 0.0
         tokens.append(Token("open" if depth < 2 or share >= OPEN_SHARE else "shut", node))
         stack.append(Token("close"))
         stack.extend((group, depth + 1) for group in reversed(inner))
@@ -85,9 +87,9 @@ def _below(rows: Sequence[Any]) -> dict[int, int]:
     return below
 
 
-def _kept(rows: Sequence[Any], most: int) -> set[int]:
+def _kept(rows: Sequence[Any], lengths: Mapping[int, float], most: int) -> set[int]:
     """The longest spans, the failed ones and all that lead to them."""
-    longest = sorted(rows, key=lambda row: (str(row.status) != "error", row.depth > 3, -_length(row), row.span))
+    longest = sorted(rows, key=lambda row: (row.status != "error", row.depth > 3, -lengths[row.span], row.span))
     parents = {row.span: int(row.parent) if known(row.parent) else -1 for row in rows}
     kept: set[int] = set()
     for row in longest[:most]:
@@ -100,9 +102,7 @@ def _kept(rows: Sequence[Any], most: int) -> set[int]:
 
 def _groups(children: Children, parent: int) -> list[Sequence[Any]]:
     """The children of a span, consecutive ones of the same kind and name together."""
-    return [
-        list(group) for _, group in groupby(children.get(parent, ()), key=lambda row: (str(row.kind), str(row.name)))
-    ]
+    return [list(group) for _, group in groupby(children.get(parent, ()), key=lambda row: (row.kind, str(row.name)))]
 
 
 def _inner(group: Sequence[Any], kept_rows: Sequence[Any], children: Children, kept: set[int]) -> list[Sequence[Any]]:
@@ -114,18 +114,19 @@ def _inner(group: Sequence[Any], kept_rows: Sequence[Any], children: Children, k
     return []
 
 
-def _node(group: Sequence[Any], log: Log, start: datetime, whole: float) -> Node:
+def _node(group: Sequence[Any], times: Sequence[float], log: Log, start: datetime, whole: float) -> Node:
     first, last = group[0], group[-1]
-    times = [_length(row) for row in group]
+    status = {str(row.status) for row in group}
     is_open = any(not known(row.end) for row in group)
     begin = (between(start, first.start) or 0.0) / whole * 100 if whole else 0.0
     reach = 100.0 if is_open or not whole else (between(start, max(row.end for row in group)) or 0.0) / whole * 100
     notes = [f"longest {duration(max(times))}"] if len(group) > 1 and max(times) > 0 else []
     before = "≤ " if any(str(row.ends) == "before" for row in group) else ""
-    if any(str(row.status) == "orphan" for row in group):
+    if "orphan" in status:
         notes.append("beginning not in the log")
-    if len(group) == 1 and hostside.note(first):
-        notes.append(hostside.note(first))
+    said = hostside.note(first) if len(group) == 1 else ""
+    if said:
+        notes.append(said)
     own = [seconds(row.self_time) for row in group]
     return Node(
         name=span_name(first, 120),
@@ -137,13 +138,9 @@ def _node(group: Sequence[Any], log: Log, start: datetime, whole: float) -> Node
         width=percent(round(max(reach - begin, 0.0), 1)),
         note=", ".join(notes),
         lines=log.near(first.first_record, last.last_record),
-        failed=any(str(row.status) == "error" for row in group),
+        failed="error" in status,
     )
 
 
 def _noted(node: Node, note: str) -> Node:
     return node._replace(note=f"{node.note}, {note}" if node.note else note)
-
-
-def _length(row: Any) -> float:
-    return seconds(row.duration) or 0.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from tracekit.report import answers, figures, fleet as compared, ledger, machine
 from tracekit.report.every import Every
 from tracekit.report.figures import Point, Reach
 from tracekit.report.log import Log
-from tracekit.report.model import Answer, Coverage, Overview, PageContext, Row, Table, Verdict
+from tracekit.report.model import Answer, Coverage, Detail, Overview, PageContext, Row, Table, Verdict
 from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail, doubts
 from tracekit.report.scale import stacked
 from tracekit.report.shapes import Segment
@@ -42,59 +43,90 @@ REDACTED = (
 )
 
 
+@dataclass(frozen=True)
+class Basis:
+    """What the page is made of: a trace, and which of its operations are shown in full."""
+
+    trace: Trace
+    log: Log
+    end_of_log: pd.Timestamp | None
+    every: Every
+    order: Sequence[int]  # places of all operations, failed and slow ones first
+    full: Sequence[Any]  # rows of those that are shown in full
+    worst: Any  # the row of the first; None where there is none
+    splitter: Splitter
+
+    @classmethod
+    def of(cls, trace: Trace, top: int) -> Self:
+        """At most `top` operations are shown in full: failed and slow ones in turn."""
+        end_of_log = trace.records["ts"].max() if len(trace.records) else None
+        every = Every.of(trace.operations, end_of_log)
+        order = verdict.ranked(every)
+        full = every.rows(order[: max(top, 0)])
+        (*_, worst) = (None, *every.rows(order[:1]))
+        splitter = Splitter(trace, (str(row.operation) for row in (*full, worst) if row))
+        return cls(trace, Log(trace), end_of_log, every, order, full, worst, splitter)
+
+    @property
+    def hrefs(self) -> dict[str, str]:
+        """Where operations are shown in full."""
+        return {str(row.operation): f"#{anchor(str(row.operation))}" for row in self.full}
+
+    def detail(self, number: int) -> Detail:
+        """One of the operations that are shown in full."""
+        row, limits = self.full[number], FULL if number < AT_LENGTH else BRIEF
+        return detail(row, self.splitter.parts(str(row.operation)), self.log, self.end_of_log, limits)
+
+    def page(self, *, redacted: bool = False) -> PageContext:
+        """Everything else that the page says."""
+        trace, log, every = self.trace, self.log, self.every
+        covered = summary.coverage(trace)
+        common: dict[str, Any] = {
+            "title": " · ".join(text(name, 80) for name in summary.file_names(trace.meta.files)[:3]),
+            "generator": f"tracekit {trace.meta.version}",
+            "coverage": covered,
+            "legend": words().categories,
+            "masking": REDACTED if redacted else MASKED,
+        }
+        if self.worst is None:
+            empty = Verdict(EMPTY, "unknown", "", (), (), "")
+            return PageContext(
+                verdict=empty, tiles=(), answers=(), overview=None, stats=(), table=Table((), ""), **common
+            )
+        hrefs = self.hrefs
+        parts = self.splitter.parts(str(self.worst.operation))
+        href = hrefs.get(str(self.worst.operation), "")
+        made = fleet(trace)
+        commands = machines.sent_commands(trace.commands)
+        hosts = machines.hosts_of(commands)
+        said = _answers(every, self.worst, parts, covered, log, href, hosts, made)
+        short = log.names.short
+        return PageContext(
+            verdict=_verdict(self.worst, parts, log, href, self.end_of_log),
+            tiles=summary.tiles(every),
+            answers=tuple(one._replace(answer=short(one.answer), note=short(one.note)) for one in said),
+            overview=_overview(every, hrefs),
+            causes=overall.causes(trace.findings, hrefs, log),
+            command_times=overall.command_times(made.commands),
+            heat=overall.heat_map(made.commands, log),
+            concurrency=overall.concurrency(every),
+            topology=topology.view(trace, commands, hosts, log),
+            fleet=compared.view(made, hrefs, log),
+            stats=summary.stats(made.groups),
+            table=_table(every, self.order[:MAX_ROWS], trace.ledger, hrefs),
+            in_full=tuple(hrefs.values()),
+            **common,
+        )
+
+
 def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageContext:
     """The page's context. At most `top` operations are shown in full: failed and slow ones in turn.
 
     `redacted` says that the trace is one of a log with stand-ins.
     """
-    log = Log(trace)
-    end_of_log = trace.records["ts"].max() if len(trace.records) else None
-    every = Every.of(trace.operations, end_of_log)
-    order = verdict.ranked(every)
-    full = every.rows(order[: max(top, 0)])
-    (*_, worst) = (None, *every.rows(order[:1]))
-    splitter = Splitter(trace, (str(row.operation) for row in (*full, worst) if row))
-    hrefs = {str(row.operation): f"#{anchor(str(row.operation))}" for row in full}
-    covered = summary.coverage(trace)
-    common: dict[str, Any] = {
-        "title": " · ".join(text(name, 80) for name in summary.file_names(trace.meta.files)[:3]),
-        "generator": f"tracekit {trace.meta.version}",
-        "coverage": covered,
-        "legend": words().categories,
-        "masking": REDACTED if redacted else MASKED,
-    }
-    if worst is None:
-        empty = Verdict(EMPTY, "unknown", "", (), (), "")
-        return PageContext(
-            verdict=empty, tiles=(), answers=(), overview=None, stats=(), table=Table((), ""), details=(), **common
-        )
-    worst_parts = splitter.parts(str(worst.operation))
-    href = hrefs.get(str(worst.operation), "")
-    made = fleet(trace)
-    commands = machines.sent_commands(trace.commands)
-    hosts = machines.hosts_of(commands)
-    return PageContext(
-        verdict=_verdict(worst, worst_parts, log, href, end_of_log),
-        tiles=summary.tiles(every),
-        answers=tuple(
-            answer._replace(answer=log.names.short(answer.answer), note=log.names.short(answer.note))
-            for answer in _answers(every, worst, worst_parts, covered, log, href, hosts, made)
-        ),
-        overview=_overview(every, hrefs),
-        causes=overall.causes(trace.findings, hrefs, log),
-        command_times=overall.command_times(made.commands),
-        heat=overall.heat_map(made.commands, log),
-        concurrency=overall.concurrency(every),
-        topology=topology.view(trace, commands, hosts, log),
-        fleet=compared.view(made, hrefs, log),
-        stats=summary.stats(made.groups),
-        table=_table(every, order[:MAX_ROWS], trace.ledger, hrefs),
-        details=tuple(
-            detail(row, splitter.parts(str(row.operation)), log, end_of_log, FULL if n < AT_LENGTH else BRIEF)
-            for n, row in enumerate(full)
-        ),
-        **common,
-    )
+    basis = Basis.of(trace, top)
+    details = tuple(map(basis.detail, range(len(basis.full))))
+    return basis.page(redacted=redacted)._replace(details=details)
 
 
 def _answers(

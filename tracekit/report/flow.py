@@ -156,16 +156,19 @@ def _jobs(operation: Any, spans: Sequence[Any]) -> Iterable[Arrow]:
         end = "failed" if str(operation.status) == "failed" else str(operation.status)
         yield Arrow(operation.completed, JOB, API, end, "bad" if end == "failed" else "answer", rank=8)
     for row in spans:
+        kind = str(row.kind)
+        if kind not in ("queue", "work"):
+            continue
         attributes = row.attributes if isinstance(row.attributes, dict) else {}
         job = f"job {number(attributes['job'])}" if known(attributes.get("job")) else "job"
         name = text(row.name, 60)
-        if str(row.kind) == "queue":
+        if kind == "queue":
             if name != EXECUTOR:
                 yield Arrow(row.start, JOB, QUEUE, f"{job} to {name}", rank=-1)
             if known(row.end):
                 waited = duration(seconds(row.duration)) + (" for a thread" if name == EXECUTOR else "")
                 yield Arrow(row.end, QUEUE, WORK, f"{job} waited {waited}", "slow" if _slow(row, operation) else "call")
-        elif str(row.kind) == "work" and known(row.end):
+        elif known(row.end):
             took = f"{job} {'failed' if str(row.status) == 'error' else 'done'} after {duration(seconds(row.duration))}"
             yield Arrow(row.end, WORK, JOB, took, "bad" if str(row.status) == "error" else "answer", rank=7)
 

@@ -383,8 +383,9 @@ class PageContext(NamedTuple):
     overview: Overview | None
     stats: tuple[CommandStat, ...]
     table: Table
-    details: tuple[Detail, ...]
     masking: str
+    in_full: tuple[str, ...] = ()  # places on the page where operations are shown in full
+    details: tuple[Detail, ...] = ()  # these operations; none where their sections are made beside the rest
     causes: Causes | None = None
     command_times: tuple[CommandTime, ...] = ()
     heat: HeatMap | None = None

@@ -9,21 +9,25 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
 from jinja2.bccache import Bucket
 
 from tracekit.cache import cache_folder, keep, prune
+from tracekit.processes import Forked, cores
+from tracekit.report.context import Basis
 from tracekit.report.figures import bundle
 from tracekit.report.model import Detail, PageContext
+from tracekit.report.words import words
 from tracekit.resources import reports
 
 if TYPE_CHECKING:
     from tracekit.report.diff import DiffContext
+    from tracekit.trace import Trace
 
 # plotly.js adds a <style> element without text and fills it by script: this is the hash of nothing.
 _NOTHING = ""
@@ -35,22 +39,55 @@ SYNTAX: Mapping[str, Any] = {
     "keep_trailing_newline": True,
 }
 DIGEST = 32  # bytes that tell whether a compiled template is whole
+OWN = 4  # every fourth operation is made beside the rest of the page, which takes less than the others
+FORKED = 1 << 19  # records; tables of more are too large to have a fork write into copies of their pages
 MOST = 60  # compiled templates that stay in the cache
+
+
+class Section(NamedTuple):
+    """One operation in full, as the page has it."""
+
+    html: str
+    canvas: bool  # the page needs the script for timelines of many spans
+
+
+def page_of(trace: Trace, top: int, *, redacted: bool = False) -> tuple[PageContext, str]:
+    """The page and what it says, but for the operations in full: most of those a fork makes, where there is a core."""
+    basis = Basis.of(trace, top)
+    every = range(len(basis.full))
+    aside = [number for number in every if number % OWN] if cores() > 1 and len(trace.records) <= FORKED else []
+    fork = Forked(lambda: [tuple(_section(basis.detail(number))) for number in aside]) if aside else None
+    made = basis.page(redacted=redacted)
+    sections = {number: _section(basis.detail(number)) for number in every if number not in aside}
+    forked = fork.result() if fork else None
+    for place, number in enumerate(aside):
+        sections[number] = _section(basis.detail(number)) if forked is None else Section(*forked[place])
+    return made, _rendered(made, [sections[number] for number in every])
 
 
 def render(context: PageContext) -> str:
     """The page as text, the same for the same context. Its lines end with a line feed; write it as UTF-8."""
+    return _rendered(context, [_section(detail) for detail in context.details])
+
+
+def _section(detail: Detail) -> Section:
+    template = _environment().get_template("_detail.html.j2")
+    return Section(template.render(op=detail, page={"legend": words().categories}), detail.canvas is not None)
+
+
+def _rendered(context: PageContext, sections: Sequence[Section]) -> str:
     style = _asset("page.css")
     script = _asset("page.js")
     drawn = context.overview is not None
     plotly = bundle() if drawn else None
-    canvas = _canvas_script(context.details)
+    canvas = _canvas_script(section.canvas for section in sections)
     scripts = [script, *([plotly.script] if plotly else []), *([canvas] if canvas else [])]
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             page=context,
+            sections=[section.html for section in sections],
             policy=policy(scripts, [style, _NOTHING] if plotly else [style]),
             style=style,
             script=script,
@@ -64,15 +101,15 @@ def render(context: PageContext) -> str:
 def render_diff(made: DiffContext) -> str:
     """The page of a comparison; as `render`."""
     style, script = _asset("page.css"), _asset("page.js")
-    canvas = _canvas_script(made.details)
+    canvas = _canvas_script(detail.canvas is not None for detail in made.details)
     template = _environment().get_template("diff.html.j2")
     allowed = policy([script, canvas] if canvas else [script], [style])
     return template.render(page=made, policy=allowed, style=style, script=script, canvas_script=canvas)
 
 
-def _canvas_script(details: Sequence[Detail]) -> str:
-    """The script for timelines of many spans, where there is one."""
-    return _asset("canvas.js") if any(detail.canvas for detail in details) else ""
+def _canvas_script(drawn: Iterable[bool]) -> str:
+    """The script for timelines of many spans, where an operation is drawn by it."""
+    return _asset("canvas.js") if any(drawn) else ""
 
 
 def policy(scripts: list[str], styles: list[str]) -> str:

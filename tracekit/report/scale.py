@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tracekit.report.shapes import Segment, Tick
-from tracekit.report.words import between, duration, words
+from tracekit.report.words import duration, seconds, words
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,10 @@ class Axis:
 
     def at(self, moment: object) -> float:
         """Per cent of `moment`, kept within the drawing."""
-        offset = between(self.start, moment)
-        return 0.0 if offset is None or self.length <= 0 else min(100.0, max(0.0, offset / self.length * 100))
+        if self.length <= 0 or not isinstance(moment, datetime):
+            return 0.0
+        offset = seconds(moment - self.start)
+        return 0.0 if offset is None else min(100.0, max(0.0, offset / self.length * 100))
 
 
 def percent(value: float) -> str:

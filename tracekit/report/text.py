@@ -19,7 +19,7 @@ def summary(context: PageContext) -> str:
     lines.append(f"longest step: {answers[4].answer}" + (f" [{answers[4].note}]" if answers[4].note else ""))
     lines.append(f"first warning: {answers[6].answer}" + (f" [{answers[6].note}]" if answers[6].note else ""))
     by_href = {row.href: row for row in context.table.rows if row.href}
-    lines += [_line(by_href[f"#{detail.anchor}"]) for detail in context.details[:NAMED]]
+    lines += [_line(by_href[href]) for href in context.in_full[:NAMED]]
     return "\n".join(line if len(line) <= 2 * WIDTH else line[: 2 * WIDTH - 1] + "…" for line in lines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from tracekit.prepared import toml_of
 from tracekit.redact import shown
 from tracekit.resources import reports
 from tracekit.schema import CATEGORIES
@@ -57,7 +57,7 @@ class Words:
 @cache
 def words() -> Words:
     """The vocabulary; read once."""
-    read = tomllib.loads((reports() / "assets" / "words.toml").read_text(encoding="utf-8"))
+    read = toml_of(reports() / "assets" / "words.toml")
     categories = tuple(Category(key, **read["categories"][key]) for key in CATEGORIES)
     forms = tuple(Form(**form) for form in read["details"])
     return Words(
@@ -83,9 +83,9 @@ def known(value: object) -> bool:
 
 def seconds(value: object) -> float | None:
     """A duration in seconds, exact to the microsecond; None where it is not known."""
-    if isinstance(value, pd.Timedelta):
-        return value.value / 1e9
-    return value.total_seconds() if isinstance(value, timedelta) else None
+    if type(value) is timedelta:  # nearly all are
+        return value.total_seconds()
+    return value.value / 1e9 if isinstance(value, pd.Timedelta) else None
 
 
 def between(start: object, end: object) -> float | None:

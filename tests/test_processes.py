@@ -1,0 +1,120 @@
+"""Forks make what they are asked for, or cost time alone; a log is scanned by one while pandas is imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from tracekit import processes
+from tracekit.cli import cli
+from tracekit.errors import NotOurLogError
+from tracekit.parse import Parsed, begun as beginning, parse
+from tracekit.processes import Forked
+from tracekit.quality import Collector
+from tracekit.read.files import open_sources
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are made on Linux alone")
+# What is imported before the fork; `report` imports the rest beside it.
+EARLY = "import sys, tracekit.cli, tracekit.trace, tracekit.parse.begun; print('pandas' in sys.modules)"
+
+
+def died() -> Any:
+    """A fork that somebody kills."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def failed() -> Any:
+    """A fork that makes a mistake."""
+    raise ValueError("not for the parent")
+
+
+@LINUX
+def test_a_fork_makes_what_it_is_asked_for() -> None:
+    made = Forked(lambda: (os.getpid(), b"text" * 100_000, {"name": [1, 2]})).result()
+    assert made[0] != os.getpid()
+    assert made[1:] == (b"text" * 100_000, {"name": [1, 2]})
+
+
+@LINUX
+@pytest.mark.parametrize("make", [died, failed, object], ids=["killed", "error", "not for marshal"])
+def test_a_fork_that_died_made_nothing(make: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    assert Forked(make).result() is None
+    assert capfd.readouterr() == ("", "")
+
+
+@LINUX
+def test_what_a_fork_sent_in_part_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = processes.marshal.dumps(list(range(1000)))
+    monkeypatch.setattr(processes.marshal, "dumps", lambda *_: whole[:-1])
+    assert Forked(lambda: ()).result() is None
+
+
+@LINUX
+def test_a_fork_that_the_system_refuses_made_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", refused)
+    assert Forked(lambda: 1).result() is None
+
+
+@LINUX
+def test_a_fork_that_nobody_asks_ends() -> None:
+    fork = Forked(lambda: time.sleep(60))
+    pid = fork._pid
+    assert pid is not None
+    del fork
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_what_comes_before_the_fork_needs_no_pandas() -> None:
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def the_same(one: Parsed, two: Parsed) -> None:
+    """Two readings of the same sources."""
+    assert one.records.equals(two.records)
+    assert one.events.equals(two.events)
+    assert one.files == two.files
+
+
+@LINUX
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_log_that_a_fork_scans_is_the_log(
+    healthy: Path, restarted: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    monkeypatch.setattr(beginning, "cores", lambda: 2)
+    monkeypatch.setattr(beginning.threading, "active_count", lambda: 1)
+    if killed:
+        monkeypatch.setattr(beginning, "packed_scan", lambda *_: died())
+    counted, counted_too = Collector(), Collector()
+    sources = open_sources([str(healthy), str(restarted)])
+    begun = beginning.ahead(sources)
+    assert begun.scan is not None
+    the_same(parse(sources, counted, begun=begun), parse(sources, counted_too))
+    assert counted.rows() == counted_too.rows()
+
+
+def test_what_is_worth_all_cores_is_not_scanned_ahead(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = open_sources([str(healthy)])
+    assert beginning.ahead(sources).scan is None or processes.cores() > 1
+    monkeypatch.setattr(beginning, "LEAST", 0)
+    assert beginning.ahead(sources).scan is None
+
+
+def test_what_is_no_log_is_refused_before_the_fork(tmp_path: Path) -> None:
+    path = tmp_path / "other.log"
+    path.write_text("nothing of ours\n" * 10)
+    with pytest.raises(NotOurLogError):
+        beginning.ahead(open_sources([str(path)]))
+    assert CliRunner().invoke(cli, ["operations", str(path)]).exception is not None

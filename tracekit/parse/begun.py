@@ -1,0 +1,79 @@
+"""What is known of sources before their records are read: their layouts, the rules, the bytes to read.
+
+None of it needs pandas, nor does the scan: a command that has yet to import pandas, templates and the steps behind lets
+a fork scan meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from tracekit.parse.chain import Layout, laid_out
+from tracekit.parse.derived import derived_rules
+from tracekit.parse.dialect import Dialect, load_dialects, named
+from tracekit.parse.grammar import Messages, load_messages
+from tracekit.parse.parallel import LEAST, packed_scan
+from tracekit.parse.scan import Dispatch
+from tracekit.parse.window import window
+from tracekit.patterns import keep_compiled
+from tracekit.processes import Forked, cores
+from tracekit.quality import Collector
+from tracekit.read.files import Sources
+from tracekit.resources import grammars
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Sources whose layouts are known, and what reads them."""
+
+    messages: Messages
+    dialects: Sequence[Dialect]
+    dispatch: Dispatch
+    layouts: Sequence[Layout]
+    windows: Sequence[tuple[int, int]]  # bytes of each to read
+    quality: Collector
+    scan: Forked | None = None  # makes what `packed_scan` gives for each source
+
+    @property
+    def others(self) -> list[Dialect]:
+        """Layouts to which a file of another one may change."""
+        return [known for known in self.dialects if known.mixes]
+
+
+def begin(
+    sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> Begun:
+    """Find out what to read. Raises the errors of :func:`tracekit.parse.parse`."""
+    messages = load_messages(grammars())
+    dialects = load_dialects(grammars())
+    quality = Collector()
+    layouts = laid_out(sources, dialects, named(dialects, dialect) if dialect else None, quality)
+    windows = [window(layout, since, until) for layout in layouts]
+    return Begun(messages, dialects, Dispatch(derived_rules(messages)), layouts, windows, quality)
+
+
+def ahead(
+    sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
+) -> Begun:
+    """As `begin`, and a fork scans everything where there is a core for it. What is worth all cores is left to them."""
+    begun = begin(sources, dialect=dialect, since=since, until=until)
+    size = sum(high - low for low, high in begun.windows)
+    if cores() == 1 or size >= LEAST or threading.active_count() > 1:  # a thread may hold a lock that the fork needs
+        return begun
+    return replace(begun, scan=Forked(partial(scan_all, begun)))
+
+
+def scan_all(begun: Begun) -> list[Any]:
+    """Every source, as `packed_scan` gives it."""
+    others, dispatch, messages = begun.others, begun.dispatch, begun.messages
+    made = [
+        packed_scan(layout.source.data, layout.dialect, dispatch, messages, others, window)
+        for layout, window in zip(begun.layouts, begun.windows, strict=True)
+    ]
+    keep_compiled()
+    return made
