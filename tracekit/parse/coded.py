@@ -52,10 +52,15 @@ class Coded:
         import pandas as pd
 
         texts = decoded(self.values)
-        names = sorted(set(texts))
-        number = {name: code for code, name in enumerate(names)}
-        codes = np.array([*(number[text] for text in texts), ABSENT], dtype=np.int32)[self.codes]
-        return pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
+        order = sorted(range(len(texts)), key=texts.__getitem__)
+        names = [texts[number] for number in order]
+        numbers = np.empty(len(texts) + 1, dtype=np.int32)
+        numbers[order], numbers[ABSENT] = np.arange(len(texts)), ABSENT
+        if len(set(names)) < len(names):  # bytes that are no UTF-8 are all the same when they are read
+            names = sorted(set(names))
+            places = {name: number for number, name in enumerate(names)}
+            numbers[:-1] = [places[text] for text in texts]
+        return pd.Categorical.from_codes(numbers[self.codes], pd.Index(names, dtype="str"))
 
     def texts(self) -> Any:
         """Decoded, as an array of dtype str; null where absent."""
@@ -103,6 +108,8 @@ def concatenated(parts: Sequence[Coded]) -> Coded:
     """Columns under one another."""
     if len(parts) == 1:
         return parts[0]
+    if parts and all(part.values is parts[0].values for part in parts):
+        return Coded(parts[0].values, np.concatenate([part.codes for part in parts]))
     coder = Coder()
     codes = [np.append(coder.codes(part.values), np.int32(ABSENT))[part.codes] for part in parts]
     return Coded(coder.values_of(), np.concatenate(codes) if codes else np.empty(0, np.int32))
@@ -110,4 +117,6 @@ def concatenated(parts: Sequence[Coded]) -> Coded:
 
 def decoded(values: Iterable[bytes]) -> list[str]:
     """Texts of bytes, whatever is no UTF-8 replaced."""
-    return [value.decode("utf-8", "replace") for value in values]
+    each = list(values)
+    made = b"\n".join(each).decode("utf-8", "replace").split("\n")  # no character takes a newline in
+    return made if len(made) == len(each) else [value.decode("utf-8", "replace") for value in each]

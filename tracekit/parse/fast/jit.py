@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,9 @@ from typing import Any, TypeVar, cast
 from tracekit.cache import cache_folder
 
 MOST = 2  # earlier versions whose machine code stays
+# No function here makes or keeps an array: counting who uses one is an atomic instruction for each array of each call,
+# on counters that the threads share.
+OPTIONS: Mapping[str, bool] = {"_nrt": False}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -30,9 +33,9 @@ def compiled(function: Function) -> Function:
     if "NUMBA_CACHE_DIR" not in os.environ:
         settings.CACHE_DIR = str(machine_folder())
     try:
-        made = numba.njit(function, nogil=True, cache=True)
+        made = numba.njit(function, nogil=True, cache=True, **OPTIONS)
     except RuntimeError:  # no place for a cache
-        made = numba.njit(function, nogil=True)
+        made = numba.njit(function, nogil=True, **OPTIONS)
     finally:
         settings.CACHE_DIR = usual
     return cast(Function, made)
@@ -40,7 +43,7 @@ def compiled(function: Function) -> Function:
 
 def inlined(function: Function) -> Function:
     """`function` compiled into its callers: a call hands over each array as seven numbers, which takes its time."""
-    return cast(Function, importlib.import_module("numba").njit(function, inline="always"))
+    return cast(Function, importlib.import_module("numba").njit(function, inline="always", **OPTIONS))
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tracekit.parse.fast import tables
-from tracekit.parse.fast.bytewise import HIGH, LOW, NEWLINE, Bytes, Ints, Longs, eight, equal, same
+from tracekit.parse.fast.bytewise import HIGH, LOW, NEWLINE, Bytes, Ints, Longs, byte_at, eight, equal, same
 from tracekit.parse.fast.jit import compiled, inlined
 from tracekit.parse.fast.machine import GIVEN_UP, match
 from tracekit.parse.fast.tables import Lookup, Programs
@@ -17,7 +17,7 @@ PRIME, OFFSET = np.uint64(tables.PRIME), np.uint64(tables.OFFSET)
 GRAM, SPREAD, SHIFT = tables.GRAM, tables.SPREAD, 20
 LINE = np.uint64(0x0A0A0A0A0A0A0A0A)
 SEVEN = np.uint64(0x7F7F7F7F7F7F7F7F)
-FIFTY_SIX, THIRTY_TWO, ONE_BIT = np.uint64(56), np.uint64(32), np.uint64(7)
+FIFTY_SIX, THIRTY_TWO, ONE_BIT, BYTE = np.uint64(56), np.uint64(32), np.uint64(7), np.uint64(8)
 
 
 @compiled
@@ -67,25 +67,27 @@ def read_headers(
     data: Bytes,
     at: int,
     high: int,
-    places: Longs,
+    starts: Longs,
+    bodies: Longs,
+    first: int,
     spans: Ints,
     groups: Longs,
     stack: Longs,
 ) -> tuple[int, int]:
-    """Headers at the beginnings of lines from `at` on, as many as `places` has rows; how many, and where to go on.
+    """Headers at the beginnings of lines from `at` on, as many as `spans` has rows; how many, and where to go on.
 
-    `places` gets first and last + 1 byte of each header, `spans` those of its groups, counted from the first. Where to
-    go on is GIVEN_UP when the machine cannot say.
+    `starts` and `bodies` get from `first` on first and last + 1 byte of each header, `spans` those of its groups,
+    counted from the first. Where to go on is GIVEN_UP when the machine cannot say.
     """
     count = 0
-    while at < high and count < len(places):
+    while at < high and count < len(spans):
         for slot in range(spans.shape[1]):
             groups[slot] = -1
         end = match(programs, begin, data, at, high, groups, stack)
         if end == GIVEN_UP:
             return count, GIVEN_UP
         if end >= 0:
-            places[count, 0], places[count, 1] = at, end
+            starts[first + count], bodies[first + count] = at, end
             for slot in range(spans.shape[1]):
                 spans[count, slot] = groups[slot] - at if groups[slot] >= 0 else -1
             count += 1
@@ -129,17 +131,18 @@ def mixed(hashed: np.uint64, word: np.uint64) -> np.uint64:
 
 @inlined
 def hash_of(data: Bytes, at: int, length: int) -> np.uint64:
-    """The hash of any number of bytes: by eights, what is left one by one."""
+    """The hash of any number of bytes: by eights, of which the last two may overlap."""
     made = OFFSET ^ np.uint64(length)
-    while length >= 8:
+    word = np.uint64(0)
+    if length < 8:
+        for place in range(at, at + length):
+            word = word << BYTE | np.uint64(byte_at(data, place))
+        return mixed(made, word)
+    last = at + length - 8
+    while at < last:
         made = mixed(made, eight(data, at))
         at += 8
-        length -= 8
-    while length > 0:
-        made = mixed(made, np.uint64(data[at]))
-        at += 1
-        length -= 1
-    return made
+    return mixed(made, eight(data, last))
 
 
 @inlined

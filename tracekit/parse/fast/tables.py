@@ -202,9 +202,10 @@ def lookup_of(dispatch: Dispatch, entries: Sequence[int], pool: Pool) -> Lookup:
 def hash_of(text: bytes) -> int:
     """The hash of a text as `reading.hash_of` has it."""
     made = OFFSET ^ len(text)
-    whole = len(text) & ~7
-    words = [int.from_bytes(text[at : at + 8], "little") for at in range(0, whole, 8)]
-    for word in (*words, *text[whole:]):
+    words = [int.from_bytes(text, "big")]
+    if len(text) >= 8:
+        words = [int.from_bytes(text[at : at + 8], "little") for at in (*range(0, len(text) - 8, 8), len(text) - 8)]
+    for word in words:
         made = (made ^ word) * PRIME & MASK
         made ^= made >> 32
     return made

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
+from tracekit.parse.coded import Coded
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import Events
-from tracekit.parse.fast.interning import interned
+from tracekit.parse.fast.interning import Cut, interned, renumber
 from tracekit.parse.fast.scanner import scan_compiled
 from tracekit.parse.fast.tables import Tables
 from tracekit.parse.scan import Dispatch, Scanned
@@ -48,4 +51,23 @@ def scan_threads(
     for part, own in made:
         events.absorb(own, first)
         first += len(part.starts)
-    return [part for part, _ in made]
+    scanned_parts = [part for part, _ in made]
+    share_values(data, scanned_parts)
+    return scanned_parts
+
+
+def share_values(data: Any, parts: Sequence[Scanned]) -> None:
+    """Number the texts of a column in all parts alike, so that the parts need only be put behind one another."""
+    heads = [part.heads.columns for part in parts]
+    for name in heads[0]:
+        columns = [columns[name] for columns in heads if name in columns]
+        cuts = [column.values for column in columns if isinstance(column.values, Cut)]
+        if len(cuts) != len(heads):
+            continue  # not read by the loops, or absent
+        begins, ends = (np.concatenate([getattr(cut, side) for cut in cuts]) for side in ("begins", "ends"))
+        whole = interned(data, begins, ends)
+        at = 0
+        for own, cut, column in zip(heads, cuts, columns, strict=True):
+            renumber(column.codes, whole.codes[at : at + len(cut)])
+            own[name] = Coded(whole.values, column.codes)
+            at += len(cut)
