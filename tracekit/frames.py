@@ -74,6 +74,21 @@ def plain_cells(column: pd.Series[Any]) -> list[Any]:
     return column.to_numpy().astype(f"{column.dtype.kind}8[us]").astype(object).tolist()
 
 
+def figures(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with times as microseconds, NEVER where one is unknown, and -1 for unknown numbers: rows of it are made
+    in a tenth of the time.
+    """
+    made: dict[Any, Any] = {}
+    for name, column in table.items():
+        if column.dtype.kind == "M":
+            made[name] = instants(column)
+        elif isinstance(column.dtype, pd.Int64Dtype):
+            made[name] = numbers_of(column)
+        else:
+            made[name] = column
+    return pd.DataFrame(made, index=table.index, copy=False)
+
+
 def rows_by(table: pd.DataFrame, column: str) -> dict[Any, list[Any]]:
     """Rows of a table by the value of a column, in their order; those where it is null are left out."""
     made: dict[Any, list[Any]] = {}

@@ -44,7 +44,7 @@ from tracekit.build.stages import add_stages
 from tracekit.build.systems import installations, part, united
 from tracekit.build.tree import Lines, Tree, build_tree
 from tracekit.build.waits import add_waits, find_waits
-from tracekit.frames import look_up, rows
+from tracekit.frames import look_up, numbers_of, rows
 from tracekit.memory import give_back
 from tracekit.parse import Parsed
 from tracekit.parse.events import Events
@@ -190,9 +190,14 @@ def server_of_jobs(records: pd.DataFrame, jobs: pd.DataFrame) -> pd.Series[Any]:
 
 def add_host_side(tree: Tree, commands: pd.DataFrame, at_command: pd.Series[Any]) -> None:
     """Tell the spans of commands what the hosts say, and put the hosts' lines into them."""
-    for command in rows(commands):
-        if pd.notna(command.span):
-            tree.rows.get(command.span, "attributes").update(host_shares(command))
+    sent = commands[commands["span"].notna()]
+    attributes = [tree.rows.told["attributes"][at] for at in tree.rows.roots(numbers_of(sent["span"])).tolist()]
+    told = sent["host_received"].notna() & sent["host_answered"].notna()
+    for at, command in zip(np.flatnonzero(told).tolist(), rows(sent[told]), strict=True):
+        attributes[at].update(host_shares(command))
+    unsplit = np.flatnonzero(~told & sent["unsplit"].notna())
+    for at, why in zip(unsplit.tolist(), sent["unsplit"].iloc[unsplit], strict=True):
+        attributes[at]["unsplit"] = why
     held = look_up(at_command.dropna(), commands["span"]).dropna()
     tree.of_record[held.index.to_numpy()] = held.to_numpy(dtype="int64")
 

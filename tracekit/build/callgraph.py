@@ -87,6 +87,25 @@ class Place:
             at = at.parent
 
 
+class Beam:
+    """The most probable places of one line, side by side; beams of equal ones are one object."""
+
+    __slots__ = ("after", "odds", "places")
+
+    def __init__(self, places: tuple[Place, ...], odds: tuple[float, ...]) -> None:
+        self.places = places
+        self.odds = odds  # log, less that of the best
+        self.after: dict[int, Advance] = {}  # what is known so far, by the numbers of two statements
+
+
+class Advance(NamedTuple):
+    """A step from one beam to the next."""
+
+    beam: Beam
+    kept: tuple[Place, ...]  # of each of its places the frame that stayed open
+    way: tuple[int, ...]  # and where in the beam before it came from
+
+
 Move = tuple[Place, Place, float]  # where to, which open frame stays, log probability
 Way = tuple[str, tuple[str, ...], float]  # from which open frame, what is called on the way, odds
 
@@ -131,6 +150,7 @@ class CallGraph:
         self._odds: dict[str, list[tuple[str, float]]] = {}
         self._statements: dict[tuple[str | None, str | None], Statement] = {}
         self._roots: dict[str, Place] = {}
+        self._beams: dict[tuple[tuple[Place, ...], tuple[float, ...]], Beam] = {}
         self.names: dict[str, int] = {}  # of frames, numbered as they are met
         for step in steps:
             before = self._words(step.after, lines[step.after][0]) if step.after else NOTHING
@@ -155,6 +175,13 @@ class CallGraph:
     def root(self, kind: str) -> Place:
         """The place of a run of `kind` in which no frame is open."""
         return self._roots.setdefault(kind, Place(kind, None))
+
+    def beam(self, places: tuple[Place, ...], odds: tuple[float, ...]) -> Beam:
+        """The beam of these places and their odds."""
+        made = self._beams.get((places, odds))
+        if made is None:
+            made = self._beams[places, odds] = Beam(places, odds)
+        return made
 
     def statement(self, event: str | None, method: str | None) -> Statement:
         """The statement of a line; one that no rule knows has method None."""

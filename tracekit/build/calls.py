@@ -10,7 +10,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.build.callgraph import FADED, NOTHING, Bound, CallGraph, Place, Statement, load_calls
+from tracekit.build.callgraph import (
+    FADED,
+    NOTHING,
+    Advance,
+    Beam,
+    Bound,
+    CallGraph,
+    Place,
+    Statement,
+    Words,
+    load_calls,
+)
 from tracekit.build.spans import depths
 from tracekit.frames import Numbers, Small
 
@@ -21,8 +32,7 @@ NUMBERS = 1 << 20  # more statements than any set of rules has
 OPENERS = frozenset({"begin", "both"})
 CLOSERS = frozenset({"end", "both", "answer"})
 
-Trail = tuple["Trail | None", Place, Place]  # the lines before, the place of this line, the frame that stayed open
-Guess = tuple[float, "Trail | None"]  # log probability
+Guess = tuple[float, Place, int]  # log probability, the frame that stayed open, which guess of the line before
 
 
 @dataclass
@@ -97,43 +107,53 @@ def bound_number(bound: Bound) -> int:
 
 
 def trail(graph: CallGraph, statements: Sequence[Statement], root: str) -> list[tuple[Place, Place]]:
-    """For each line the most probable place, and which of the frames before it stayed open (Viterbi over a beam)."""
-    guesses: dict[Place, Guess] = {graph.root(root): (0.0, None)}
-    before, words = 0, NOTHING
+    """For each line the most probable place, and which of the frames before it stayed open (Viterbi over a beam).
+
+    Runs say much the same: what a statement makes of a beam is computed once.
+    """
+    beam, before, words = graph.beam((graph.root(root),), (0.0,)), 0, NOTHING
+    steps: list[Advance] = []
     for now in statements:
         key = before * NUMBERS + now.number
-        reached: dict[Place, Guess] = {}
-        best = -math.inf
-        for place, (odds, way) in guesses.items():
-            moves = place.moves.get(key)
-            if moves is None:
-                moves = place.moves[key] = graph.moves(place, words, now)
-            for there, kept, chance in moves:
-                total = odds + chance
-                if total > best:
-                    best = total
-                elif total < best - FADED:
-                    break
-                other = reached.get(there)
-                if other is None or total > other[0]:
-                    reached[there] = (total, (way, there, kept))
-        guesses = reached if len(reached) == 1 else likely(reached, best - FADED)
+        step = beam.after.get(key)
+        if step is None:
+            step = beam.after[key] = advance(graph, beam, key, words, now)
+        steps.append(step)
+        beam = step.beam
         if now.known:
             before, words = now.number, now.words
-    way = max(guesses.values(), key=lambda guess: guess[0])[1]
+    at = beam.odds.index(max(beam.odds))
     found: list[tuple[Place, Place]] = []
-    while way is not None:
-        found.append((way[1], way[2]))
-        way = way[0]
+    for step in reversed(steps):
+        found.append((step.beam.places[at], step.kept[at]))
+        at = step.way[at]
     found.reverse()
     return found
 
 
-def likely(guesses: dict[Place, Guess], least: float) -> dict[Place, Guess]:
-    """The best few of the guesses that are at least so probable."""
-    if len(guesses) > GUESSES:
-        least = max(least, sorted([odds for odds, _ in guesses.values()], reverse=True)[GUESSES - 1])
-    return {place: guess for place, guess in guesses.items() if guess[0] >= least}
+def advance(graph: CallGraph, beam: Beam, key: int, words: Words, now: Statement) -> Advance:
+    """From the guesses of one line to the best few of the next, which is `now` and comes after `words`."""
+    reached: dict[Place, Guess] = {}
+    best = -math.inf
+    for way, (place, odds) in enumerate(zip(beam.places, beam.odds, strict=True)):
+        moves = place.moves.get(key)
+        if moves is None:
+            moves = place.moves[key] = graph.moves(place, words, now)
+        for there, kept, chance in moves:
+            total = odds + chance
+            if total > best:
+                best = total
+            elif total < best - FADED:
+                break
+            other = reached.get(there)
+            if other is None or total > other[0]:
+                reached[there] = (total, kept, way)
+    least = best - FADED
+    if len(reached) > GUESSES:
+        least = max(least, sorted([odds for odds, _, _ in reached.values()], reverse=True)[GUESSES - 1])
+    left = {place: guess for place, guess in reached.items() if guess[0] >= least}
+    totals, kept_open, ways = zip(*left.values(), strict=True)
+    return Advance(graph.beam(tuple(left), tuple(total - best for total in totals)), kept_open, ways)
 
 
 def stacked(

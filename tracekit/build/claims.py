@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.tree import Tree
-from tracekit.frames import NEVER, Numbers, Small, instants, micros, numbers_of, rows
+from tracekit.frames import NEVER, Numbers, Small, instants, numbers_of, rows
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
@@ -129,20 +129,17 @@ def ahead_of(held: pd.DataFrame, commands: pd.DataFrame) -> list[str]:
 
 def wait_claims(tree: Tree, places: Mapping[str, int], owners: Owners) -> Claims:
     """Waits for a work job that another operation had asked for; `places` says where an operation stands."""
-    return Claims.of(
-        [
-            Claim(
-                places[row.operation or ""],
-                micros(pd.Timestamp(row.start)),
-                micros(pd.Timestamp(row.end)),
-                *(RANK["queue"], "queue", f"waits for {row.name}"),
-                *(row.span, row.first_record, row.last_record),
-            )
-            for row in tree.rows.single
-            if row.kind == "wait" and "holder" in row.attributes and (row.operation or "") in places
-        ],
-        owners,
-    )
+    told = tree.rows.told
+    made: list[Claim] = []
+    for at, (kind, attributes) in enumerate(zip(told["kind"], told["attributes"], strict=True)):
+        if kind != "wait" or "holder" not in attributes or told["operation"][at] not in places:
+            continue
+        operation, start, end, name, first, last = (
+            told[column][at] for column in ("operation", "start", "end", "name", "first", "last")
+        )
+        what = (RANK["queue"], "queue", f"waits for {name}")
+        made.append(Claim(places[operation], start, end, *what, tree.rows.numbers[at], first, last))
+    return Claims.of(made, owners)
 
 
 @dataclass(frozen=True)

@@ -163,18 +163,16 @@ def by_logid(lines: pd.DataFrame, drafts: pd.DataFrame) -> pd.Series[Any]:
     return look_up(lines["logid"], table["operation"]).astype("object").where(inside, None)
 
 
-def host_shares(command: Any) -> dict[str, float | str]:
+def host_shares(command: Any) -> dict[str, float]:
     """Milliseconds that a command spent on the wire, waiting for a thread of the agent, waiting for the lock of its
     router at most, and in execution, in_router_ms of it by the router's scripts.
 
-    Each is a difference on one clock. Where the host's log does not tell, `unsplit` says why.
+    Each is a difference on one clock. `command` is one of which the host's log tells.
     """
-    if pd.isna(command.host_received) or pd.isna(command.host_answered):
-        return {"unsplit": command.unsplit} if pd.notna(command.unsplit) else {}
     at_host = command.host_answered - command.host_received
     begun = command.host_begun if pd.notna(command.host_begun) else command.host_received
     lock = command.router_lock if pd.notna(command.router_lock) else pd.Timedelta(0)
-    made: dict[str, float | str] = {
+    made = {
         "host_wait_ms": in_ms(begun - command.host_received),
         "execution_ms": in_ms(command.host_answered - begun - lock),
     }

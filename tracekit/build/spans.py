@@ -10,28 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import Numbers, Small, text_column
+from tracekit.frames import NEVER, Numbers, Small, stretches, text_column
 from tracekit.schema import SPANS, check_spans, frame
 
-EDGES = ("start", "end")
-
-
-class Single(NamedTuple):
-    """A span that is no call."""
-
-    span: int
-    parent: int | None
-    operation: str | None
-    kind: str
-    name: str
-    thread: str | None
-    start: Any  # a time of numpy or pandas, None where it is unknown
-    end: Any
-    status: str
-    ends: str
-    first_record: int | None
-    last_record: int | None
-    attributes: dict[str, Any]
+TOLD = ("parent", "operation", "kind", "name", "thread", "start", "end", "status", "ends", "first", "last", "attributes")
 
 
 class Calls(NamedTuple):
@@ -55,15 +37,20 @@ def no_calls() -> Calls:
     return Calls(small, small, small, small, large, large, np.empty(0, np.bool_), small, small, [])
 
 
+def untold() -> dict[str, list[Any]]:
+    """Of no span, what TOLD names."""
+    return {name: [] for name in TOLD}
+
+
 @dataclass
 class SpanRows:
     """The spans in the order of their numbers, which a parent has before its children: calls, by far the most, as
-    arrays, all others as rows.
+    arrays, all others as columns of the same length. Times in microseconds.
     """
 
     count: int = 0
-    single: list[Single] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)  # of these
+    numbers: list[int] = field(default_factory=list)  # of all that are no calls
+    told: dict[str, list[Any]] = field(default_factory=untold)  # of these, by TOLD
     calls: Calls = field(default_factory=no_calls)
 
     def add(
@@ -71,25 +58,25 @@ class SpanRows:
         kind: str,
         name: str,
         operation: str | None,
-        parent: int | None,
-        start: Any,
-        end: Any,
+        parent: int,
+        start: int,
+        end: int,
         *,
         thread: str | None = None,
         status: str | None = None,
-        ends: str = "logged",
-        first: int | None = None,
-        last: int | None = None,
+        first: int = -1,
+        last: int = -1,
         **attributes: Any,
     ) -> int:
-        """Append one span and give its number; without an end it is open."""
-        begin, stop = (time if time == time else None for time in (start, end))  # NaT is not equal to itself
-        how = (status or ("open" if stop is None else "ok"), "open" if stop is None else ends)
-        row = Single(self.count, parent, operation, kind, name, thread, begin, stop, *how, first, last, attributes)
-        self.single.append(row)
+        """Append one span and give its number. -1: no parent, no record; NEVER: unknown, without an end it is open."""
+        ends = "open" if end == NEVER else "logged"
+        how = status or ("open" if end == NEVER else "ok")
+        values = (parent, operation, kind, name, thread, start, end, how, ends, first, last, attributes)
+        for column, value in zip(self.told.values(), values, strict=True):
+            column.append(value)
         self.numbers.append(self.count)
         self.count += 1
-        return row.span
+        return self.count - 1
 
     def reserve(self, calls: int) -> int:
         """Numbers for so many calls, which are told later in `calls`; the first of them."""
@@ -97,76 +84,84 @@ class SpanRows:
         return self.count - calls
 
     def place(self, span: int) -> int:
-        """Where a span stands in `single`; -1 for a call."""
+        """Where in `told` a span stands; -1 for a call."""
         at = bisect.bisect_left(self.numbers, span)
         return at if at < len(self.numbers) and self.numbers[at] == span else -1
 
-    def get(self, span: int, column: str) -> Any:
-        """Kind, name, parent, operation, thread, start, end or attributes of a span."""
-        at = self.place(span)
-        if at >= 0:
-            return getattr(self.single[at], column)
-        # A number of the array's own type: for another one the whole array would be converted.
-        row = int(np.searchsorted(self.calls.span, np.int32(span)))
-        if column in ("operation", "thread"):
-            return self.get(int(self.calls.root[row]), column)
-        if column == "kind":
-            return "call"
-        if column == "name":
-            return self.calls.names[self.calls.name[row]]
-        return int(self.calls.parent[row])
-
-    def column(self, name: str) -> list[Any]:
-        """What `single` has under a name."""
-        return [getattr(row, name) for row in self.single]
+    def roots(self, spans: npt.NDArray[Any]) -> Numbers:
+        """Where in `told` each span stands, for a call the one of its run; -1 for a span that is none."""
+        known = np.append(np.array(self.numbers, dtype=np.int64), np.iinfo(np.int64).max)
+        at = np.searchsorted(known, spans)
+        calls = np.flatnonzero((known[at] != spans) & (spans >= 0))
+        # Numbers of the array's own type: for others the whole array would be converted.
+        row = np.searchsorted(self.calls.span, spans[calls].astype(np.int32))
+        at[calls] = np.searchsorted(known, self.calls.root[row])
+        made: Numbers = np.where(spans < 0, -1, at)
+        return made
 
     def table(self) -> pd.DataFrame:
-        """The spans table, checked."""
-        single, calls = np.array(self.numbers, dtype=np.int64), self.calls
-        order = np.argsort(np.concatenate([single, calls.span]), kind="stable").astype(np.int32)
-        root = np.searchsorted(single, calls.root).astype(np.int32)
-        other = np.full(len(calls.span), len(single), np.int32)  # what is said of every call stands behind the rows
-        parents = self._numbers("parent", calls.parent, order)
-        start, end = (self._times(name, getattr(calls, name), order) for name in EDGES)
+        """The spans table, checked. What it is made of is given up on the way, for both are large."""
+        merged = Merged(np.array(self.numbers, dtype=np.int64), self.told, self.calls._asdict())
+        self.told, self.calls = untold(), no_calls()
+        return check_spans(frame(SPANS, merged.columns()))
+
+
+@dataclass
+class Merged:
+    """Calls and all other spans on their way into one table; a column is dropped from both when it has been taken."""
+
+    single: Numbers  # numbers of the spans that are no calls
+    told: dict[str, list[Any]]
+    calls: dict[str, Any]  # by the fields of Calls
+
+    def columns(self) -> dict[str, Any]:
+        """Columns of schema.SPANS, but for the server."""
+        many, places = len(self.single), np.searchsorted(self.single, self.calls.pop("root")).astype(np.int32)
+        names, logged = self.calls.pop("names"), self.calls.pop("logged") + np.int32(many)
+        parents, start, end = (self.numbers(name) for name in ("parent", "start", "end"))
         # First of all columns: what it is computed from is large.
         own = self_times(parents, start, end)
-        attributes = np.full(len(order), dict[str, Any](), dtype=object)  # one for all calls, which have none
-        attributes[single] = self.column("attributes")
-        columns: dict[str, Any] = {
-            "span": np.arange(self.count),
+        made: dict[str, Any] = {
+            "span": np.arange(len(parents)),
             "parent": nullable(parents),
             "depth": depths(parents),
-            "operation": text_column(*self._texts("operation", root, order)),
-            "kind": categories(*self._texts("kind", other, order, "call")),
-            "name": text_column(*self._texts("name", other + calls.name, order, *calls.names)),
-            "thread": categories(*self._texts("thread", root, order)),
-            "start": start,
-            "end": end,
-            "duration": end - start,
+            "operation": text_column(*self.texts("operation", places)),
+            "thread": categories(*self.texts("thread", places)),
+        }
+        del places
+        attributes = np.full(len(parents), dict[str, Any](), dtype=object)  # one for all calls, which have none
+        attributes[self.single] = self.told.pop("attributes")
+        return made | {
+            "kind": categories(*self.texts("kind", many, "call")),
+            "name": text_column(*self.texts("name", self.calls.pop("name") + np.int32(many), *names)),
+            "start": start.view("datetime64[us]"),
+            "end": end.view("datetime64[us]"),
+            "duration": end.view("datetime64[us]") - start.view("datetime64[us]"),
             "self_time": own,
-            "status": categories(*self._texts("status", other, order, "ok")),
-            "ends": categories(*self._texts("ends", other + calls.logged, order, "before", "logged")),
-            "first_record": nullable(self._numbers("first_record", calls.first, order)),
-            "last_record": nullable(self._numbers("last_record", calls.last, order)),
+            "status": categories(*self.texts("status", many, "ok")),
+            "ends": categories(*self.texts("ends", logged, "before", "logged")),
+            "first_record": nullable(self.numbers("first")),
+            "last_record": nullable(self.numbers("last")),
             "attributes": attributes,
         }
-        return check_spans(frame(SPANS, columns))
 
-    def _numbers(self, column: str, of_calls: npt.NDArray[Any], order: Small) -> npt.NDArray[Any]:
-        """A column of numbers, -1 where unknown, in the order of the spans."""
-        values = [-1 if value is None else value for value in self.column(column)]
-        return np.concatenate([np.array(values, dtype=of_calls.dtype), of_calls])[order]
+    def numbers(self, column: str) -> npt.NDArray[Any]:
+        """A column of numbers, by span."""
+        of_calls = self.calls.pop(column)
+        return self._placed(np.array(self.told.pop(column), dtype=of_calls.dtype), of_calls)
 
-    def _times(self, column: str, of_calls: Numbers, order: Small) -> npt.NDArray[Any]:
-        """A column of times in the order of the spans."""
-        known = pd.array(self.column(column), dtype="datetime64[us]").to_numpy()
-        return np.concatenate([known, of_calls.view("datetime64[us]")])[order]
+    def texts(self, column: str, of_calls: Small | int, *others: str) -> tuple[list[str], Small]:
+        """A column of texts: different ones, and their numbers by span. `of_calls` are places of the calls' texts: in
+        what is told of the other spans, and behind it in `others`.
+        """
+        codes, names = pd.factorize(np.array([*self.told.pop(column), *others], dtype=object))
+        codes = codes.astype(np.int32)
+        return list(names), self._placed(codes[: len(self.single)], codes[of_calls])
 
-    def _texts(self, column: str, of_calls: Small, order: Small, *others: str) -> tuple[list[str], Numbers]:
-        """A column of texts: different ones and their numbers. `of_calls` are places in rows and `others` behind."""
-        codes, names = pd.factorize(np.array([*self.column(column), *others], dtype=object))
-        places = np.concatenate([np.arange(len(self.single), dtype=np.int32), of_calls])
-        return list(names), codes[places[order]]
+    def _placed(self, of_single: npt.NDArray[Any], of_calls: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        made = np.empty(len(self.single) + len(self.calls["span"]), dtype=of_single.dtype)
+        made[self.single], made[self.calls["span"]] = of_single, of_calls
+        return made
 
 
 def categories(names: list[str], codes: Numbers) -> pd.Categorical:
@@ -192,22 +187,27 @@ def depths(parents: npt.NDArray[Any]) -> Numbers:
     return made
 
 
-def self_times(parents: npt.NDArray[Any], start: npt.NDArray[Any], end: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def self_times(parents: npt.NDArray[Any], start: Numbers, end: Numbers) -> npt.NDArray[Any]:
     """Duration minus the union of the children, clipped to the span; an open child counts to its parent's end."""
-    begin, stop, missing = start.astype(np.int64), end.astype(np.int64), np.isnat(end)
-    child = np.flatnonzero(parents >= 0)
+    missing = end == NEVER
+    child = np.flatnonzero(parents >= 0).astype(np.int32)
     child = child[~missing[parents[child]]]
-    child = child[np.lexsort((begin[child], parents[child]))]
+    child = child[np.lexsort((start[child], parents[child]))]
     parent = parents[child]
-    low = np.maximum(begin[child], begin[parent])
-    high = np.where(missing[child], stop[parent], np.minimum(stop[child], stop[parent]))
+    low = np.maximum(start[child], start[parent])
+    high = np.where(missing[child], end[parent], np.minimum(end[child], end[parent]))
+    del child
     # What the children before it have covered ends where the one of them that lasts longest does.
-    reached = pd.Series(high).groupby(parent, sort=False).cummax().to_numpy()
-    again = np.flatnonzero(parent[1:] == parent[:-1]) + 1
+    goes_on = parent[1:] == parent[:-1]
+    begins, _ = stretches(goes_on, len(parent))
+    siblings = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(parent)))
+    reached = pd.Series(high).groupby(siblings, sort=False).cummax().to_numpy()
+    again = np.flatnonzero(goes_on) + 1
     low[again] = np.maximum(low[again], reached[again - 1])
-    covered = np.zeros(len(parents), dtype=np.int64)
-    np.add.at(covered, parent, np.maximum(high - low, 0))
     # Where the clock was set back a span ends before it begins: no time of its own.
-    made: npt.NDArray[Any] = np.maximum(stop - begin - covered, 0).astype("timedelta64[us]")
+    left = end - start
+    if len(begins):
+        left[parent[begins]] -= np.add.reduceat(np.maximum(high - low, 0), begins)
+    made: npt.NDArray[Any] = np.maximum(left, 0).astype("timedelta64[us]")
     made[missing] = np.timedelta64("NaT")
     return made

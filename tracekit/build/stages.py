@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,9 @@ import pandas as pd
 
 from tracekit.build.model import Model, StageRule
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, rows
+from tracekit.frames import Numbers, figures, rows, spread
 from tracekit.parse.events import Events
 
-NONE = np.empty(0, dtype=np.int64)
 JOBS = ("job", "work")
 DETAILS = ("DESTINATION", "ATTEMPT")  # columns that a stage's first and last lines may fill
 
@@ -37,53 +36,66 @@ def add_stages(
     asked = frozenset().union(*(stage.opens | stage.closes for stage in model.stages))
     rules = {rule: called for rule, called in names.items() if called & asked}
     details = said_by(events.table(sorted(rules), columns=list(DETAILS)))
+    sent = figures(commands[["job", "sender", "receiver", "command", "host_name"]])
     of_job: dict[int, list[Any]] = defaultdict(list)
-    sent = rows(commands)
-    for command in sent:
-        if pd.notna(command.job) and pd.notna(command.sender):
-            of_job[int(command.job)].append(command)
+    for command in rows(sent[(sent["job"] >= 0) & (sent["sender"] >= 0)]):
+        of_job[command.job].append(command)
     classes = command_classes(sent)
+    called = [rules.get(event or "", frozenset()) for event in [*lines.events, None]]
+    edges = {kind: Edges.of([stage for stage in model.stages if stage.run == kind], called) for kind in JOBS}
     starting = starting_runs(tree, model)
-    asking = np.array([event in rules for event in [*lines.events, None]])
-    telling = [of_run[asking[lines.code[of_run]]] for of_run in map(lines.of_run.__getitem__, starting)]
-    outer = nesting(tree, np.concatenate([NONE, *telling]), model) <= 1
-    edges = {kind: Edges.of([stage for stage in model.stages if stage.run == kind], rules) for kind in JOBS}
     kinds = runs.loc[starting, "run_kind"].astype("str")
-    bounds = np.cumsum([0, *map(len, telling)]).tolist()
-    for run, kind, numbers, low in zip(starting, kinds, telling, bounds, strict=False):
-        own = numbers[outer[low : low + len(numbers)]].tolist()
-        for stage, first, last in walk(own, list(map(lines.event, own)), classes, edges[kind]):
-            add_stage(tree, lines, tree.of_run[run], stage, first, last, details, of_job)
+    telling = telling_lines(tree, lines, starting, np.array([*map(bool, called)]), model)
+    for run, kind, numbers in zip(starting, kinds, telling, strict=True):
+        said = lines.code[numbers].tolist()
+        job = Job.of(tree, tree.of_run[run])
+        for stage, first, last in walk(numbers.tolist(), said, classes, edges[kind]):
+            add_stage(tree, lines, job, stage, first, last, details, of_job[job.job])
 
 
 def said_by(table: pd.DataFrame) -> dict[int, dict[str, Any]]:
-    """What each record says of DETAILS, null where it does not; of records that say something."""
-    table = table[table[list(DETAILS)].notna().any(axis=1)]
-    columns = [table[name].to_list() for name in DETAILS]
-    values = zip(*columns, strict=True)
-    return {record: dict(zip(DETAILS, row, strict=True)) for record, row in zip(table["record"], values, strict=True)}
+    """What each record says of DETAILS."""
+    made: dict[int, dict[str, Any]] = defaultdict(dict)
+    for name in DETAILS:
+        known = table[table[name].notna()]
+        for record, value in zip(known["record"].tolist(), known[name].tolist(), strict=True):
+            made[record][name] = value
+    return made
 
 
-def command_classes(commands: Iterable[Any]) -> dict[int, frozenset[str]]:
+def command_classes(commands: pd.DataFrame) -> dict[int, frozenset[str]]:
     """Classes of the command that a record sends or whose answer it receives."""
+    names = commands["command"].tolist()
+    known = {name: frozenset(str(name or "").split(", ")) for name in set(names)}
     made: dict[int, frozenset[str]] = {}
-    for row in commands:
-        names = frozenset(str(row.command or "").split(", "))
-        for record in (row.sender, row.receiver):
-            if pd.notna(record):
-                made[int(record)] = names
+    for name, *both in zip(names, commands["sender"].tolist(), commands["receiver"].tolist(), strict=True):
+        made.update(dict.fromkeys((record for record in both if record >= 0), known[name]))
     return made
 
 
 def starting_runs(tree: Tree, model: Model) -> list[int]:
     """Work jobs that start a VM themselves, and the jobs that wait for them, in order."""
-    calls = tree.rows.calls
-    spans: set[int | None] = set()
-    if model.start_method in calls.names:
-        begun = calls.root[calls.name == calls.names.index(model.start_method)]
-        for root in np.unique(begun).tolist():
-            spans |= {root, tree.rows.get(root, "parent")}
-    return [run for run, span in tree.of_run.items() if span in spans and tree.rows.get(span, "kind") in JOBS]
+    calls, told = tree.rows.calls, tree.rows.told
+    if model.start_method not in calls.names:
+        return []
+    begun = np.unique(calls.root[calls.name == calls.names.index(model.start_method)])
+    spans = {*begun.tolist(), *(told["parent"][at] for at in tree.rows.roots(begun).tolist())}
+    mine = [(run, span) for run, span in tree.of_run.items() if span in spans]
+    return [run for run, span in mine if told["kind"][tree.rows.place(span)] in JOBS]
+
+
+def telling_lines(
+    tree: Tree, lines: Lines, runs: Sequence[int], asking: npt.NDArray[np.bool_], model: Model
+) -> list[Numbers]:
+    """The records of each of these runs whose rules are `asking`, without those of a router's start."""
+    order, starts = lines.of_run.order, lines.of_run.starts
+    marked = np.flatnonzero(asking[lines.code[order]])
+    low, high = (np.searchsorted(marked, starts[np.array(runs, dtype=np.int64) + further]) for further in (0, 1))
+    of, within = spread(high - low)
+    records = order[marked[low[of] + within]]
+    outer = nesting(tree, records, model) <= 1
+    bounds = np.cumsum(np.bincount(of[outer], minlength=len(runs)))
+    return np.split(records[outer], bounds[:-1]) if len(runs) else []
 
 
 def nesting(tree: Tree, records: Numbers, model: Model) -> Numbers:
@@ -92,16 +104,15 @@ def nesting(tree: Tree, records: Numbers, model: Model) -> Numbers:
     A method and its overload of the same name, one directly in the other, are one start.
     """
     made = np.zeros(len(records), dtype=np.int64)
-    calls = tree.rows.calls
+    calls, told = tree.rows.calls, tree.rows.told
     if model.start_method not in calls.names:
         return made
     start = calls.names.index(model.start_method)
     at = tree.of_record[records].astype(calls.span.dtype)  # searched for as they are
-    for outside in np.flatnonzero((at >= 0) & ~is_call(tree, at)).tolist():
-        # A command's lines lie in its span, which lies in the call that sent it.
-        span = int(at[outside])
-        above = tree.rows.get(span, "parent") if tree.rows.get(span, "kind") == "command" else None
-        at[outside] = -1 if above is None else above
+    outside = np.flatnonzero((at >= 0) & ~is_call(tree, at))
+    # A command's lines lie in its span, which lies in the call that sent it.
+    above = [parent if kind == "command" else -1 for parent, kind in zip(told["parent"], told["kind"], strict=True)]
+    at[outside] = np.array(above, dtype=at.dtype)[tree.rows.roots(at[outside])]
     inner = np.full(len(records), -1)
     left = np.flatnonzero(is_call(tree, at))
     while len(left):
@@ -122,36 +133,51 @@ def is_call(tree: Tree, spans: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Edges:
-    """The stages of one kind of run that each rule may open and close."""
+    """The stages of one kind of run that each rule may open and close, by its number; -1: none does."""
 
-    opening: Mapping[str, Sequence[StageRule]]
-    closing: Mapping[str, Sequence[StageRule]]
+    opening: Sequence[Sequence[StageRule]]
+    closing: Sequence[Sequence[StageRule]]
 
     @classmethod
-    def of(cls, stages: Sequence[StageRule], rules: Mapping[str, frozenset[str]]) -> Edges:
+    def of(cls, stages: Sequence[StageRule], called: Sequence[frozenset[str]]) -> Edges:
         """From the stages and the names by which each rule may be called."""
         return cls(
-            {rule: [stage for stage in stages if stage.opens & called] for rule, called in rules.items()},
-            {rule: [stage for stage in stages if stage.closes & called] for rule, called in rules.items()},
+            [[stage for stage in stages if stage.opens & names] for names in called],
+            [[stage for stage in stages if stage.closes & names] for names in called],
         )
 
 
+class Job(NamedTuple):
+    """What the stages of a job have of it."""
+
+    span: int
+    operation: str | None
+    thread: str | None
+    job: int
+
+    @classmethod
+    def of(cls, tree: Tree, span: int) -> Job:
+        """From its span."""
+        at, told = tree.rows.place(span), tree.rows.told
+        return cls(span, told["operation"][at], told["thread"][at], told["attributes"][at]["job"])
+
+
 def walk(
-    numbers: Sequence[int], said: Sequence[str | None], classes: Mapping[int, frozenset[str]], edges: Edges
+    numbers: Sequence[int], said: Sequence[int], classes: Mapping[int, frozenset[str]], edges: Edges
 ) -> list[tuple[StageRule, int, int]]:
     """Stages of one run in order: each opened by its event, ended by its own end or the next opening.
 
-    `said` are the rules that read the records `numbers`.
+    `said` are the numbers of the rules that read the records `numbers`.
     """
     made: list[tuple[StageRule, int, int]] = []
     held: tuple[StageRule, int] | None = None
     for number, rule in zip(numbers, said, strict=True):
         opened = None
-        for stage in edges.opening[rule or ""]:
+        for stage in edges.opening[rule]:
             if opens(stage, classes.get(number), held):
                 opened = stage
                 break
-        if held is not None and (opened is not None or held[0] in edges.closing[rule or ""]):
+        if held is not None and (opened is not None or held[0] in edges.closing[rule]):
             made.append((held[0], held[1], number))
             held = None
         if opened is not None:
@@ -172,33 +198,32 @@ def opens(stage: StageRule, command: frozenset[str] | None, held: tuple[StageRul
 def add_stage(
     tree: Tree,
     lines: Lines,
-    parent: int,
+    job: Job,
     stage: StageRule,
     first: int,
     last: int,
     details: Mapping[int, Mapping[str, Any]],
-    commands: Mapping[int, Sequence[Any]],
+    commands: Sequence[Any],
 ) -> None:
-    """One stage span, with what its lines say: destination, attempt, commands. `commands` are those of each job."""
-    job = tree.rows.get(parent, "attributes").get("job")
+    """One stage span, with what its lines say: destination, attempt, and those of the job's commands that lie in it."""
     # The line that ends a stage may send the next one's first command.
-    inside = [command for command in commands.get(job, ()) if first <= command.sender < max(last, first + 1)]
+    inside = [command for command in commands if first <= command.sender < max(last, first + 1)]
     said: dict[str, Any] = {}
     if inside:
-        said["commands"] = ", ".join(dict.fromkeys(str(row.command) for row in inside if pd.notna(row.command)))
-        said["host"] = ", ".join(dict.fromkeys(row.host_name for row in inside if pd.notna(row.host_name)))
+        said["commands"] = ", ".join(dict.fromkeys(row.command for row in inside if isinstance(row.command, str)))
+        said["host"] = ", ".join(dict.fromkeys(row.host_name for row in inside if isinstance(row.host_name, str)))
     for name in DETAILS:
-        known = [value for at in (first, last) if pd.notna(value := details.get(at, {}).get(name))]
+        known = [details[at][name] for at in (first, last) if at in details and name in details[at]]
         if known:
             said[name.lower()] = known[-1]
     tree.rows.add(
         "stage",
         stage.name,
-        tree.rows.get(parent, "operation"),
-        parent,
-        lines.ts[first],
-        lines.ts[last],
-        thread=tree.rows.get(parent, "thread"),
+        job.operation,
+        job.span,
+        int(lines.micros[first]),
+        int(lines.micros[last]),
+        thread=job.thread,
         first=first,
         last=last,
         **said,

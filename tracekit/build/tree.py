@@ -12,12 +12,19 @@ import pandas as pd
 
 from tracekit.build.calls import CallGraph, Shape, shape_of, times_of
 from tracekit.build.operations import Drafts
-from tracekit.build.spans import Calls, SpanRows
-from tracekit.frames import Numbers, Small, rows, spread
+from tracekit.build.spans import Calls, SpanRows, nullable
+from tracekit.frames import NEVER, Numbers, Small, figures, instants, joint, numbers_of, rows, spread
 from tracekit.parse.grammar import Meaning
 
-SHORTEST_QUEUE = np.timedelta64(1, "ms")  # of a hand-over that is worth a span
+SHORTEST_QUEUE = 1000  # microseconds of a hand-over that is worth a span
 ORDER = {"request": 0, "job": 1, "work": 2}
+# Columns of runs, jobs and commands that their spans are made of.
+OF_RUN = ("run_kind", "operation", "job", "origin", "thread", "first", "last", "start")
+OF_JOB = ("job", "command", "status", "vm", "submitted", "queued", "scheduled")
+OF_COMMAND = (
+    *("command", "outcome", "thread", "life", "HOST", "SEQ", "host_name", "sender", "receiver", "closer"),
+    *("scheduled", "sent", "received", "given_up"),
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,11 @@ class Tree:
     of_record: Small  # -1: in none
     of_run: dict[int, int] = field(default_factory=dict)
 
+    def operations(self, spans: npt.NDArray[Any]) -> list[str | None]:
+        """The operation of each span; none of -1."""
+        told = [*self.rows.told["operation"], None]
+        return [told[at] for at in self.rows.roots(spans).tolist()]
+
 
 def build_tree(
     lines: Lines,
@@ -101,70 +113,73 @@ def build_tree(
 ) -> Tree:
     """All spans, operation by operation in the order of their first line; parents before children."""
     tree = Tree(SpanRows(), np.full(len(lines.ts), -1, dtype=np.int32))
-    mine = runs.assign(operation=drafts.of_run.reindex(runs.index), order=runs["run_kind"].astype("object").map(ORDER))
-    mine = mine[mine["order"].notna()]
-    begun = mine.groupby("operation")["first"].transform("min").fillna(mine["first"])
-    mine = mine.assign(begun=begun).sort_values(["begun", "operation", "order", "first"], kind="stable")
-    ends: dict[str, dict[Any, Any]] = {
-        word: happened[word].drop_duplicates("run").set_index("run")["ts"].to_dict()
-        for word in ("request.end", "job.remove")
-    }
-    of_job = {row.job: row for row in rows(jobs)}
-    of_request = {row.Index: row for row in rows(requests)}
+    ends = {word: ends_of(happened[word]) for word in ("request.end", "job.remove")}
+    of_job = {row.job: row for row in rows(figures(jobs[list(OF_JOB)]))}
+    of_request = {row.Index: row for row in rows(figures(requests[["start_ts", "start_IP"]]))}
     polled = set(requests.index[requests["polled"].notna()])
     # A POST before 4.21 does not say what it asks for: the job that it submitted does.
-    known = drafts.table.dropna(subset=["run", "command"]).set_index("run")["command"]
-    named = {**known.to_dict(), **requests["command"].dropna().to_dict()}
+    asked = drafts.table["run"].notna() & drafts.table["command"].notna()
+    named = dict(zip(drafts.table.loc[asked, "run"].tolist(), drafts.table.loc[asked, "command"], strict=True))
+    said = requests["command"].dropna()
+    named |= dict(zip(said.index.tolist(), said, strict=True))
     main: dict[str, int] = {}  # operation -> span of its request
     job_span: dict[int, int] = {}
     shapes = Shapes.of(lines, graph)
-    for run in rows(mine):
+    for run in rows(figures(in_order(runs, drafts)[list(OF_RUN)])):
         operation = run.operation if isinstance(run.operation, str) else None
         if run.run_kind == "request":
-            span = add_request(
-                tree, run, of_request[run.Index], operation, named.get(run.Index, "API request"), ends["request.end"]
-            )
+            end, name = ends["request.end"].get(run.Index, NEVER), named.get(run.Index, "API request")
+            span = add_request(tree, run, of_request[run.Index], operation, name, end)
             if operation and run.Index not in polled:
                 main[operation] = span
         else:
-            parent = main.get(operation or "")
+            parent = main.get(operation or "", -1)
             if run.run_kind == "work":
-                parent = job_span.get(int(run.origin), parent)
-            span = add_job(tree, run, of_job.get(run.job), operation, parent, ends["job.remove"])
-            job_span.setdefault(int(run.job), span)
+                parent = job_span.get(run.origin, parent)
+            end = ends["job.remove"].get(run.Index, NEVER)
+            span = add_job(tree, run, of_job.get(run.job), operation, parent, end)
+            job_span.setdefault(run.job, span)
         tree.of_run[run.Index] = span
         shapes.add(tree, run, span)
     add_calls(tree, lines, shapes)
-    add_commands(tree, commands, drafts, happened["commands"], lines)
+    add_commands(tree, commands, happened["commands"])
     add_states(tree, lines, happened["vm.state"])
     return tree
 
 
-def add_request(
-    tree: Tree, run: Any, request: Any, operation: str | None, name: str, ends: Mapping[int, pd.Timestamp]
-) -> int:
+def in_order(runs: pd.DataFrame, drafts: Drafts) -> pd.DataFrame:
+    """Runs that have a span, those of one operation together, parents before children."""
+    order = runs["run_kind"].astype("object").map(ORDER)
+    mine = runs.assign(operation=drafts.of_run.reindex(runs.index), order=order)[order.notna()]
+    begun = mine.groupby("operation")["first"].transform("min").fillna(mine["first"])
+    return mine.assign(begun=begun).sort_values(["begun", "operation", "order", "first"], kind="stable")
+
+
+def ends_of(said: pd.DataFrame) -> dict[int, int]:
+    """The microsecond of the first event of each run."""
+    first = said.drop_duplicates("run")
+    return dict(zip(first["run"].tolist(), instants(first["ts"]).tolist(), strict=True))
+
+
+def add_request(tree: Tree, run: Any, request: Any, operation: str | None, name: str, end: int) -> int:
     """The span of an API request, from START to END."""
-    end = ends.get(run.Index)
-    begin = request.start_ts if pd.notna(request.start_ts) else run.start
-    status = None if pd.notna(request.start_ts) else "orphan"
+    cut_off = request.start_ts == NEVER
     return tree.rows.add(
         "request",
         name,
         operation,
-        None,
-        begin,
+        -1,
+        run.start if cut_off else request.start_ts,
         end,
         thread=run.thread,
-        status=status,
-        first=int(run.first),
-        last=int(run.last),
+        status="orphan" if cut_off else None,
+        first=run.first,
+        last=run.last,
         caller=request.start_IP,
     )
 
 
-def add_job(
-    tree: Tree, run: Any, job: Any, operation: str | None, parent: int | None, ends: Mapping[int, pd.Timestamp]
-) -> int:
+def add_job(tree: Tree, run: Any, job: Any, operation: str | None, parent: int, end: int) -> int:
     """The span of a job's run on its executor thread, after a span for the queue in which it waited.
 
     `job` is the row of the jobs table, or None for a job that is not in it.
@@ -174,8 +189,6 @@ def add_job(
     if job is not None:
         add_queue(tree, run, job, operation, parent)
     failed = job is not None and job.status in ("failed", "cancelled")
-    end = ends.get(run.Index)
-    status = "error" if failed else None
     return tree.rows.add(
         run.run_kind,
         name,
@@ -184,23 +197,22 @@ def add_job(
         run.start,
         end,
         thread=run.thread,
-        status=status,
-        first=int(run.first),
-        last=int(run.last),
-        job=int(run.job),
+        status="error" if failed else None,
+        first=run.first,
+        last=run.last,
+        job=run.job,
     )
 
 
-def add_queue(tree: Tree, run: Any, job: Any, operation: str | None, parent: int | None) -> None:
+def add_queue(tree: Tree, run: Any, job: Any, operation: str | None, parent: int) -> None:
     """In the queue of its VM until the heartbeat took it, then with the executor until a thread was free."""
-    begin = job.queued if pd.notna(job.queued) else job.submitted
-    taken = job.scheduled
-    if pd.notna(job.queued) and pd.notna(taken) and taken > begin:
-        name = f"VmWorkJobQueue.{job.vm}" if pd.notna(job.vm) else "sync queue"
-        tree.rows.add("queue", name, operation, parent, begin, taken, job=int(run.job))
-        begin = taken
-    if pd.notna(begin) and run.start - begin >= SHORTEST_QUEUE:
-        tree.rows.add("queue", "executor", operation, parent, begin, run.start, job=int(run.job))
+    begin = job.queued if job.queued != NEVER else job.submitted
+    if job.queued != NEVER and job.scheduled > begin:
+        name = f"VmWorkJobQueue.{job.vm}" if job.vm >= 0 else "sync queue"
+        tree.rows.add("queue", name, operation, parent, begin, job.scheduled, job=run.job)
+        begin = job.scheduled
+    if begin != NEVER and run.start - begin >= SHORTEST_QUEUE:
+        tree.rows.add("queue", "executor", operation, parent, begin, run.start, job=run.job)
 
 
 @dataclass
@@ -226,7 +238,7 @@ class Shapes:
     def add(self, tree: Tree, run: Any, span: int) -> None:
         """The calls of one run below its span."""
         said = self.lines.code[self.lines.of_run[run.Index]]
-        key = (str(run.run_kind), said.tobytes())
+        key = (run.run_kind, said.tobytes())
         shape = self.known.get(key)
         if shape is None:
             codes = said.tolist()
@@ -263,9 +275,8 @@ def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
         (begin[of], behind[of] - 1),
     )
     # Where the clock was set back a call's lines may lie behind the end that its job or request prints.
-    known = pd.array([tree.rows.get(span, "end") for span in shapes.root], dtype="datetime64[us]").to_numpy()
-    bound = np.where(np.isnat(known), np.iinfo(np.int64).max, known.astype(np.int64))
-    end = np.minimum(end, bound[of])
+    known = np.array(tree.rows.told["end"], dtype=np.int64)[tree.rows.roots(root)]
+    end = np.minimum(end, np.where(known == NEVER, np.iinfo(np.int64).max, known)[of])
     tree.rows.calls = Calls(
         (base[of] + within).astype(np.int32),
         np.where(caller < 0, root[of], base[of] + caller).astype(np.int32),
@@ -289,72 +300,79 @@ def parts_of(which: Numbers, counts: Numbers) -> tuple[Numbers, Numbers, Numbers
     return of, within, (np.cumsum(counts) - counts)[which][of] + within
 
 
-def add_commands(tree: Tree, commands: pd.DataFrame, drafts: Drafts, happened: pd.DataFrame, lines: Lines) -> None:
+def add_commands(tree: Tree, commands: pd.DataFrame, happened: pd.DataFrame) -> None:
     """Agent commands below the call that sent them; what other threads said of them lies in them."""
-    span_of: dict[tuple[int, int], int] = {}
-    spans: list[int | None] = []
-    for row in rows(commands):
-        parent = int(tree.of_record[row.sender]) if pd.notna(row.sender) else -1
-        if parent < 0:
-            spans.append(None)
-            continue
-        operation = tree.rows.get(parent, "operation")
-        begin = row.scheduled if pd.notna(row.scheduled) else row.sent
-        end = row.received if pd.notna(row.received) else row.given_up
-        status = {"answered": None, "unanswered": None}.get(row.outcome, "error")
-        closer = row.receiver if pd.notna(row.receiver) else row.closer
-        span = tree.rows.add(
-            "command",
-            row.command or "agent command",
+    sender = numbers_of(commands["sender"].astype("Int64"))
+    parents = np.where(sender >= 0, tree.of_record[sender], -1)
+    sent = np.flatnonzero(parents >= 0)
+    told = figures(commands[list(OF_COMMAND)].iloc[sent])
+    operations = tree.operations(parents[sent])
+    spans = np.full(len(commands), -1, dtype=np.int64)
+    spans[sent] = [
+        add_command(tree, row, parent, operation)
+        for row, parent, operation in zip(rows(told), parents[sent].tolist(), operations, strict=True)
+    ]
+    commands["span"] = nullable(spans)
+    # Of two commands with one number the later one.
+    names = (np.concatenate([told[name], happened[name].to_numpy(np.int64)]) for name in ("life", "SEQ"))
+    number = joint(*names)
+    span_of = np.full(int(number.max(initial=-1)) + 1, -1, dtype=np.int32)
+    span_of[number[: len(told)]] = spans[sent]
+    records, known = happened["record"].to_numpy(), span_of[number[len(told) :]]
+    outside = (known >= 0) & (tree.of_record[records] < 0)
+    tree.of_record[records[outside]] = known[outside]
+
+
+def add_command(tree: Tree, row: Any, parent: int, operation: str | None) -> int:
+    """The span of a command, and one for its wait for its turn in the sequence of its host."""
+    closer = row.receiver if row.receiver >= 0 else row.closer
+    span = tree.rows.add(
+        "command",
+        row.command or "agent command",
+        operation,
+        parent,
+        row.scheduled if row.scheduled != NEVER else row.sent,
+        row.received if row.received != NEVER else row.given_up,
+        thread=row.thread,
+        status=None if row.outcome in ("answered", "unanswered") else "error",
+        first=row.sender,
+        last=closer,
+        host=row.HOST,
+        seq=row.SEQ,
+        host_name=row.host_name,
+    )
+    if row.scheduled != NEVER and row.sent > row.scheduled:
+        tree.rows.add(
+            "wait",
+            f"sequence of host {row.HOST}",
             operation,
-            parent,
-            begin,
-            end,
+            span,
+            row.scheduled,
+            row.sent,
             thread=row.thread,
-            status=status,
-            first=int(row.sender),
-            last=int(closer) if pd.notna(closer) else None,
-            host=int(row.HOST),
-            seq=int(row.SEQ),
-            host_name=row.host_name,
+            first=row.sender,
+            seq=row.SEQ,
         )
-        if pd.notna(row.scheduled) and pd.notna(row.sent) and row.sent > row.scheduled:
-            tree.rows.add(
-                "wait",
-                f"sequence of host {row.HOST}",
-                operation,
-                span,
-                row.scheduled,
-                row.sent,
-                thread=row.thread,
-                first=int(row.sender),
-                seq=int(row.SEQ),
-            )
-        span_of[(int(row.life), int(row.SEQ))] = span
-        spans.append(span)
-    commands["span"] = pd.Series(spans, index=commands.index, dtype="Int64")
-    for record, life, seq in zip(happened["record"], happened["life"], happened["SEQ"], strict=True):
-        known = span_of.get((int(life), int(seq)))
-        if known is not None and tree.of_record[record] < 0:
-            tree.of_record[record] = known
+    return span
 
 
 def add_states(tree: Tree, lines: Lines, states: pd.DataFrame) -> None:
     """Transitions of a VM's state, as spans without length."""
-    for row in rows(states):
-        parent = int(tree.of_record[row.record])
-        operation = tree.rows.get(parent, "operation") if parent >= 0 else None
-        if operation is None:
-            continue
-        tree.rows.add(
-            "state",
-            f"{row.STATE_FROM} \u2192 {row.STATE_TO}",
-            operation,
-            parent,
-            lines.ts[row.record],
-            lines.ts[row.record],
-            first=int(row.record),
-            last=int(row.record),
-            event=row.EVENT,
-            vm=row.VM_NAME if isinstance(row.VM_NAME, str) else None,
-        )
+    records = states["record"].to_numpy()
+    parents = tree.of_record[records]
+    told = [states[name].tolist() for name in ("STATE_FROM", "STATE_TO", "EVENT", "VM_NAME")]
+    where = (records.tolist(), parents.tolist(), tree.operations(parents), lines.micros[records].tolist())
+    for record, parent, operation, time, before, after, event, vm in zip(*where, *told, strict=True):
+        if operation is not None:
+            tree.rows.add(
+                "state",
+                f"{before} \u2192 {after}",
+                operation,
+                parent,
+                time,
+                time,
+                first=record,
+                last=record,
+                event=event,
+                vm=vm if isinstance(vm, str) else None,
+            )

@@ -83,17 +83,18 @@ def just_ended(paused: pd.DataFrame, work: pd.DataFrame) -> tuple[Numbers, Numbe
 def add_waits(tree: Tree, waits: list[Wait], jobs: pd.DataFrame, lines: Lines) -> None:
     """A `wait` span for each, which names the holder."""
     origin: Mapping[int, Any] = dict(zip(jobs["job"], jobs["origin"], strict=True))
-    for wait in waits:
-        parent = int(tree.of_record[wait.first])
+    parents = tree.of_record[[wait.first for wait in waits]]
+    told = tree.rows.told
+    for wait, parent, root in zip(waits, parents.tolist(), tree.rows.roots(parents).tolist(), strict=True):
         name = f"job-{wait.holder} of job-{origin[wait.holder]}"
         tree.rows.add(
             "wait",
             name,
-            tree.rows.get(parent, "operation"),
+            told["operation"][root],
             parent,
-            lines.ts[wait.first],
-            lines.ts[wait.last],
-            thread=tree.rows.get(parent, "thread"),
+            int(lines.micros[wait.first]),
+            int(lines.micros[wait.last]),
+            thread=told["thread"][root],
             first=wait.first,
             last=wait.last,
             holder=wait.holder,
