@@ -26,43 +26,41 @@ class Forked:
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
-        here, there = os.pipe()
+        # Not a pipe: a fork that is done ends, and with it the memory that it has, before somebody asks.
+        self._pid: int | None
+        self._made: BinaryIO = open(os.memfd_create("made"), "w+b")  # noqa: SIM115 (closed with this object)
         try:
-            pid = os.fork()
+            self._pid = os.fork()
         except OSError:
-            pid = None
-        if pid == 0:
-            os.close(here)
-            send(make, there)
-        os.close(there)
-        self._here: BinaryIO = open(here, "rb")  # noqa: SIM115 (closed by who asks, or with this object)
-        self._pid = pid
-        self._end = weakref.finalize(self, end, pid, self._here)  # when nobody asks, or this process ends before
+            self._pid = None
+        if self._pid == 0:
+            send(make, self._made)
+        self._end = weakref.finalize(self, end, self._pid, self._made)  # when nobody asks, or this process ends before
 
     def result(self) -> Any:
         """What was made, which can be asked for once; None when the fork died."""
-        with self._here as stream:
-            content = stream.read()
-        self._end.detach()
         reap(self._pid)
-        try:
-            return marshal.loads(content)  # this program wrote it
-        except EOFError:  # it did not write all
-            return None
+        self._end.detach()
+        with self._made as stream:
+            stream.seek(0)
+            try:
+                return marshal.load(stream)  # this program wrote it
+            except EOFError:  # it did not write all
+                return None
 
 
-def send(make: Callable[[], Any], there: int) -> NoReturn:
-    """Make it, send it and end, whatever happens: a fork never goes back to what its parent was doing."""
+def send(make: Callable[[], Any], there: BinaryIO) -> NoReturn:
+    """Make it, write it and end, whatever happens: a fork never goes back to what its parent was doing."""
     try:
-        with open(there, "wb") as stream:
-            stream.write(marshal.dumps(make(), FLAT))
+        there.write(marshal.dumps(make(), FLAT))
+        there.flush()
     finally:
         os._exit(0)
 
 
-def end(pid: int | None, here: BinaryIO) -> None:
+def end(pid: int | None, made: BinaryIO) -> None:
     """End a fork that goes on."""
-    here.close()
+    made.close()
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
