@@ -89,10 +89,11 @@ def the_same(one: Parsed, two: Parsed) -> None:
 
 
 @LINUX
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize(("small", "killed"), [(1 << 30, False), (0, False), (0, True)])
 def test_a_log_that_a_fork_scans_is_the_log(
-    healthy: Path, restarted: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+    healthy: Path, restarted: Path, monkeypatch: pytest.MonkeyPatch, small: int, killed: bool
 ) -> None:
+    monkeypatch.setattr(beginning, "SMALL", small)
     monkeypatch.setattr(beginning, "cores", lambda: 2)
     monkeypatch.setattr(beginning.threading, "active_count", lambda: 1)
     if killed:
@@ -101,6 +102,7 @@ def test_a_log_that_a_fork_scans_is_the_log(
     sources = open_sources([str(healthy), str(restarted)])
     begun = beginning.ahead(sources)
     assert begun.scan is not None
+    assert all((part[1] < high) == (small == 0) for part, (_, high) in zip(begun.firsts, begun.windows, strict=True))
     the_same(parse(sources, counted, begun=begun), parse(sources, counted_too))
     assert counted.rows() == counted_too.rows()
 
