@@ -403,7 +403,7 @@ def test_a_damaged_compiled_template_is_made_again(
 def test_the_page_is_the_same_whoever_makes_its_operations(
     typical: tuple[str, PageContext], monkeypatch: pytest.MonkeyPatch, fork: str
 ) -> None:
-    monkeypatch.setattr(page, "cores", lambda: 1 if fork == "none" else 2)
+    monkeypatch.setattr(page, "idle_core", lambda: fork != "none")
     if fork == "killed":
         monkeypatch.setattr(page, "Forked", lambda _: Forked(lambda: os.kill(os.getpid(), signal.SIGKILL)))
     made, html = page.page_of(factory.typical(), 20)

@@ -6,7 +6,6 @@ a fork scan meanwhile.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +20,7 @@ from tracekit.parse.parallel import LEAST, cuts, packed_scan
 from tracekit.parse.scan import Dispatch
 from tracekit.parse.window import window
 from tracekit.patterns import keep_compiled
-from tracekit.processes import Forked, cores
+from tracekit.processes import Forked, idle_core
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
@@ -67,7 +66,7 @@ def ahead(
     """As `begin`, and a fork scans most of it where there is a core. What is worth all cores is left to them."""
     begun = begin(sources, dialect=dialect, since=since, until=until)
     size = sum(high - low for low, high in begun.windows)
-    if cores() == 1 or size >= LEAST or threading.active_count() > 1:  # a thread may hold a lock that the fork needs
+    if size >= LEAST or not idle_core():
         return begun
     firsts = [first_of(layout, window) for layout, window in zip(begun.layouts, begun.windows, strict=True)]
     return replace(begun, scan=Forked(partial(scan_first, begun, firsts)), firsts=firsts)
