@@ -41,6 +41,17 @@ def test_a_kept_pattern_reads_as_the_compiled_one(folder: Path) -> None:
     assert compiled(rb"^(?P<head>a+)(b)?").flags == made.flags & ~re.M
 
 
+def test_what_two_processes_compiled_is_kept(folder: Path) -> None:
+    mine = programs()
+    compiled(b"one")
+    programs.cache_clear()
+    compiled(b"two")
+    keep_compiled()
+    mine.keep()
+    programs.cache_clear()
+    assert len(programs().kept) == 2
+
+
 @pytest.mark.parametrize("harm", ["cut", "altered", "empty"])
 def test_a_damaged_file_is_made_again(folder: Path, harm: str) -> None:
     compiled(b"one")

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,15 @@ def test_a_fork_that_nobody_asks_ends() -> None:
         os.kill(pid, 0)
 
 
+def test_beside_another_thread_nothing_is_forked() -> None:
+    ended = threading.Event()
+    other = threading.Thread(target=ended.wait)
+    other.start()
+    assert not processes.idle_core()
+    ended.set()
+    other.join()
+
+
 def test_what_comes_before_the_fork_needs_no_pandas() -> None:
     done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
@@ -89,25 +99,26 @@ def the_same(one: Parsed, two: Parsed) -> None:
 
 
 @LINUX
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize(("small", "killed"), [(1 << 30, False), (0, False), (0, True)])
 def test_a_log_that_a_fork_scans_is_the_log(
-    healthy: Path, restarted: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+    healthy: Path, restarted: Path, monkeypatch: pytest.MonkeyPatch, small: int, killed: bool
 ) -> None:
-    monkeypatch.setattr(beginning, "cores", lambda: 2)
-    monkeypatch.setattr(beginning.threading, "active_count", lambda: 1)
+    monkeypatch.setattr(beginning, "SMALL", small)
+    monkeypatch.setattr(beginning, "idle_core", lambda: True)
     if killed:
         monkeypatch.setattr(beginning, "packed_scan", lambda *_: died())
     counted, counted_too = Collector(), Collector()
     sources = open_sources([str(healthy), str(restarted)])
     begun = beginning.ahead(sources)
     assert begun.scan is not None
+    assert all((part[1] < high) == (small == 0) for part, (_, high) in zip(begun.firsts, begun.windows, strict=True))
     the_same(parse(sources, counted, begun=begun), parse(sources, counted_too))
     assert counted.rows() == counted_too.rows()
 
 
 def test_what_is_worth_all_cores_is_not_scanned_ahead(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = open_sources([str(healthy)])
-    assert beginning.ahead(sources).scan is None or processes.cores() > 1
+    monkeypatch.setattr(beginning, "idle_core", lambda: True)
     monkeypatch.setattr(beginning, "LEAST", 0)
     assert beginning.ahead(sources).scan is None
 

@@ -6,7 +6,10 @@ import base64
 import dataclasses
 import gzip
 import json
+import os
 import re
+import signal
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -22,6 +25,7 @@ import pytest
 
 import report_factory as factory
 from tracekit import frames, report
+from tracekit.processes import Forked
 from tracekit.report import canvas, context, glossary, page, svg, terminal, text, words
 from tracekit.report.every import Every
 from tracekit.report.lanes import LANES
@@ -392,6 +396,20 @@ def test_a_damaged_compiled_template_is_made_again(
     (kept,) = (tmp_path / "tracekit").glob("template-*.bin")
     kept.write_bytes(damage(first[1]))
     assert said() == first
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are made on Linux alone")
+@pytest.mark.parametrize("fork", ["made", "killed", "none"])
+def test_the_page_is_the_same_whoever_makes_its_operations(
+    typical: tuple[str, PageContext], monkeypatch: pytest.MonkeyPatch, fork: str
+) -> None:
+    monkeypatch.setattr(page, "idle_core", lambda: fork != "none")
+    if fork == "killed":
+        monkeypatch.setattr(page, "Forked", lambda _: Forked(lambda: os.kill(os.getpid(), signal.SIGKILL)))
+    made, html = page.page_of(factory.typical(), 20)
+    assert html == typical[0]
+    assert made == typical[1]._replace(details=())
+    assert text.summary(made) == text.summary(typical[1])
 
 
 # --- what a log may not do --------------------------------------------------------------------------------------

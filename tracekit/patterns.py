@@ -14,7 +14,6 @@ import marshal
 import re
 import sys
 from array import array
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -41,7 +40,7 @@ class Programs:
     """The programs of the cache's file, and what was compiled since."""
 
     path: Path | None  # None: this Python does not give its programs out
-    kept: Mapping[bytes, Program]
+    kept: dict[bytes, Program]
     new: dict[bytes, Program] = field(default_factory=dict)
 
     def compiled(self, pattern: bytes, flags: int) -> re.Pattern[bytes]:
@@ -60,10 +59,10 @@ class Programs:
         return made
 
     def keep(self) -> None:
-        """Write the file, if there is anything new."""
+        """Write the file, if there is anything new, with what others have put into it meanwhile."""
         if self.path is None or not self.new:
             return
-        self.kept = dict([*self.kept.items(), *self.new.items()][-MOST:])
+        self.kept = dict([*(self.kept | load(self.path)).items(), *self.new.items()][-MOST:])
         self.new = {}
         content = marshal.dumps({key: tuple(program) for key, program in self.kept.items()})
         if keep(self.path, lambda draft: draft.write_bytes(hashlib.sha256(content).digest() + content)):
@@ -91,7 +90,7 @@ def programs() -> Programs:
     return Programs(path, load(path))
 
 
-def load(path: Path) -> Mapping[bytes, Program]:
+def load(path: Path) -> dict[bytes, Program]:
     """The programs of a file; none where there is none or it is damaged."""
     try:
         content = path.read_bytes()

@@ -7,6 +7,7 @@ import marshal
 import os
 import signal
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, BinaryIO, NoReturn
@@ -17,6 +18,11 @@ FLAT = 2  # marshal's version that looks for no object twice
 def cores() -> int:
     """How many processes can run at the same time; 1 where none can be forked."""
     return len(os.sched_getaffinity(0)) if sys.platform.startswith("linux") else 1
+
+
+def idle_core() -> bool:
+    """Whether there is a core for a fork, and no other thread, which might hold a lock that the fork would wait for."""
+    return cores() > 1 and threading.active_count() == 1
 
 
 class Forked:

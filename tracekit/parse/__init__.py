@@ -13,8 +13,8 @@ from tracekit.parse.dialect import SERVER
 from tracekit.parse.events import Events
 from tracekit.parse.fast import has_numba
 from tracekit.parse.grammar import Messages
-from tracekit.parse.parallel import LEAST, scan_large, unpacked
-from tracekit.parse.scan import Scanned
+from tracekit.parse.parallel import LEAST, joined, scan_large, unpacked
+from tracekit.parse.scan import Scanned, scan
 from tracekit.patterns import keep_compiled
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
@@ -101,7 +101,7 @@ def parse(
 
 
 def scan_of(begun: Begun, number: int, packed: Any, events: Events, first: int, compiled: bool) -> Scanned:
-    """What the scan of a source gives, by its number; out of `packed` where a fork has scanned them all.
+    """What the scan of a source gives, by its number; out of `packed` where a fork has scanned most of it.
 
     Its events are added to `events`, records numbered from `first`.
     """
@@ -110,8 +110,14 @@ def scan_of(begun: Begun, number: int, packed: Any, events: Events, first: int, 
     if packed is None:
         tables = tables_for(begun, window) if compiled else None
         return scan_large(data, layout.dialect, begun.dispatch, tables, events, first, begun.others, window)
+    part = begun.firsts[number]
     events.texts.add(data)
-    return unpacked(packed[number], window, events, first)
+    made = [unpacked(packed[number], part, events, first)]
+    if part[1] < window[1]:
+        first += len(made[0].starts)
+        rest = part[1], window[1]
+        made.append(scan(data, layout.dialect, begun.dispatch, events, first, begun.others, rest))
+    return joined(made)
 
 
 def tables_for(begun: Begun, window: tuple[int, int]) -> Tables | None:

@@ -6,7 +6,6 @@ a fork scan meanwhile.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,14 +16,17 @@ from tracekit.parse.chain import Layout, laid_out
 from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import Dialect, load_dialects, named
 from tracekit.parse.grammar import Messages, load_messages
-from tracekit.parse.parallel import LEAST, packed_scan
+from tracekit.parse.parallel import LEAST, cuts, packed_scan
 from tracekit.parse.scan import Dispatch
 from tracekit.parse.window import window
 from tracekit.patterns import keep_compiled
-from tracekit.processes import Forked, cores
+from tracekit.processes import Forked, idle_core
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
+
+SMALL = 1 << 20  # bytes of a source that is not divided
+PARTS = 4  # of others: a fork scans all but the last, which is scanned when all that the next steps need is imported
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Begun:
     layouts: Sequence[Layout]
     windows: Sequence[tuple[int, int]]  # bytes of each to read
     quality: Collector
-    scan: Forked | None = None  # makes what `packed_scan` gives for each source
+    scan: Forked | None = None  # makes what `packed_scan` gives for the first part of each source
+    firsts: Sequence[tuple[int, int]] = ()  # these parts
 
     @property
     def others(self) -> list[Dialect]:
@@ -60,20 +63,28 @@ def begin(
 def ahead(
     sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
 ) -> Begun:
-    """As `begin`, and a fork scans everything where there is a core for it. What is worth all cores is left to them."""
+    """As `begin`, and a fork scans most of it where there is a core. What is worth all cores is left to them."""
     begun = begin(sources, dialect=dialect, since=since, until=until)
     size = sum(high - low for low, high in begun.windows)
-    if cores() == 1 or size >= LEAST or threading.active_count() > 1:  # a thread may hold a lock that the fork needs
+    if size >= LEAST or not idle_core():
         return begun
-    return replace(begun, scan=Forked(partial(scan_all, begun)))
+    firsts = [first_of(layout, window) for layout, window in zip(begun.layouts, begun.windows, strict=True)]
+    return replace(begun, scan=Forked(partial(scan_first, begun, firsts)), firsts=firsts)
 
 
-def scan_all(begun: Begun) -> list[Any]:
-    """Every source, as `packed_scan` gives it."""
+def first_of(layout: Layout, window: tuple[int, int]) -> tuple[int, int]:
+    """The part of a source that a fork scans."""
+    large = window[1] - window[0] >= SMALL
+    places = cuts(layout.source.data, layout.dialect, window, PARTS if large else 1)
+    return places[0], places[max(len(places) - 2, 1)]
+
+
+def scan_first(begun: Begun, firsts: Sequence[tuple[int, int]]) -> list[Any]:
+    """A part of every source, as `packed_scan` gives it."""
     others, dispatch, messages = begun.others, begun.dispatch, begun.messages
     made = [
-        packed_scan(layout.source.data, layout.dialect, dispatch, messages, others, window)
-        for layout, window in zip(begun.layouts, begun.windows, strict=True)
+        packed_scan(layout.source.data, layout.dialect, dispatch, messages, others, part)
+        for layout, part in zip(begun.layouts, firsts, strict=True)
     ]
     keep_compiled()
     return made

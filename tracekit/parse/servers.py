@@ -35,7 +35,7 @@ def name_servers(records: pd.DataFrame, events: Events, layouts: Sequence[Layout
     for source in component.index[component == SERVER]:
         names[source] = prefix.get(source) or ids.get(source)
     fill_in(names, layouts)
-    hosts = host_names(records, events)
+    hosts = host_names(records, events) if (component == "agent").any() else {}
     for source in component.index[component != SERVER]:
         if component[source] == "agent":
             names[source] = hosts.get(source) or prefix.get(source) or os.path.basename(source)

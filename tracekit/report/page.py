@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ import jinja2
 from jinja2.bccache import Bucket
 
 from tracekit.cache import cache_folder, keep, prune
-from tracekit.processes import Forked, cores
+from tracekit.processes import Forked, idle_core
 from tracekit.report.context import Basis
 from tracekit.report.figures import bundle
 from tracekit.report.model import Detail, PageContext
@@ -55,13 +56,14 @@ def page_of(trace: Trace, top: int, *, redacted: bool = False) -> tuple[PageCont
     """The page and what it says, but for the operations in full: most of those a fork makes, where there is a core."""
     basis = Basis.of(trace, top)
     every = range(len(basis.full))
-    aside = [number for number in every if number % OWN] if cores() > 1 and len(trace.records) <= FORKED else []
+    aside = [number for number in every if number % OWN] if len(trace.records) <= FORKED and idle_core() else []
     fork = Forked(lambda: [tuple(_section(basis.detail(number))) for number in aside]) if aside else None
     made = basis.page(redacted=redacted)
     sections = {number: _section(basis.detail(number)) for number in every if number not in aside}
     forked = fork.result() if fork else None
-    for place, number in enumerate(aside):
-        sections[number] = _section(basis.detail(number)) if forked is None else Section(*forked[place])
+    if forked is None:  # it died, or there was none
+        forked = [_section(basis.detail(number)) for number in aside]
+    sections |= zip(aside, starmap(Section, forked), strict=True)
     return made, _rendered(made, [sections[number] for number in every])
 
 
