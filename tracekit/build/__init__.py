@@ -141,7 +141,7 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
     jobs = with_uuids(jobs, logged, happened)
     runs, doubts = describe_runs(records), Doubts(quality)
     drafts = draft_operations(runs, requests, jobs, happened, model, doubts, quality)
-    records["operation"] = assign_records(records, drafts, commands, [happened, sent])
+    assigned = assign_records(records, drafts, commands, [happened, sent])
     commands["operation"] = look_up(commands["run"], drafts.of_run)
     doubt_commands(commands, doubts)
     # Of objects: a name that is not known stays None, which is false, where another type would make it NaN.
@@ -154,7 +154,8 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
     commands = with_router_times(commands, told, records, parsed.events, at_command)
     commands["unsplit"] = unsplit(commands, told, sent, records)
     for said in (on_host, logged_operations(logged, drafts.of_run)):
-        records["operation"] = records["operation"].fillna(said)
+        assigned.fill(said.index.to_numpy(), assigned.numbers(said))
+    records["operation"] = assigned.column()
     jobs["operation"] = look_up(jobs["job"], drafts.of_job)
     runs["operation"] = drafts.of_run.reindex(runs.index)
     runs["is_poll"] = runs.index.isin(requests.index[requests["polled"].notna()])

@@ -71,7 +71,7 @@ class Lines:
             events,
             [meanings[name].where if name in meanings else None for name in events],
             RunRecords.of(runs),
-            frozenset(np.unique(runs[loud]).tolist()),
+            frozenset(np.flatnonzero(np.bincount(runs[loud])).tolist()),
         )
 
     def event(self, record: int) -> str | None:
