@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 import pandas as pd
 
 from tracekit.build.model import Model
 from tracekit.build.pairing import texts
-from tracekit.frames import rows
+from tracekit.frames import figures, rows
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 
@@ -23,7 +23,8 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     ends = bounds(records, events, "request.end").add_prefix("end_")
     made = starts.join(ends, how="outer")
     text_of = texts(records, sources)
-    asked = [parameters(row, text_of) for row in rows(made)]
+    columns = [f"{side}_{name}" for side in ("start", "end") for name in ("QUERY", "PARAMS", "record")]
+    asked = [parameters(row, text_of) for row in rows(figures(made[columns]))]
     made["command"] = [values.get("command") for values in asked]
     made["polled"] = [
         values.get(model.poll_parameter) if values.get("command") == model.poll_command else None for values in asked
@@ -52,15 +53,21 @@ def parameters(row: object, text_of: Callable[[int, int], str]) -> dict[str, str
         if isinstance(query, str) and query != "null":
             if "=" not in query:
                 return {"command": query.strip()}
-            return dict(lowered(query))
+            return lowered(query)
         place = getattr(row, f"{side}_PARAMS")
-        if pd.notna(place):
+        if place >= 0:
             said = text_of(int(getattr(row, f"{side}_record")), int(place))
             pairs = (line.partition("=") for line in said.splitlines())
             return {key.strip().lower(): value.strip() for key, _, value in pairs if key}
     return {}
 
 
-def lowered(query: str) -> list[tuple[str, str]]:
-    """Pairs of a query string, keys in lower case: the API takes `jobId` and `jobid` for the same."""
-    return [(key.lower(), value) for key, value in parse_qsl(query, keep_blank_values=True)]
+def lowered(query: str) -> dict[str, str]:
+    """Parameters of a query string, keys in lower case: the API takes `jobId` and `jobid` for the same."""
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    return {plain(key).lower(): plain(value) for key, equals, value in pairs if key or equals}
+
+
+def plain(text: str) -> str:
+    """A key or value as it was before it was written into a query."""
+    return unquote_plus(text) if "%" in text or "+" in text else text

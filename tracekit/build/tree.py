@@ -79,6 +79,11 @@ class Lines:
         code = self.code[record]
         return self.events[code] if code >= 0 else None
 
+    def said(self, records: npt.NDArray[Any]) -> list[str | None]:
+        """The rule that reads each of these records."""
+        rules = [*self.events, None]
+        return [rules[code] for code in self.code[records].tolist()]
+
     def pairs(self, least: int) -> tuple[Numbers, Small, Small]:
         """Run, first and second record of all consecutive lines of a run `least` microseconds or more apart."""
         order, starts = self.of_run.order, self.of_run.starts
