@@ -216,7 +216,8 @@ def times_of(
     outside = times[np.minimum(last + 1, len(times) - 1)]
     end = np.where(last < edges[1], between(end, outside, shape["behind"]), end)
     parent, depth = shape["parent"], shape["depth"]
-    order = np.argsort(depth, kind="stable")
+    # Numbers of 8 or 16 bits are sorted without comparing them.
+    order = np.argsort(depth.astype(np.min_scalar_type(int(depth.max(initial=0)))), kind="stable")
     ends = np.cumsum(np.bincount(depth)) if len(depth) else np.empty(0, np.int64)
     for level, stop in enumerate(ends.tolist()):
         at = order[ends[level - 1] if level else 0 : stop]

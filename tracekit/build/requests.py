@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import unquote_plus
 
+import numpy as np
 import pandas as pd
 
 from tracekit.build.model import Model
 from tracekit.build.pairing import texts
-from tracekit.frames import figures, rows
+from tracekit.frames import figures, firsts, rows
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 
@@ -33,8 +34,8 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     named = events.meaning("request.command", columns=["API"])
     said = pd.Series(named["API"].to_numpy(), index=records.loc[named["record"], "run"].to_numpy())
     made["command"] = made["command"].fillna(said[~said.index.duplicated()].reindex(made.index))
-    runs = records.drop_duplicates("run").set_index("run")
-    return made.join(runs[["ctx", "thread", "life", "logid"]])
+    first = firsts(records["run"].to_numpy())[made.index.to_numpy(dtype=np.int64)]
+    return made.join(records[["ctx", "thread", "life", "logid"]].iloc[first].set_axis(made.index))
 
 
 def bounds(records: pd.DataFrame, events: Events, word: str) -> pd.DataFrame:
