@@ -169,8 +169,9 @@ def firsts(numbers: Numbers) -> Numbers:
 
 def distinct(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The different ones of many numbers, sorted: what ``unique`` gives, in a third of the time where most differ."""
-    made = np.sort(numbers)
-    return made[np.concatenate([[True], made[1:] != made[:-1]])[: len(made)]]
+    ordered = np.sort(numbers)
+    made: npt.NDArray[Any] = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]]
+    return made
 
 
 def spread(many: Numbers) -> tuple[Numbers, Numbers]:

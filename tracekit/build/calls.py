@@ -231,8 +231,10 @@ def times_of(
 
 def between(line: Numbers, outside: Numbers, bound: Numbers) -> Numbers:
     """The instant at a bound's distance from the own line, or else from the line outside, and never beyond either."""
-    own, offset = bound >= 0, np.where(bound >= 0, bound, -1 - bound)
-    toward = np.where(outside <= line, -1, 1)
-    made = np.where(own, line + toward * offset, outside - toward * offset)
-    within: Numbers = np.clip(made, np.minimum(line, outside), np.maximum(line, outside))
-    return within
+    own = bound >= 0
+    # From the own line toward the one outside, or back from there.
+    step = np.where(own, bound, bound + 1)
+    np.negative(step, out=step, where=outside <= line)
+    within: Numbers = np.where(own, line, outside)
+    within += step
+    return np.clip(within, np.minimum(line, outside), np.maximum(line, outside), out=within)
