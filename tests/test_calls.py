@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tracekit.build.calls import CallGraph, Shape, load_calls, shape_of, times_of
+from tracekit.build.callgraph import NOTHING, Place
+from tracekit.build.calls import CallGraph, Shape, load_calls, shape_of, times_of, trail
 from tracekit.errors import GrammarError
 from tracekit.resources import grammars
 
@@ -230,3 +231,30 @@ def test_any_lines_make_a_tree(graph: CallGraph, words: list[tuple[str, int]], r
     for line, at in enumerate(frames.innermost):
         if at >= 0:
             assert frames.first[at] <= line <= frames.last[at]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=3))
+def test_no_trail_is_more_probable_than_the_one_found(graph: CallGraph, runs: list[list[tuple[str, int]]]) -> None:
+    """Against a search that keeps every place and nothing of what it found before."""
+    for words in runs:
+        names = [name for name, _ in words]
+        statements = [
+            graph.statement(name if name in LINES else None, None if name == "?" else LINES.get(name, name))
+            for name in names
+        ]
+        found, total = trail(graph, statements, "work"), 0.0
+        at, before = graph.root("work"), NOTHING
+        every: dict[Place, float] = {at: 0.0}
+        for now, (place, kept) in zip(statements, found, strict=True):
+            total += next(
+                chance for there, stays, chance in graph.moves(at, before, now) if (there, stays) == (place, kept)
+            )
+            moves = [
+                (there, odds + chance)
+                for own, odds in every.items()
+                for there, _, chance in graph.moves(own, before, now)
+            ]
+            every = {there: max(odds for other, odds in moves if other is there) for there, _ in moves}
+            at, before = place, now.words if now.known else before
+        assert total == pytest.approx(max(every.values()))

@@ -17,6 +17,8 @@ Numbers = npt.NDArray[np.int64]
 Fractions = npt.NDArray[np.float64]
 Small = npt.NDArray[np.int32]
 EPOCH = datetime(1970, 1, 1)
+LARGE = 1 << 40  # of a span of numbers
+LARGEST = 1 << 62
 NEVER = int(np.iinfo(np.int64).min)  # the microsecond of an unknown time
 
 
@@ -131,11 +133,44 @@ def numbers_of(column: Any) -> Numbers:
 
 def joint(*columns: npt.NDArray[Any]) -> Numbers:
     """A number for each different row of these columns, in the order in which they come."""
-    made = np.zeros(len(columns[0]), dtype=np.int64)
+    made, many = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
-        # A log may name any job: by its place among the column's numbers it cannot be too large for a product.
-        codes = pd.factorize(column)[0]
-        made = pd.factorize(made * (codes.max(initial=0) + 1) + codes)[0]
+        codes, own = ranged(column)
+        if many * own > LARGEST:
+            made, many = dense(made)
+            codes, own = dense(codes)
+        made, many = made * own + codes, many * own
+    return dense(made)[0]
+
+
+def ranged(column: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], int]:
+    """Whole numbers, none negative and few above those that there are, that tell a column's values apart, and a number
+    above all of them.
+    """
+    if column.dtype.kind != "i" or not len(column):
+        return dense(column)
+    least = int(column.min())
+    size = int(column.max()) - least + 1
+    # A log may name any job: such numbers are told by their place among the others.
+    return (np.subtract(column, least, dtype=np.int64), size) if size <= LARGE else dense(column)
+
+
+def dense(column: npt.NDArray[Any]) -> tuple[Numbers, int]:
+    """The number of each value, in the order in which they come, and how many there are."""
+    codes, values = pd.factorize(column)
+    # One more: an unknown value is -1, which is the last of them.
+    return codes, len(values) + 1
+
+
+def firsts(numbers: Numbers) -> Numbers:
+    """Where each number comes first, of numbers that are given in the order in which they come, as by :func:`joint`."""
+    return np.flatnonzero(np.diff(np.maximum.accumulate(numbers), prepend=-1))
+
+
+def distinct(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The different ones of many numbers, sorted: what ``unique`` gives, in a third of the time where most differ."""
+    ordered = np.sort(numbers)
+    made: npt.NDArray[Any] = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]]
     return made
 
 

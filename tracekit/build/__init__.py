@@ -15,6 +15,7 @@ from tracekit.build.context import add_lives, add_runs
 from tracekit.build.doubts import Doubts
 from tracekit.build.explain import Explainer
 from tracekit.build.hosts import (
+    agents,
     assign_host_lines,
     count_missing,
     count_offsets,
@@ -120,7 +121,7 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     return Built(
         check(records, RECORDS, "records"),
         spans.assign(server=where),
-        operations.assign(server=server_by(operations["operation"], spans["operation"], where)),
+        operations.assign(server=server_by(operations["operation"], spans, where)),
         check(
             frame(JOBS, {name: jobs[name] for name in JOBS} | {"server": server_of_jobs(records, jobs)}), JOBS, "jobs"
         ),
@@ -143,7 +144,7 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
     jobs = with_uuids(jobs, logged, happened)
     runs, doubts = describe_runs(records), Doubts(quality)
     drafts = draft_operations(runs, requests, jobs, happened, model, doubts, quality)
-    records["operation"] = assign_records(records, drafts, commands, [happened, sent])
+    assigned = assign_records(records, drafts, commands, [happened, sent])
     commands["operation"] = look_up(commands["run"], drafts.of_run)
     doubt_commands(commands, doubts)
     # Of objects: a name that is not known stays None, which is false, where another type would make it NaN.
@@ -151,12 +152,14 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
     told = host_events(records, parsed.events)
     commands = with_host_times(commands, told, records, sources)
     count_offsets(commands, told, quality)
-    count_missing(sent, records, quality)
+    asked = agents(sent)
+    count_missing(asked, records, quality)
     on_host, at_command = assign_host_lines(records, told, commands, drafts.table)
     commands = with_router_times(commands, told, records, parsed.events, at_command)
-    commands["unsplit"] = unsplit(commands, told, sent, records)
+    commands["unsplit"] = unsplit(commands, told, asked, records)
     for said in (on_host, logged_operations(logged, drafts.of_run)):
-        records["operation"] = records["operation"].fillna(said)
+        assigned.fill(said.index.to_numpy(), assigned.numbers(said))
+    records["operation"] = assigned.column()
     jobs["operation"] = look_up(jobs["job"], drafts.of_job)
     runs["operation"] = drafts.of_run.reindex(runs.index)
     runs["is_poll"] = runs.index.isin(requests.index[requests["polled"].notna()])
@@ -172,12 +175,16 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
 
 def servers_of(records: pd.DataFrame, spans: pd.DataFrame) -> pd.Series[Any]:
     """The server that printed the first line of each span."""
-    return look_up(spans["first_record"], records["server"]).cat.remove_unused_categories()
+    first, server = numbers_of(spans["first_record"]), records["server"].array
+    codes = np.where(first >= 0, server.codes[first], -1)
+    return pd.Series(pd.Categorical.from_codes(codes, dtype=server.dtype)).cat.remove_unused_categories()
 
 
-def server_by(operations: pd.Series[Any], of_span: pd.Series[Any], where: pd.Series[Any]) -> pd.Series[Any]:
-    """The server of the first span of each operation."""
-    known = pd.Series(where.array, index=of_span.array)[of_span.notna().to_numpy() & where.notna().to_numpy()]
+def server_by(operations: pd.Series[Any], spans: pd.DataFrame, where: pd.Series[Any]) -> pd.Series[Any]:
+    """The server of the first span of each operation, which is no call; `where` is that of each span."""
+    mine = np.flatnonzero((spans["kind"] != "call").to_numpy() & where.notna().to_numpy())
+    known = pd.Series(where.array[mine], index=spans["operation"].array[mine])
+    known = known[known.index.notna()]
     found = look_up(operations, known[~known.index.duplicated()])
     return found.astype("category").cat.remove_unused_categories()
 

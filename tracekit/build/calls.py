@@ -216,7 +216,8 @@ def times_of(
     outside = times[np.minimum(last + 1, len(times) - 1)]
     end = np.where(last < edges[1], between(end, outside, shape["behind"]), end)
     parent, depth = shape["parent"], shape["depth"]
-    order = np.argsort(depth, kind="stable")
+    # Numbers of 8 or 16 bits are sorted without comparing them.
+    order = np.argsort(depth.astype(np.min_scalar_type(int(depth.max(initial=0)))), kind="stable")
     ends = np.cumsum(np.bincount(depth)) if len(depth) else np.empty(0, np.int64)
     for level, stop in enumerate(ends.tolist()):
         at = order[ends[level - 1] if level else 0 : stop]
@@ -230,8 +231,10 @@ def times_of(
 
 def between(line: Numbers, outside: Numbers, bound: Numbers) -> Numbers:
     """The instant at a bound's distance from the own line, or else from the line outside, and never beyond either."""
-    own, offset = bound >= 0, np.where(bound >= 0, bound, -1 - bound)
-    toward = np.where(outside <= line, -1, 1)
-    made = np.where(own, line + toward * offset, outside - toward * offset)
-    within: Numbers = np.clip(made, np.minimum(line, outside), np.maximum(line, outside))
-    return within
+    own = bound >= 0
+    # From the own line toward the one outside, or back from there.
+    step = np.where(own, bound, bound + 1)
+    np.negative(step, out=step, where=outside <= line)
+    within: Numbers = np.where(own, line, outside)
+    within += step
+    return np.clip(within, np.minimum(line, outside), np.maximum(line, outside), out=within)

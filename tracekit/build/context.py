@@ -8,9 +8,10 @@ new one. Thread names, job ids and sequence numbers begin anew when a server doe
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import joint, numbers_of
+from tracekit.frames import Numbers, joint, numbers_of
 from tracekit.parse.events import Events
 
 KINDS = ("job", "other", "request", "work")
@@ -22,21 +23,35 @@ def add_lives(records: pd.DataFrame, events: Events) -> pd.DataFrame:
 
     Several servers, and the other programs whose logs were given, have lives of their own.
     """
-    who = records.groupby(["server", "component"], sort=False, observed=True, dropna=False).ngroup()
+    who = joint(*(pd.factorize(records[name])[0] for name in ("server", "component")))
     starts = events.meaning("server.start", columns=())["record"]
     # A start prints several such statements, of which a torn line may hide the first.
-    again = starts.groupby(who.loc[starts].to_numpy()).diff() < ONE_START
-    begins = pd.Series(0, index=records.index)
-    begins.loc[starts[~again]] = 1
-    turn = begins.groupby(who).cumsum()
-    life = pd.DataFrame({"who": who, "turn": turn}).groupby(["who", "turn"], sort=False).ngroup()
-    return records.assign(life=life)
+    again = starts.groupby(who[starts]).diff() < ONE_START
+    return records.assign(life=joint(who, turns(who, starts[~again].to_numpy())))
+
+
+def turns(key: Numbers, begins: Numbers) -> Numbers:
+    """For each record how many of `begins`, which are records, came until then of those that have its key."""
+    made = np.zeros(len(key), dtype=np.int64)
+    made[begins] = 1
+    if not key.any():
+        return np.cumsum(made)
+    own = np.flatnonzero(flags(key[begins], key))
+    made[own] = pd.Series(made[own]).groupby(key[own]).cumsum().to_numpy()
+    return made
+
+
+def flags(numbers: Numbers, key: Numbers) -> npt.NDArray[np.bool_]:
+    """Which keys are one of these numbers."""
+    known = np.zeros(int(key.max(initial=-1)) + 1, dtype=np.bool_)
+    known[numbers] = True
+    made: npt.NDArray[np.bool_] = known[key]
+    return made
 
 
 def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """`records` with `run` (int64, numbered by first record) and `run_kind` {request, job, work, other}."""
-    begins = np.zeros(len(records), dtype=np.int64)
-    begins[events.meaning("request.start", "job.add", columns=())["record"]] = 1
+    begins = events.meaning("request.start", "job.add", columns=())["record"].to_numpy()
     key = joint(
         records["life"].to_numpy(),
         records["thread"].cat.codes.to_numpy(),
@@ -44,11 +59,9 @@ def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
         numbers_of(records["origin"]),
         numbers_of(records["job"]),
     )
-    run = pd.Series(joint(key, pd.Series(begins).groupby(key).cumsum().to_numpy()), index=records.index)
-    made = records.assign(run=run)
+    run = joint(key, turns(key, begins))
     job, other, request, work = range(len(KINDS))
     kind = np.where(records["origin"].notna(), work, np.where(records["job"].notna(), job, other)).astype(np.int8)
-    requests = np.zeros(int(run.max() if len(run) else -1) + 1, dtype=np.bool_)
-    requests[run[events.meaning("request.start", "request.end", columns=())["record"]]] = True
-    kind[requests[run] & records["job"].isna().to_numpy()] = request
-    return made.assign(run_kind=pd.Categorical.from_codes(kind, pd.Index(KINDS, dtype="str")))
+    edges = events.meaning("request.start", "request.end", columns=())["record"].to_numpy()
+    kind[flags(run[edges], run) & records["job"].isna().to_numpy()] = request
+    return records.assign(run=run, run_kind=pd.Categorical.from_codes(kind, pd.Index(KINDS, dtype="str")))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit.build.jobs import SHORT
 from tracekit.build.pairing import body_of, class_names
-from tracekit.frames import look_up
+from tracekit.frames import joint, look_up, numbers_of
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
@@ -132,23 +133,25 @@ def with_router_times(
     return commands.assign(router_lock=lock.reindex(commands.index), in_router_ms=work.reindex(commands.index))
 
 
-def unsplit(commands: pd.DataFrame, told: pd.DataFrame, sent: pd.DataFrame, records: pd.DataFrame) -> pd.Series[Any]:
+def unsplit(commands: pd.DataFrame, told: pd.DataFrame, asked: set[str], records: pd.DataFrame) -> pd.Series[Any]:
     """Why the time of a command at a host with an agent of its own cannot be split: "not given", the agent's log;
     "no requests" in it, as at INFO; "not covered", this command. Null where it can, and where there is no such agent.
+    `asked` are the hosts with one.
     """
     name = commands["host_name"].astype("object")
     given = set(records.loc[records["component"] == AGENT, "server"].dropna().astype("str"))
     why = pd.Series("not covered", index=commands.index, dtype="object")
     why[~name.isin(set(told["server"].dropna().astype("str")))] = "no requests"
     why[~name.isin(given)] = "not given"
-    return why.where(name.isin(agents(sent)) & commands["host_answered"].isna(), None)
+    return why.where(name.isin(asked) & commands["host_answered"].isna(), None)
 
 
 def agents(sent: pd.DataFrame) -> set[str]:
     """Hosts that commands are sent to, those left out that the server itself plays."""
     key = ["life", "SEQ"]
-    begun = sent.loc[sent["means"] == "command.begun", key]  # by a thread of the server
-    here = pd.MultiIndex.from_frame(sent[key]).isin(pd.MultiIndex.from_frame(begun))
+    number = joint(*(numbers_of(sent[name].astype("Int64")) for name in key))
+    begun = number[(sent["means"] == "command.begun").to_numpy()]  # by a thread of the server
+    here = np.isin(number, begun)
     inside = sent.loc[here | (sent["means"] == "command.execute"), "HOST_NAME"].dropna()
     asked = sent.loc[sent["means"].isin(["command.send", "command.wait"]), "HOST_NAME"].dropna()
     return set(asked) - set(inside)
@@ -213,10 +216,10 @@ def count_offsets(commands: pd.DataFrame, told: pd.DataFrame, quality: Collector
         quality.add("agent's log without a command of the server's log", "note", example="its times cannot be compared")
 
 
-def count_missing(sent: pd.DataFrame, records: pd.DataFrame, quality: Collector) -> None:
+def count_missing(asked: set[str], records: pd.DataFrame, quality: Collector) -> None:
     """Hosts with an agent of their own whose log was not given, and what it would add."""
     given = records.loc[records["component"] == AGENT, "server"].dropna().astype("str")
-    missing = sorted(agents(sent) - set(given))
+    missing = sorted(asked - set(given))
     if missing:
         quality.add(
             "hosts without their agent's log",

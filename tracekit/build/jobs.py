@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from tracekit.frames import firsts, joint, numbers_of
 from tracekit.parse.events import Events
 from tracekit.schema import JOBS, check, frame
 
@@ -115,10 +117,11 @@ def dequeued(happened: pd.DataFrame) -> pd.Series[Any]:
 
 def short_uuids(records: pd.DataFrame, happened: pd.DataFrame) -> pd.Series[Any]:
     """First eight digits of each API job's uuid: the logid of its thread, but for the lying one of `Add job-N`."""
-    lying = happened.loc[happened["means"] == "job.add", "record"]
-    rows = records[records["job"].notna() & records["origin"].isna() & records["logid"].notna()]
-    rows = rows.drop(lying, errors="ignore")
-    counts = rows.groupby(["job", "logid"], sort=False, observed=True).size().reset_index(name="lines")
+    own = (records["job"].notna() & records["origin"].isna() & records["logid"].notna()).to_numpy(copy=True)
+    own[happened.loc[happened["means"] == "job.add", "record"]] = False
+    said = records.loc[own, ["job", "logid"]]
+    number = joint(numbers_of(said["job"]), said["logid"].cat.codes.to_numpy())
+    counts = said.iloc[firsts(number)].assign(lines=np.bincount(number))
     first = counts.sort_values("lines", ascending=False, kind="stable").drop_duplicates("job")
     common = first.set_index("job")["logid"].sort_index()
     return common.where(common.str.len() == SHORT)

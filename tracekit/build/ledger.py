@@ -32,7 +32,7 @@ from tracekit.build.pairs import Context, pair_claims
 from tracekit.build.spans import categories, nullable
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, instants, stretches, text_column
+from tracekit.frames import Numbers, distinct, instants, stretches, text_column
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
@@ -115,7 +115,7 @@ def sweep(claims: Claims, walls: Walls, nobody: int) -> Claims:
     low, high = (walls.place(claims.operation, time) for time in (claims.start, claims.end))
     held = [holds(np.flatnonzero(claims.rank == rank), low, high) for rank in range(WEAK + 1)]
     behind = walls.base + walls.end - walls.start
-    edges = np.unique(np.concatenate([walls.base, behind, *(edge for own in held for edge in own[1:])]))
+    edges = distinct(np.concatenate([walls.base, behind, *(edge for own in held for edge in own[1:])]))
     operation = np.searchsorted(walls.base, edges, side="right") - 1
     inside = np.flatnonzero(edges < behind[operation])
     # Last of all, so that -1 is its place.

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.context import add_lives
-from tracekit.frames import instants
+from tracekit.frames import instants, places
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 
@@ -38,16 +38,17 @@ def databases(
 
 
 def births(records: pd.DataFrame, events: Events, placed: pd.Series[Any]) -> pd.DataFrame:
-    """What can be said of a job only once: `record`, `job`, `word` and the installation's `group`, by record."""
+    """What can be said of a job only once: `record`, `job`, `word` by number and the installation's `group`."""
     made = events.meaning(*ONCE, "job.add", columns=["JOB"])[["record", "means", "JOB"]]
     said = records.loc[made["record"], ["job", "server"]].set_index(made.index)
     added = made["means"] == "job.add"
-    server = said["server"].astype("object").fillna("").astype("str")
+    # What a thread says when it adds its job is said once by each server.
+    words = np.where(added, len(ONCE) + 1 + said["server"].cat.codes, places(made["means"], ONCE))
     born = pd.DataFrame(
         {
             "record": made["record"],
             "job": made["JOB"].fillna(said["job"]),
-            "word": made["means"].where(~added, "job.add " + server),
+            "word": words,
             "group": placed.loc[made["record"]].to_numpy(),
         }
     )
@@ -62,7 +63,7 @@ def cuts(born: pd.DataFrame, records: pd.DataFrame) -> list[int]:
     """Records of one installation from which on a job's number is of another database."""
     breaks = [place for column in ("life", "source") for place in records.index[~records[column].duplicated()]]
     made: list[int] = []
-    seen: dict[tuple[str, int], int] = {}
+    seen: dict[tuple[int, int], int] = {}
     for record, word, job in zip(born["record"], born["word"], born["job"], strict=True):
         before = seen.get((word, job))
         if before is not None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
 from tracekit.build.jobs import SHORT
 from tracekit.build.model import Model
-from tracekit.frames import look_up
+from tracekit.frames import Numbers, Small, joint, look_up, numbers_of
 from tracekit.quality import Collector
 
 LAST_READ = np.timedelta64(2, "ms")  # before its end a poll reads the job's row for the last time
@@ -169,33 +170,72 @@ def describe_runs(records: pd.DataFrame) -> pd.DataFrame:
     return made
 
 
+@dataclass(frozen=True)
+class Assigned:
+    """The operation of each record, by number."""
+
+    names: pd.Index[Any]
+    codes: Small  # by record; -1: none
+
+    def numbers(self, operations: pd.Series[Any]) -> Numbers:
+        """The numbers of some operations, -1 for none."""
+        return self.names.get_indexer(pd.Index(operations))
+
+    def fill(self, records: npt.NDArray[Any], numbers: Numbers) -> None:
+        """Give records that have none these operations; of several for one record it has the first."""
+        free = np.flatnonzero((numbers >= 0) & (self.codes[records] < 0))[::-1]
+        self.codes[records[free]] = numbers[free]
+
+    def column(self) -> pd.Categorical:
+        """The names of the operations, sorted, as a category."""
+        used = np.flatnonzero(np.bincount(self.codes + 1, minlength=1)[1:])
+        order = used[np.argsort(self.names[used].to_numpy(dtype=object), kind="stable")]
+        places = np.full(len(self.names) + 1, -1, dtype=np.int32)
+        places[order] = np.arange(len(order))
+        names = pd.Index(self.names[order], dtype="str" if len(order) else "object")
+        return pd.Categorical.from_codes(places[self.codes], names)
+
+
 def assign_records(
     records: pd.DataFrame, drafts: Drafts, commands: pd.DataFrame, happened: Iterable[pd.DataFrame]
-) -> pd.Series[Any]:
+) -> Assigned:
     """Operation of each record: of its run; else of the command or the job that its statement names.
 
     A thread that executes a command inside the server (`DirectAgent-N`) has a context of its own: what it prints
     under that context belongs to the command's operation.
     """
-    made = look_up(records["run"], drafts.of_run).astype("object")
-    commands = commands.assign(operation=look_up(commands["run"], drafts.of_run))
-    of_seq = (
-        commands[~commands.duplicated(["life", "SEQ"], keep=False)]
-        .dropna(subset=["operation"])
-        .set_index(["life", "SEQ"])["operation"]
-    )
+    runs = records["run"].to_numpy()
+    names = pd.Index(pd.concat([drafts.of_run, drafts.of_job]).dropna().unique())
+    of_run = np.full(int(runs.max(initial=-1)) + 1, -1, dtype=np.int32)
+    of_run[drafts.of_run.index.to_numpy()] = names.get_indexer(pd.Index(drafts.of_run))
+    made = Assigned(names, of_run[runs])
+    sent = look_up(commands["run"], drafts.of_run)
+    alone = (records["run_kind"] == "other").to_numpy() & records["ctx"].notna().to_numpy()
     for rows in happened:
         if "SEQ" in rows and rows["SEQ"].notna().any():
-            known = of_seq.reindex(pd.MultiIndex.from_frame(rows[["life", "SEQ"]]))
+            known = of_sequences(rows, commands, made.numbers(sent))
         else:
-            known = look_up(rows["JOB"], drafts.of_job)
-        said = pd.Series(known.to_numpy(), index=rows["record"].to_numpy()).dropna()
-        said = said[~said.index.duplicated()]
-        begun = rows.loc[rows["means"] == "command.begun", "record"]
-        made = made.where(made.notna(), said.reindex(made.index))
-        ran = said.reindex(begun).dropna()
-        of_run = pd.Series(ran.to_numpy(), index=records.loc[ran.index, "run"].to_numpy())
-        of_run = of_run[~of_run.index.duplicated()]
-        alone = records["ctx"].notna() & (records["run_kind"] == "other")
-        made = made.where(made.notna() | ~alone, look_up(records["run"], of_run))
-    return made.where(made.notna(), None)
+            known = made.numbers(look_up(rows["JOB"], drafts.of_job))
+        said = rows["record"].to_numpy()
+        made.fill(said, known)
+        ran = np.flatnonzero((rows["means"] == "command.begun").to_numpy() & (known >= 0))[::-1]
+        in_run = np.full(len(of_run), -1, dtype=np.int32)
+        in_run[runs[said[ran]]] = known[ran]  # of the first
+        rest = np.flatnonzero(alone)
+        made.fill(rest, in_run[runs[rest]])
+    return made
+
+
+def of_sequences(rows: pd.DataFrame, commands: pd.DataFrame, operations: Numbers) -> Numbers:
+    """The operation of the command of which each of `rows` has the sequence number; -1 where several have it."""
+    life, sequence = (
+        np.concatenate([numbers_of(table[name].astype("Int64")) for table in (commands, rows)])
+        for name in ("life", "SEQ")
+    )
+    number = joint(life, sequence)
+    own, asked = number[: len(commands)], number[len(commands) :]
+    of = np.full(int(number.max(initial=-1)) + 1, -1, dtype=np.int64)
+    of[own] = np.where(sequence[: len(commands)] >= 0, operations, -1)
+    of[np.bincount(own, minlength=len(of)) > 1] = -1
+    made: Numbers = of[asked]
+    return made

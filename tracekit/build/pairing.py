@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
-from tracekit.frames import rows
+from tracekit.frames import look_up, numbers_of, rows
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 from tracekit.schema import COMMANDS, check, frame
@@ -26,7 +26,6 @@ OF_SEQUENCE = (
     "command.ended",
 )
 COLUMNS = ("JOB", "HOST", "HOST_NAME", "SEQ", "BEHIND", "BODY", "DETAILS")
-_BRACE = re.compile(r"[{}]")
 _NAME = re.compile(r'"([\w.$]+)"')
 
 
@@ -110,17 +109,13 @@ def name_commands(
     made: pd.DataFrame, happened: pd.DataFrame, records: pd.DataFrame, sources: Sources
 ) -> list[str | None]:
     """Simple class names of the commands in each request, from the body of the line that sent it."""
-    body = happened.drop_duplicates("record").set_index("record")["BODY"].dropna().to_dict()
+    body = happened.drop_duplicates("record").set_index("record")["BODY"]
+    record = made["sender"].fillna(made["receiver"])
     text_of = texts(records, sources)
-    names: list[str | None] = []
-    for sender, receiver in zip(made["sender"], made["receiver"], strict=True):
-        record = sender if pd.notna(sender) else receiver
-        place = body.get(record) if pd.notna(record) else None
-        if place is None:
-            names.append(None)
-            continue
-        names.append(", ".join(class_names(text_of(int(record), int(place)))) or None)
-    return names
+    return [
+        ", ".join(class_names(text_of(record, place))) or None if place >= 0 else None
+        for record, place in zip(numbers_of(record).tolist(), numbers_of(look_up(record, body)).tolist(), strict=True)
+    ]
 
 
 def texts(records: pd.DataFrame, sources: Sources) -> Callable[[int, int], str]:
@@ -149,16 +144,19 @@ def class_names(body: str) -> list[str]:
     if not body.startswith("["):
         return list(re.findall(r"[A-Za-z]\w+", body.partition("}")[0]))
     names, depth = [], 0
-    for brace in _BRACE.finditer(body):
-        if brace.group() == "{":
-            found = _NAME.match(body, brace.end()) if depth == 0 else None
+    opening, closing = body.find("{"), body.find("}")
+    while opening >= 0:
+        if opening < closing or closing < 0:
+            found = _NAME.match(body, opening + 1) if depth == 0 else None
             if found and "." in found.group(1):
                 names.append(found.group(1).rpartition(".")[2])
             depth += 1
+            opening = body.find("{", opening + 1)
         else:
             depth -= 1
             if depth < 0:
                 break
+            closing = body.find("}", closing + 1)
     return names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +46,11 @@ def pair_claims(of_run: Numbers, context: Context) -> Claims:
     where = context.explainer.where
     named = owners.of("execution", (where.get(name or "") or UNKNOWN for name in (*lines.events, None)))
     what, rank = named[lines.code[first]], np.full(len(run), RANK["execution"])
-    for at in np.flatnonzero((end - start > QUIET) | perhaps_firm(first, second, context)).tolist():
-        rank[at], what[at] = explained(int(run[at]), int(first[at]), int(second[at]), context)
+    asked = np.flatnonzero((end - start > QUIET) | perhaps_firm(first, second, context))
+    pairs = zip(*(column[asked].tolist() for column in (run, first, second, start, end)), strict=True)
+    said = zip(lines.said(first[asked]), lines.said(second[asked]), strict=True)
+    for at, pair, both in zip(asked.tolist(), map(Pair._make, pairs), said, strict=True):
+        rank[at], what[at] = explained(pair, *both, context)
     quiet = np.array([category == "execution" for category, _ in owners.numbers], dtype=np.bool_)[what]
     goes_on = (run[1:] == run[:-1]) & (what[1:] == what[:-1]) & quiet[1:] & (start[1:] == end[:-1])
     begins, ends = stretches(goes_on, len(run))
@@ -74,16 +78,24 @@ def told(asked: Collection[str], records: Small, context: Context) -> npt.NDArra
     return made
 
 
-def explained(run: int, first: int, second: int, context: Context) -> tuple[int, int]:
-    """Rank, and number of category and owner, of what lies between two lines of a run."""
-    lines = context.lines
-    start, end = int(lines.micros[first]), int(lines.micros[second])
-    said = lines.event(first), lines.event(second)
-    category, owner, gap = context.explainer.explain(*said, end - start, run in lines.detailed)
+class Pair(NamedTuple):
+    """Two consecutive lines of a run, and their times in microseconds."""
+
+    run: int
+    first: int
+    second: int
+    start: int
+    end: int
+
+
+def explained(pair: Pair, before: str | None, behind: str | None, context: Context) -> tuple[int, int]:
+    """Rank, and number of category and owner, of what lies between two lines of a run, read by these rules."""
+    run, start, end = pair.run, pair.start, pair.end
+    category, owner, gap = context.explainer.explain(before, behind, end - start, run in context.lines.detailed)
     if gap is None and context.server.stood_still(start, end):
         return RANK["execution"], context.owners.number("execution", STILL)
     if gap is not None and gap.holder is not None:
-        by = context.locks.holder(gap.holder.column, second, run, start, end)
+        by = context.locks.holder(gap.holder.column, pair.second, run, start, end)
         owner = f"{owner}, held by {by}" if by else owner
     return rank_of(category, gap), context.owners.number(category, owner)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
+import numpy as np
 import pandas as pd
 
 from tracekit.build.model import Model
 from tracekit.build.pairing import texts
-from tracekit.frames import rows
+from tracekit.frames import figures, firsts, rows
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 
@@ -23,7 +24,8 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     ends = bounds(records, events, "request.end").add_prefix("end_")
     made = starts.join(ends, how="outer")
     text_of = texts(records, sources)
-    asked = [parameters(row, text_of) for row in rows(made)]
+    columns = [f"{side}_{name}" for side in ("start", "end") for name in ("QUERY", "PARAMS", "record")]
+    asked = [parameters(row, text_of) for row in rows(figures(made[columns]))]
     made["command"] = [values.get("command") for values in asked]
     made["polled"] = [
         values.get(model.poll_parameter) if values.get("command") == model.poll_command else None for values in asked
@@ -32,8 +34,8 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     named = events.meaning("request.command", columns=["API"])
     said = pd.Series(named["API"].to_numpy(), index=records.loc[named["record"], "run"].to_numpy())
     made["command"] = made["command"].fillna(said[~said.index.duplicated()].reindex(made.index))
-    runs = records.drop_duplicates("run").set_index("run")
-    return made.join(runs[["ctx", "thread", "life", "logid"]])
+    first = firsts(records["run"].to_numpy())[made.index.to_numpy(dtype=np.int64)]
+    return made.join(records[["ctx", "thread", "life", "logid"]].iloc[first].set_axis(made.index))
 
 
 def bounds(records: pd.DataFrame, events: Events, word: str) -> pd.DataFrame:
@@ -52,15 +54,21 @@ def parameters(row: object, text_of: Callable[[int, int], str]) -> dict[str, str
         if isinstance(query, str) and query != "null":
             if "=" not in query:
                 return {"command": query.strip()}
-            return dict(lowered(query))
+            return lowered(query)
         place = getattr(row, f"{side}_PARAMS")
-        if pd.notna(place):
+        if place >= 0:
             said = text_of(int(getattr(row, f"{side}_record")), int(place))
             pairs = (line.partition("=") for line in said.splitlines())
             return {key.strip().lower(): value.strip() for key, _, value in pairs if key}
     return {}
 
 
-def lowered(query: str) -> list[tuple[str, str]]:
-    """Pairs of a query string, keys in lower case: the API takes `jobId` and `jobid` for the same."""
-    return [(key.lower(), value) for key, value in parse_qsl(query, keep_blank_values=True)]
+def lowered(query: str) -> dict[str, str]:
+    """Parameters of a query string, keys in lower case: the API takes `jobId` and `jobid` for the same."""
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    return {plain(key).lower(): plain(value) for key, equals, value in pairs if key or equals}
+
+
+def plain(text: str) -> str:
+    """A key or value as it was before it was written into a query."""
+    return unquote_plus(text) if "%" in text or "+" in text else text

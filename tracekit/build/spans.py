@@ -13,7 +13,10 @@ import pandas as pd
 from tracekit.frames import NEVER, Numbers, Small, stretches, text_column
 from tracekit.schema import SPANS, check_spans, frame
 
-TOLD = ("parent", "operation", "kind", "name", "thread", "start", "end", "status", "ends", "first", "last", "attributes")
+TOLD = (
+    *("parent", "operation", "kind", "name", "thread", "start", "end", "status", "ends", "first", "last"),
+    "attributes",
+)
 
 
 class Calls(NamedTuple):
@@ -164,7 +167,7 @@ class Merged:
         return made
 
 
-def categories(names: list[str], codes: Numbers) -> pd.Categorical:
+def categories(names: list[str], codes: npt.NDArray[Any]) -> pd.Categorical:
     """A category of names by their numbers, null where -1."""
     return pd.Categorical.from_codes(codes, pd.Index(names, dtype="str"))
 

@@ -71,13 +71,18 @@ class Lines:
             events,
             [meanings[name].where if name in meanings else None for name in events],
             RunRecords.of(runs),
-            frozenset(np.unique(runs[loud]).tolist()),
+            frozenset(np.flatnonzero(np.bincount(runs[loud])).tolist()),
         )
 
     def event(self, record: int) -> str | None:
         """The rule that reads a record."""
         code = self.code[record]
         return self.events[code] if code >= 0 else None
+
+    def said(self, records: npt.NDArray[Any]) -> list[str | None]:
+        """The rule that reads each of these records."""
+        rules = [*self.events, None]
+        return [rules[code] for code in self.code[records].tolist()]
 
     def pairs(self, least: int) -> tuple[Numbers, Small, Small]:
         """Run, first and second record of all consecutive lines of a run `least` microseconds or more apart."""
@@ -257,16 +262,14 @@ def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
         return
     runs, which = np.array(shapes.run, dtype=np.int64), np.array(shapes.shape, dtype=np.int64)
     root, base = np.array(shapes.root, dtype=np.int32), np.array(shapes.base, dtype=np.int32)
-    begin, behind = lines.of_run.starts[runs], lines.of_run.starts[runs + 1]
+    begin, behind = (lines.of_run.starts[runs + further].astype(np.int32) for further in (0, 1))
     order = lines.of_run.order
-    of, within, at = parts_of(which, np.array([len(shape.innermost) for shape in shapes.every]))
-    inner = np.concatenate([shape.innermost for shape in shapes.every])[at]
-    tree.of_record[order[begin[of] + within]] = np.where(inner < 0, root[of], base[of] + inner)
-
+    place_records(tree, order, shapes, (which, root, base, begin))
     of, within, at = parts_of(which, np.array([len(shape.name) for shape in shapes.every]))
     frame = {name: np.concatenate([getattr(shape, name) for shape in shapes.every])[at] for name in Shape._fields[:-1]}
+    del at
     first, last = begin[of] + frame["first"], begin[of] + frame["last"]
-    caller, above = frame["parent"], np.arange(len(of)) - within
+    caller, above = frame["parent"], np.arange(len(of), dtype=np.int32) - within
     start, end = times_of(
         {**frame, "parent": np.where(caller < 0, -1, above + caller)},
         first,
@@ -291,13 +294,21 @@ def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
     )
 
 
-def parts_of(which: Numbers, counts: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+def place_records(tree: Tree, order: Small, shapes: Shapes, of_run: tuple[Numbers, Small, Small, Small]) -> None:
+    """The innermost span of each record of the runs; `of_run`: their shapes, spans, first calls, places in `order`."""
+    which, root, base, begin = of_run
+    of, within, at = parts_of(which, np.array([len(shape.innermost) for shape in shapes.every]))
+    inner = np.concatenate([shape.innermost for shape in shapes.every])[at]
+    tree.of_record[order[begin[of] + within]] = np.where(inner < 0, root[of], base[of] + inner)
+
+
+def parts_of(which: Numbers, counts: Numbers) -> tuple[Small, Small, Small]:
     """For every part of every run: the run, the number of the part in it, its place among the parts of all shapes.
 
     `which` is the shape of each run, `counts` how many parts each shape has.
     """
-    of, within = spread(counts[which])
-    return of, within, (np.cumsum(counts) - counts)[which][of] + within
+    of, within = (part.astype(np.int32) for part in spread(counts[which]))
+    return of, within, (np.cumsum(counts) - counts)[which].astype(np.int32)[of] + within
 
 
 def add_commands(tree: Tree, commands: pd.DataFrame, happened: pd.DataFrame) -> None:
