@@ -105,8 +105,8 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     explainer = Explainer.of(model, parsed.messages.meanings, load_silences(grammars()))
     records, tree, commands = made.records, made.tree, made.commands
     add_stages(tree, lines, made.runs, commands, parsed.events, explainer.names, model)
-    ledger = build_ledger(
-        made.drafts.table, made.runs, made.jobs, commands, tree, lines, explainer, records, parsed.events
+    ledger = table_aside(
+        build_ledger(made.drafts.table, made.runs, made.jobs, commands, tree, lines, explainer, records, parsed.events)
     )
     count_unlogged(ledger, quality)
     jobs = errors_of(made.jobs, parsed.events, records, sources)
@@ -115,7 +115,7 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     known = {name: records[name] for name in RECORDS if name in records}
     records = frame(RECORDS, known | {"span": nullable(tree.of_record)})
     del made, lines  # large, and not needed for what is largest
-    records = table_aside(records, [name for name in RECORDS if name not in parsed.records])
+    records = table_aside(records, ["operation", "span"])
     spans = table_aside(tree.rows.table())
     where = servers_of(records, spans)
     return Built(
@@ -135,6 +135,7 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
     asks of the records.
     """
     records = add_runs(add_lives(parsed.records, parsed.events), parsed.events)
+    records = table_aside(records, ["life", "run", "run_kind"])
     happened = job_events(records, parsed.events)
     jobs = build_jobs(records, happened)
     sent = command_events(records, parsed.events)
