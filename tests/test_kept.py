@@ -48,7 +48,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def read(*paths: Path, **options: Any) -> Trace:
-    return kept.kept_trace(open_sources([str(path) for path in paths]), **options)
+    sources = open_sources([str(path) for path in paths])
+    return kept.kept_trace(sources, kept.place_of(sources, options), **options)
 
 
 def same(one: Trace, two: Trace) -> None:
@@ -103,6 +104,15 @@ def test_a_log_that_changed_is_read_again(
 def test_other_code_reads_again(folder: Path, reads: list[Any], healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read(healthy)
     monkeypatch.setattr(kept, "reader_digest", lambda: "another")
+    read(healthy)
+    assert len(reads) == 2
+
+
+def test_other_libraries_read_again(
+    folder: Path, reads: list[Any], healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read(healthy)
+    monkeypatch.setattr(stored, "libraries", lambda: ["2.0", "4.0"])
     read(healthy)
     assert len(reads) == 2
 

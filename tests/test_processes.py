@@ -24,7 +24,7 @@ from tracekit.read.files import open_sources
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are made on Linux alone")
 # What is imported before the fork; `report` imports the rest beside it.
-EARLY = "import sys, tracekit.cli, tracekit.trace, tracekit.parse.begun; print('pandas' in sys.modules)"
+EARLY = "import sys, tracekit.cli, tracekit.kept, tracekit.parse.begun; print('pandas' in sys.modules)"
 
 
 def died() -> Any:

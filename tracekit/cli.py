@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from tracekit import __version__
-from tracekit.cache import worth
 from tracekit.errors import TracekitError, UsageError
 
 if TYPE_CHECKING:
@@ -357,30 +356,30 @@ class Opened(NamedTuple):
 
     sources: Sources
     options: Mapping[str, Any]
-    begun: Begun | None  # of logs of which the cache is not asked
+    place: Path | None  # in the cache; None where it is not asked
+    begun: Begun | None  # of logs that the cache does not have
 
 
 def opened(paths: Sequence[str], **options: Any) -> Opened:
-    """Open logs. What the cache need not be asked for is scanned from now on, while others import what they need."""
+    """Open logs. What the cache does not have is scanned from now on, while others import what they need."""
+    from tracekit.kept import place_of
     from tracekit.memory import settle
     from tracekit.read.files import open_sources
     from tracekit.trace import begun_trace
 
     settle()
     sources = open_sources(list(paths))
-    anew = click.get_current_context().meta.get(NO_CACHE) or not worth(sum(map(len, sources)))
-    return Opened(sources, options, begun_trace(sources, **options) if anew else None)
+    given = {**options, "rules": own_rules()}
+    place = None if click.get_current_context().meta.get(NO_CACHE) else place_of(sources, given)
+    there = place is not None and place.is_file()
+    return Opened(sources, given, place, None if there else begun_trace(sources, **options))
 
 
 def read(logs: Opened) -> Trace:
     """The trace of logs: of a large one from the cache when it was read before, unless --no-cache was given."""
-    if logs.begun is not None:
-        from tracekit.trace import trace_of
-
-        return trace_of(logs.sources, **logs.options, rules=own_rules(), begun=logs.begun)
     from tracekit.kept import kept_trace
 
-    return kept_trace(logs.sources, **logs.options, rules=own_rules())
+    return kept_trace(logs.sources, logs.place, begun=logs.begun, **logs.options)
 
 
 def window(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -397,7 +396,7 @@ def chosen(logs: Opened, given: Mapping[str, Any], redact: bool = False) -> Trac
         from tracekit.standins import StandIns
         from tracekit.trace import trace_of
 
-        trace = trace_of(StandIns.of(trace).sources(trace.sources), **logs.options, rules=own_rules())
+        trace = trace_of(StandIns.of(trace).sources(trace.sources), **logs.options)
     return trace.with_operations(filters.apply(trace.operations).reset_index(drop=True))
 
 

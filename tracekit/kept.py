@@ -1,8 +1,9 @@
 """Traces of large logs kept in the user's cache folder, so that the second command on a log need not read it again.
 
 A trace is found by all that it was made from: the logs (a plain file by its place, size, time of change, beginning
-and end; everything else by its bytes), the options, and the code, grammars and libraries that read it. What it cannot
-keep exactly it does not keep. Of a trace that was kept each part is read when it is asked for.
+and end; everything else by its bytes), the options, and the code and grammars that read it; it says itself which
+libraries made it. What it cannot keep exactly it does not keep. Of a trace that was kept each part is read when it is
+asked for. Whether there is one is known without pandas.
 """
 
 from __future__ import annotations
@@ -18,39 +19,45 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from tracekit.cache import cache_folder, keep, prune, worth
 from tracekit.container import DamagedError, Reader, Writer
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
-from tracekit.stored import UnkeptError, events_of, plain, stored_events, stored_table, table_of
 from tracekit.trace import Meta, Trace, trace_of
+
+if TYPE_CHECKING:
+    from tracekit.parse.begun import Begun
 
 MOST = 12  # traces that stay
 EDGE = 1 << 16  # bytes of a plain file's beginning and end that are compared
 
 
-def kept_trace(sources: Sources, **options: Any) -> Trace:
-    """As `trace_of`, from the cache where the same logs were read in the same way before."""
-    if not worth(sum(map(len, sources))):
-        return trace_of(sources, **options)
-    path = cache_folder() / f"trace-{key_of(sources, options)[:40]}.bin"
+def place_of(sources: Sources, options: Mapping[str, Any]) -> Path | None:
+    """The file that has the trace of these logs, once it was made; None for logs that are not worth one."""
+    worthwhile = worth(sum(map(len, sources)))
+    return cache_folder() / f"trace-{key_of(sources, options)[:40]}.bin" if worthwhile else None
+
+
+def kept_trace(sources: Sources, place: Path | None, *, begun: Begun | None = None, **options: Any) -> Trace:
+    """As `trace_of`, out of `place` where it was made before. Where there is no place it is not kept."""
+    if place is None:
+        return trace_of(sources, begun=begun, **options)
     try:
-        kept = Kept(path, sources, options)
+        kept = Kept(place, sources, options)
     except (OSError, DamagedError):
-        return read_anew(path, sources, options)
+        return read_anew(place, sources, options, begun)
     with contextlib.suppress(OSError):
-        os.utime(path)  # the youngest stay
+        os.utime(place)  # the youngest stay
     return Trace.of_parts(kept.part)
 
 
-def read_anew(path: Path, sources: Sources, options: Mapping[str, Any]) -> Trace:
+def read_anew(path: Path, sources: Sources, options: Mapping[str, Any], begun: Begun | None = None) -> Trace:
     """The trace of the logs themselves, which is kept as `path`."""
-    made = trace_of(sources, **options)
+    from tracekit.stored import UnkeptError
+
+    made = trace_of(sources, begun=begun, **options)
     with contextlib.suppress(UnkeptError):
         if keep(path, lambda draft: store(made, sources, draft)):
             prune(path.parent, "trace-*", MOST)  # with drafts of who was killed
@@ -81,8 +88,8 @@ def identity(source: Source) -> bytes:
 
 @cache
 def reader_digest() -> str:
-    """Tells this code with its grammars, and what it runs on, from others."""
-    made = hashlib.sha256(repr((sys.version, np.__version__, pd.__version__)).encode())
+    """Tells this code with its grammars, and the Python that it runs on, from others."""
+    made = hashlib.sha256(sys.version.encode())
     for folder, suffixes in ((files("tracekit"), (".py",)), (grammars(), (".lark", ".toml", ".tsv"))):
         for path in below(folder):
             if path.name.endswith(suffixes):
@@ -101,6 +108,8 @@ def below(folder: Traversable) -> Iterator[Traversable]:
 
 def store(trace: Trace, sources: Sources, path: Path) -> None:
     """Write a trace. Raises UnkeptError for one whose sources were mended, or with values of another kind."""
+    from tracekit.stored import UnkeptError, libraries, plain, stamp, stored_events, stored_table
+
     opened = {source.path: source for source in sources}
     for source in trace.sources:
         mine = opened.get(source.path)
@@ -117,13 +126,14 @@ def store(trace: Trace, sources: Sources, path: Path) -> None:
                 "sources": [source.path for source in trace.sources],
                 "files": plain(read),
                 "version": trace.meta.version,
+                "libraries": libraries(),
             }
         )
 
 
 def tables_of(trace: Trace) -> list[str]:
     """Names of a trace's tables."""
-    return [field.name for field in fields(trace) if isinstance(getattr(trace, field.name), pd.DataFrame)]
+    return [field.name for field in fields(trace) if hasattr(getattr(trace, field.name), "columns")]
 
 
 class Kept:
@@ -132,6 +142,10 @@ class Kept:
     def __init__(self, path: Path, sources: Sources, options: Mapping[str, Any]) -> None:
         self._path, self._sources, self._options = path, sources, options
         self._reader = Reader(path)
+        from tracekit.stored import libraries  # pandas only for a trace that is there
+
+        if self._reader.directory["libraries"] != libraries():
+            raise DamagedError("other libraries made it")
         self._anew: Trace | None = None
 
     def part(self, name: str) -> Any:
@@ -144,6 +158,8 @@ class Kept:
         return getattr(self._anew, name)
 
     def _kept(self, name: str) -> Any:
+        from tracekit.stored import events_of, table_of
+
         row = self._reader.directory
         opened = {source.path: source for source in self._sources}
         if name == "sources":
@@ -158,16 +174,7 @@ class Kept:
 def meta_of(read: Sequence[Mapping[str, Any]], version: str) -> Meta:
     """What the input was, by what `store` wrote of it."""
     from tracekit.parse import FileRead
+    from tracekit.stored import moment
 
     times = [{"first": moment(file["first"]), "last": moment(file["last"])} for file in read]
     return Meta(tuple(FileRead(**{**file, **known}) for file, known in zip(read, times, strict=True)), version)
-
-
-def stamp(time: Any) -> int | None:
-    """Microseconds since the epoch, None for no time."""
-    return None if pd.isna(time) else int(time.to_datetime64().astype("datetime64[us]").astype(np.int64))
-
-
-def moment(micros: int | None) -> Any:
-    """The time that `stamp` was given."""
-    return pd.NaT if micros is None else pd.Timestamp(np.datetime64(micros, "us"))

@@ -110,3 +110,18 @@ def plain(value: Any) -> Any:
             plain(part)
         return value
     raise UnkeptError(str(kind))
+
+
+def stamp(time: Any) -> int | None:
+    """Microseconds since the epoch, None for no time."""
+    return None if pd.isna(time) else int(time.to_datetime64().astype("datetime64[us]").astype(np.int64))
+
+
+def moment(micros: int | None) -> Any:
+    """The time that `stamp` was given."""
+    return pd.NaT if micros is None else pd.Timestamp(np.datetime64(micros, "us"))
+
+
+def libraries() -> list[str]:
+    """What made tables whose columns are kept as they are."""
+    return [np.__version__, pd.__version__]
