@@ -34,8 +34,10 @@ def frame_of(source: Source, scanned: Scanned, rules: Sequence[bytes]) -> pd.Dat
     The header columns are taken out of `scanned` one by one, for together they are as large as the frame.
     """
     ends = np.append(scanned.starts[1:], scanned.end)
-    lines = scanned.first_line + np.concatenate([[0], np.cumsum(scanned.lines)[:-1]])
-    lines -= np.searchsorted(np.array(source.inserted, dtype=np.int64), scanned.starts)
+    lines = np.cumsum(scanned.lines)
+    lines += scanned.first_line - scanned.lines
+    if source.inserted:
+        lines -= np.searchsorted(np.array(source.inserted, dtype=np.int64), scanned.starts)
     length = len(ends)
     read = Coded(rules, scanned.rules)
 

@@ -145,9 +145,12 @@ def joined(parts: Sequence[Scanned]) -> Scanned:
     counts: dict[str, int] = {}
     for name, count in (item for head in heads for item in head.dialects.items()):
         counts[name] = counts.get(name, 0) + count
-    names = dict.fromkeys(name for head in heads for name in head.columns)
+    names = list(dict.fromkeys(name for head in heads for name in head.columns))
+    # Each column leaves the parts when it is put together: all of them twice are more than the frame that they become.
     columns = {
-        name: concatenated([head.columns.get(name) or Coded.absent(len(head.starts)) for head in heads])
+        name: concatenated(
+            [head.columns.pop(name) if name in head.columns else Coded.absent(len(head.starts)) for head in heads]
+        )
         for name in names
     }
     whole = Heads(

@@ -15,7 +15,8 @@ Longs = npt.NDArray[np.int64]
 NO_MATCH = -1
 NEWLINE = 10
 NO_SET, NO_STOPS, ANY_BYTE = op.NO_SET, op.NO_STOPS, op.ANY_BYTE
-LOW, HIGH = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+LOW, HIGH, ALL = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080), np.uint64(0xFFFFFFFFFFFFFFFF)
+ONE, BYTE, TOP_BYTE = np.uint64(1), np.uint64(8), np.uint64(56)
 
 
 @inlined
@@ -33,7 +34,7 @@ def word_at(code: Ints, at: int) -> int:
 @inlined
 def is_in(sets: Bytes, number: int, data: Bytes, at: int) -> bool:
     """Whether the byte at a place is in a set."""
-    return sets[np.uint64(number), data[np.uint64(at)]] != 0  # type: ignore[no-any-return]
+    return sets[np.uint64(number) << BYTE | np.uint64(data[np.uint64(at)])] != 0  # type: ignore[no-any-return]
 
 
 @compiled
@@ -56,13 +57,21 @@ def eight(data: Bytes, at: int) -> np.uint64:
 
 
 @inlined
+def few(data: Bytes, at: int, length: int) -> np.uint64:
+    """Less than eight bytes as one number."""
+    if at + 8 <= len(data):
+        return eight(data, at) & ~(ALL << np.uint64(8 * length))
+    word = np.uint64(0)
+    for i in range(length):
+        word |= np.uint64(byte_at(data, at + i)) << np.uint64(8 * i)
+    return word
+
+
+@inlined
 def equal(data: Bytes, at: int, other: Bytes, place: int, length: int) -> bool:
     """Whether the same bytes stand in two places."""
     if length < 8:
-        for i in range(length):  # noqa: SIM110
-            if byte_at(data, at + i) != byte_at(other, place + i):
-                return False
-        return True
+        return bool(few(data, at, length) == few(other, place, length))
     for i in range(0, length - 7, 8):
         if eight(data, at + i) != eight(other, place + i):
             return False
@@ -88,16 +97,28 @@ def in_shape(data: Bytes, at: int, end: int, sets: Bytes, strings: Bytes, place:
 
 
 @inlined
-def before_stop(data: Bytes, at: int, end: int, one: int, other: int) -> int:
-    """A place not behind the first of two bytes, and less than eight before it: eight bytes at a time."""
+def bytes_before(mask: np.uint64) -> int:
+    """How many bytes stand before the first of those whose highest bit is set in a mask."""
+    lowest = mask & (~mask + ONE)
+    return int(((((lowest - ONE) & LOW) * LOW) >> TOP_BYTE) - ONE)
+
+
+@inlined
+def to_stop(data: Bytes, at: int, end: int, one: int, other: int) -> int:
+    """The first of two bytes in data[at:end], or the end: eight bytes at a time."""
     first, second = np.uint64(one) * LOW, np.uint64(other) * LOW
-    while at + 8 <= end:
+    while at < end and at + 8 <= len(data):
         word = eight(data, at)
         left, right = word ^ first, word ^ second
-        if ((left - LOW) & ~left | (right - LOW) & ~right) & HIGH:
-            break
+        mask = (
+            (left - LOW) & ~left | (right - LOW) & ~right
+        ) & HIGH  # its lowest bit is right, those above need not be
+        if mask != 0:
+            return min(at + bytes_before(mask), end)
         at += 8
-    return at
+    while at < end and byte_at(data, at) != one and byte_at(data, at) != other:
+        at += 1
+    return min(at, end)
 
 
 @inlined
@@ -108,36 +129,20 @@ def run_of(data: Bytes, at: int, end: int, most: int, sets: Bytes, number: int, 
     if number == ANY_BYTE:
         return end
     if stops != NO_STOPS:
-        at = before_stop(data, at, end, stops & 255, stops >> 8)
+        return to_stop(data, at, end, stops & 255, stops >> 8)
     while at < end and is_in(sets, number, data, at):
         at += 1
     return at
 
 
 @inlined
-def back_to(data: Bytes, at: int, least: int, end: int, sets: Bytes, first: int) -> int:
-    """The last place from `at` back to `least` where matching may go on; -1 where there is none."""
-    if first == NO_SET:
-        return at
-    while at >= least:
-        if at < end and is_in(sets, first, data, at):
-            return at
-        at -= 1
-    return NO_MATCH
-
-
-@inlined
-def on_to(data: Bytes, at: int, most: int, end: int, sets: Bytes, number: int, first: int) -> int:
-    """The first place from `at` on where matching may go on, over bytes of a set; -1 where there is none."""
-    if first == NO_SET:
-        return at
-    while at < end:
-        if is_in(sets, first, data, at):
-            return at
-        if at >= most or not is_in(sets, number, data, at):
-            return NO_MATCH
+def all_in(data: Bytes, at: int, to: int, end: int, sets: Bytes, number: int) -> bool:
+    """Whether there are bytes from one place to another, all of a set."""
+    while at < to:
+        if at >= end or not is_in(sets, number, data, at):
+            return False
         at += 1
-    return NO_MATCH
+    return True
 
 
 @inlined

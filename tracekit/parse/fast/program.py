@@ -68,7 +68,24 @@ def program(pattern: bytes, pool: Pool, slots: Sequence[int], header: bool) -> l
     maker.put(op.MATCH, int(not header))
     if len(maker.code) > LONGEST:
         raise UnknownError("a very long pattern")
+    shortened(maker.code)
     return maker.code
+
+
+def shortened(code: list[list[int]]) -> None:
+    """Have instructions go where a JUMP would go on to, and do what belongs together at once. All rows stay."""
+    for row in code:
+        while row[0] in (op.SPLIT, op.JUMP, op.UNLESS) and code[row[1]][0] == op.JUMP:
+            row[1] = code[row[1]][1]
+    for begin, run, end in zip(code, code[1:], code[2:], strict=False):
+        if (begin[0], run[0], end[0]) == (op.SAVE, op.RUN, op.SAVE) and end[1:3] == [begin[1] + 1, begin[2]]:
+            begin[0] = op.FIELD
+
+
+def endless(most: int, bits: int) -> int:
+    """`most` as GREEDY and LAZY have it: where there is none it tells the bytes that `bits` lack, if these are few."""
+    stops = stops_of(bits)
+    return op.ENDLESS - stops if most == op.UNBOUNDED and stops != op.NO_STOPS else most
 
 
 class _Maker:
@@ -149,7 +166,7 @@ class _Maker:
         elif after.final or (not after.empty and not bits & after.first):
             self.put(op.RUN, self.pool.set(bits), least, most, stops_of(bits))
         else:
-            self.put(op.GREEDY, self.pool.set(bits), least, most, self._set(after))
+            self.put(op.GREEDY, self.pool.set(bits), least, endless(most, bits), self._set(after))
 
     def _min_repeat(self, value: Any, flags: int, after: Next) -> None:
         least, most, items = value[0], most_of(value[1]), value[2]
@@ -157,7 +174,8 @@ class _Maker:
         if bits is None:
             self._repeat(least, most, items, flags, after, lazy=True)
         else:
-            self.put(op.LAZY, self.pool.set(bits), least, most, self._set(after))
+            bits_before = bits & ~after.first
+            self.put(op.LAZY, self.pool.set(bits), least, endless(most, bits_before), self._set(after))
 
     def _possessive_repeat(self, value: Any, flags: int, after: Next) -> None:
         self._hold([(SRE.MAX_REPEAT, value)], flags)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tracekit.parse.fast import tables
-from tracekit.parse.fast.bytewise import HIGH, LOW, NEWLINE, Bytes, Ints, Longs, byte_at, eight, equal, same
+from tracekit.parse.fast.bytewise import LOW, NEWLINE, TOP_BYTE, Bytes, Ints, Longs, eight, equal, few, same, to_stop
 from tracekit.parse.fast.jit import compiled, inlined
 from tracekit.parse.fast.machine import GIVEN_UP, match
 from tracekit.parse.fast.tables import Lookup, Programs
@@ -17,22 +17,14 @@ PRIME, OFFSET = np.uint64(tables.PRIME), np.uint64(tables.OFFSET)
 GRAM, SPREAD, SHIFT = tables.GRAM, tables.SPREAD, 20
 LINE = np.uint64(0x0A0A0A0A0A0A0A0A)
 SEVEN = np.uint64(0x7F7F7F7F7F7F7F7F)
-FIFTY_SIX, THIRTY_TWO, ONE_BIT, BYTE = np.uint64(56), np.uint64(32), np.uint64(7), np.uint64(8)
+THIRTY_TWO, ONE_BIT = np.uint64(32), np.uint64(7)
 
 
 @compiled
 def next_line(data: Bytes, at: int, high: int) -> int:
     """Where the line after the one that holds `at` begins; `high` where there is none."""
-    while at + 8 <= high:
-        word = eight(data, at) ^ LINE
-        if (word - LOW) & ~word & HIGH:
-            break
-        at += 8
-    while at < high:
-        if data[at] == NEWLINE:
-            return at + 1
-        at += 1
-    return high
+    at = to_stop(data, at, high, NEWLINE, NEWLINE)
+    return at + 1 if at < high else high
 
 
 @compiled
@@ -42,7 +34,7 @@ def count_lines(data: Bytes, at: int, high: int) -> int:
     while at + 8 <= high:
         word = eight(data, at) ^ LINE
         zero = ~(((word & SEVEN) + SEVEN) | word | SEVEN)
-        made += int(((zero >> ONE_BIT) * LOW) >> FIFTY_SIX)
+        made += int(((zero >> ONE_BIT) * LOW) >> TOP_BYTE)
         at += 8
     while at < high:
         made += data[at] == NEWLINE
@@ -114,7 +106,7 @@ def first_change(
         at = next_line(data, bodies[number], end)
         while at < end:
             for begin in begins:
-                found = match(programs, begin, data, at, end, groups, stack)
+                found = match(programs, int(np.int64(begin)), data, at, end, groups, stack)
                 if found >= 0 or found == GIVEN_UP:
                     return number
             at = next_line(data, at, end)
@@ -133,11 +125,8 @@ def mixed(hashed: np.uint64, word: np.uint64) -> np.uint64:
 def hash_of(data: Bytes, at: int, length: int) -> np.uint64:
     """The hash of any number of bytes: by eights, of which the last two may overlap."""
     made = OFFSET ^ np.uint64(length)
-    word = np.uint64(0)
     if length < 8:
-        for place in range(at, at + length):
-            word = word << BYTE | np.uint64(byte_at(data, place))
-        return mixed(made, word)
+        return mixed(made, few(data, at, length))
     last = at + length - 8
     while at < last:
         made = mixed(made, eight(data, at))
@@ -187,7 +176,7 @@ def asked(
     programs: Programs, lookup: Lookup, rule: int, data: Bytes, at: int, end: int, groups: Longs, stack: Longs
 ) -> int:
     """`rule` when it reads data[at:end], else UNREAD or ASK_RE."""
-    begin = lookup.entries[rule]
+    begin = int(np.int64(lookup.entries[rule]))  # one type for all calls: one copy of the machine
     if begin < 0:
         return ASK_RE
     for slot in range(2 * lookup.groups[rule]):

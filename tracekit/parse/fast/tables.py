@@ -38,8 +38,8 @@ class Programs(NamedTuple):
     """What the machine runs."""
 
     code: Ints  # rows of instructions one behind the other
-    sets: Bytes  # a row of 256 for each set
-    strings: Bytes
+    sets: Bytes  # 256 for each set
+    strings: Bytes  # and eight more, so that any of them can be loaded with seven behind it
 
 
 class Lookup(NamedTuple):
@@ -128,8 +128,8 @@ def programs_of(code: Sequence[Sequence[int]], pool: Pool) -> Programs:
     sets = np.zeros((len(pool.sets), 256), dtype=np.uint8)
     for bits, number in pool.sets.items():
         sets[number] = np.unpackbits(np.frombuffer(bits.to_bytes(32, "little"), np.uint8), bitorder="little")
-    strings = np.array([*pool.strings, 0], dtype=np.uint8)
-    return Programs(np.array(code, dtype=np.int32).ravel(), sets, strings)
+    strings = np.array([*pool.strings, *bytes(8)], dtype=np.uint8)
+    return Programs(np.array(code, dtype=np.int32).ravel(), sets.ravel(), strings)
 
 
 def append(code: list[list[int]], derived: Derived, pool: Pool, header: bool) -> int:
@@ -202,7 +202,7 @@ def lookup_of(dispatch: Dispatch, entries: Sequence[int], pool: Pool) -> Lookup:
 def hash_of(text: bytes) -> int:
     """The hash of a text as `reading.hash_of` has it."""
     made = OFFSET ^ len(text)
-    words = [int.from_bytes(text, "big")]
+    words = [int.from_bytes(text, "little")]
     if len(text) >= 8:
         words = [int.from_bytes(text[at : at + 8], "little") for at in (*range(0, len(text) - 8, 8), len(text) - 8)]
     for word in words:
