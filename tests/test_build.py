@@ -114,7 +114,10 @@ def test_a_call_has_the_place_of_its_run() -> None:
     assert rows.reserve(2) == 1
     second = rows.add("work", "two", "job-1", first, 1, NEVER)
     column = np.array([1, 2], dtype=np.int32)
-    rows.calls = rows.calls._replace(span=column, root=np.zeros(2, dtype=np.int32))
+    rows.calls = rows.calls._replace(span=column, root=np.zeros(2, dtype=np.int32), depth=column - 1)
     assert rows.roots(np.array([second, 2, 1, first, -1])).tolist() == [1, 0, 0, 0, -1]
     assert [rows.place(span) for span in range(4)] == [0, -1, -1, 1]
-    assert rows.told["status"] == ["ok", "open"]
+    third = rows.add("stage", "three", "job-1", 2, 1, 2)
+    rows.add("command", "four", "job-1", third, 1, 2)
+    assert rows.told["status"] == ["ok", "open", "ok", "ok"]
+    assert rows.depths().tolist() == [0, 1, 3, 4]

@@ -71,8 +71,8 @@ def rebuild(
     shape = shape_of(
         graph, [graph.statement(event, method) for event, method in zip(events, methods, strict=True)], methods, root
     )
-    columns = {name: np.asarray(part, dtype=np.int64) for name, part in zip(Shape._fields, shape, strict=True)}
-    edges = (np.zeros(len(shape.name), np.int64), np.full(len(shape.name), len(times) - 1))
+    columns = {name: np.asarray(part, dtype=np.int32) for name, part in zip(Shape._fields, shape, strict=True)}
+    edges = (np.zeros(len(shape.name), np.int32), np.full(len(shape.name), len(times) - 1, np.int32))
     start, end = times_of(columns, columns["first"], columns["last"], np.array(times, dtype=np.int64), edges)
     names = list(graph.names)
     return Frames(

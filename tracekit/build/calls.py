@@ -202,7 +202,7 @@ def opened(place: Place, kept: Place) -> list[str]:
 
 
 def times_of(
-    shape: Mapping[str, Numbers], first: Numbers, last: Numbers, times: Numbers, edges: tuple[Numbers, Numbers]
+    shape: Mapping[str, Small], first: Small, last: Small, times: Numbers, edges: tuple[Small, Small]
 ) -> tuple[Numbers, Numbers]:
     """Start and end of frames in microseconds: between a frame's outer lines and those outside, where frames of its
     kind were measured to begin and end. A frame lies in its caller, also where the clock steps back.
@@ -229,7 +229,7 @@ def times_of(
     return start, end
 
 
-def between(line: Numbers, outside: Numbers, bound: Numbers) -> Numbers:
+def between(line: Numbers, outside: Numbers, bound: Small) -> Numbers:
     """The instant at a bound's distance from the own line, or else from the line outside, and never beyond either."""
     own = bound >= 0
     # From the own line toward the one outside, or back from there.

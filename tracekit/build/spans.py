@@ -25,6 +25,7 @@ class Calls(NamedTuple):
     span: Small
     parent: Small
     root: Small  # span of the run, which tells operation and thread
+    depth: npt.NDArray[Any]  # calls of the run that it lies in
     name: Small  # number in `names`
     start: Numbers
     end: Numbers
@@ -37,7 +38,7 @@ class Calls(NamedTuple):
 def no_calls() -> Calls:
     """Of a log without runs."""
     small, large = np.empty(0, np.int32), np.empty(0, np.int64)
-    return Calls(small, small, small, small, large, large, np.empty(0, np.bool_), small, small, [])
+    return Calls(small, small, small, small, small, large, large, np.empty(0, np.bool_), small, small, [])
 
 
 def untold() -> dict[str, list[Any]]:
@@ -102,9 +103,24 @@ class SpanRows:
         made: Numbers = np.where(spans < 0, -1, at)
         return made
 
+    def depths(self) -> Numbers:
+        """How deep each span lies that is no call, in the order of `numbers`."""
+        parents = np.array(self.told["parent"], dtype=np.int64)
+        up, single = self.roots(parents), np.array(self.numbers, dtype=np.int64)
+        own = np.where(up < 0, 0, 1)
+        calls = np.flatnonzero((up >= 0) & (single[up] != parents))
+        row = np.searchsorted(self.calls.span, parents[calls].astype(np.int32))
+        own[calls] = 2 + self.calls.depth[row].astype(np.int64)
+        made, at = own.copy(), up
+        while (at >= 0).any():
+            made += np.where(at >= 0, own[at], 0)
+            at = np.where(at >= 0, up[at], -1)
+        return made
+
     def table(self) -> pd.DataFrame:
         """The spans table, checked. What it is made of is given up on the way, for both are large."""
-        merged = Merged(np.array(self.numbers, dtype=np.int64), self.told, self.calls._asdict())
+        single = np.array(self.numbers, dtype=np.int64)
+        merged = Merged(single, self.depths(), self.told, self.calls._asdict())
         self.told, self.calls = untold(), no_calls()
         return check_spans(frame(SPANS, merged.columns()))
 
@@ -114,6 +130,7 @@ class Merged:
     """Calls and all other spans on their way into one table; a column is dropped from both when it has been taken."""
 
     single: Numbers  # numbers of the spans that are no calls
+    depth: Numbers  # of these
     told: dict[str, list[Any]]
     calls: dict[str, Any]  # by the fields of Calls
 
@@ -127,7 +144,7 @@ class Merged:
         made: dict[str, Any] = {
             "span": np.arange(len(parents)),
             "parent": nullable(parents),
-            "depth": depths(parents),
+            "depth": self._placed(self.depth, self.depth[places] + 1 + self.calls.pop("depth")),
             "operation": text_column(*self.texts("operation", places)),
             "thread": categories(*self.texts("thread", places)),
         }

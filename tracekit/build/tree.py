@@ -284,6 +284,7 @@ def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
         (base[of] + within).astype(np.int32),
         np.where(caller < 0, root[of], base[of] + caller).astype(np.int32),
         root[of],
+        frame["depth"].astype(np.min_scalar_type(int(frame["depth"].max(initial=0)))),
         frame["name"],
         np.minimum(start, end),
         end,
