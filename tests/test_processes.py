@@ -11,10 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tracekit import processes
+from tracekit import processes, trace
 from tracekit.cli import cli
 from tracekit.errors import NotOurLogError
 from tracekit.parse import Parsed, begun as beginning, parse
@@ -129,3 +130,27 @@ def test_what_is_no_log_is_refused_before_the_fork(tmp_path: Path) -> None:
     with pytest.raises(NotOurLogError):
         beginning.ahead(open_sources([str(path)]))
     assert CliRunner().invoke(cli, ["operations", str(path)]).exception is not None
+
+
+@LINUX
+@pytest.mark.parametrize("killed", [False, True])
+def test_entities_that_a_fork_finds_are_those_of_the_log(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    own, here = os.getpid(), trace.of_texts
+    alone = trace.read_trace([str(healthy)])
+    forks = []
+
+    def found(parsed: Parsed) -> Any:
+        if os.getpid() != own and killed:
+            died()
+        forks.append(os.getpid())
+        return here(parsed)
+
+    monkeypatch.setattr(trace, "LEAST", 0)
+    monkeypatch.setattr(trace, "idle_core", lambda: True)
+    monkeypatch.setattr(trace, "of_texts", found)
+    made = trace.read_trace([str(healthy)])
+    assert forks == ([own] if killed else [])
+    for name in ("entities", "unknown"):
+        pd.testing.assert_frame_equal(getattr(made, name), getattr(alone, name))

@@ -10,6 +10,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, BinaryIO, NoReturn
 
 FLAT = 2  # marshal's version that looks for no object twice
@@ -33,12 +34,11 @@ class Forked:
 
     def __init__(self, make: Callable[[], Any]) -> None:
         # Not a pipe: a fork that is done ends, and with it the memory that it has, before somebody asks.
-        self._pid: int | None
-        self._made: BinaryIO = open(os.memfd_create("made"), "w+b")  # noqa: SIM115 (closed with this object)
-        try:
+        self._made: BinaryIO = BytesIO()
+        self._pid: int | None = None
+        with contextlib.suppress(OSError):
+            self._made = open(os.memfd_create("made"), "w+b")  # noqa: SIM115 (closed with this object)
             self._pid = os.fork()
-        except OSError:
-            self._pid = None
         if self._pid == 0:
             send(make, self._made)
         self._end = weakref.finalize(self, end, self._pid, self._made)  # when nobody asks, or this process ends before

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tracekit import __version__
 from tracekit.aside import arrays_aside, table_aside
 from tracekit.memory import give_back
-from tracekit.processes import Forked, cores
+from tracekit.processes import Forked, idle_core
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
 from tracekit.resources import grammars
@@ -127,7 +127,7 @@ def trace_of(
     parsed = replace(parsed, records=table_aside(parsed.records))
     parsed.events.moved(arrays_aside)
     give_back()
-    worth = cores() > 1 and sum(map(len, parsed.sources)) >= LEAST
+    worth = idle_core() and sum(map(len, parsed.sources)) >= LEAST
     fork = Forked(lambda: pickle.dumps(of_texts(parsed))) if worth else None
     built = build(parsed, parsed.sources, quality)
     give_back()
