@@ -58,7 +58,7 @@ class Texts:
         """The texts between places; none where the start is -1."""
         source = np.where(starts < 0, -1, np.searchsorted(self.bases, starts, side="right") - 1)
         parts, rows = [], []
-        for number in np.unique(source).tolist():
+        for number in (np.flatnonzero(np.bincount(source + 1)) - 1).tolist():
             at = np.flatnonzero(source == number)
             rows.append(at)
             if number < 0:
@@ -66,6 +66,8 @@ class Texts:
             else:
                 base = self.bases[number]
                 parts.append(self.cutter(self.data[number], starts[at] - base, ends[at] - base))
+        if len(parts) == 1:
+            return parts[0]
         back = np.argsort(np.concatenate(rows), kind="stable") if rows else np.empty(0, dtype=np.int64)
         return concatenated(parts).take(back)
 
