@@ -15,13 +15,15 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tracekit import processes, trace
+from tracekit import processes
+from tracekit.build import entities
 from tracekit.cli import cli
 from tracekit.errors import NotOurLogError
 from tracekit.parse import Parsed, begun as beginning, parse
-from tracekit.processes import Forked
+from tracekit.processes import Forked, Waiting
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
+from tracekit.trace import read_trace
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are made on Linux alone")
 # What is imported before the fork; `report` imports the rest beside it.
@@ -137,20 +139,47 @@ def test_what_is_no_log_is_refused_before_the_fork(tmp_path: Path) -> None:
 def test_entities_that_a_fork_finds_are_those_of_the_log(
     healthy: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
-    own, here = os.getpid(), trace.of_texts
-    alone = trace.read_trace([str(healthy)])
-    forks = []
+    own, here = os.getpid(), entities.names_in
+    alone = read_trace([str(healthy)]).entities
+    finders = []
 
-    def found(parsed: Parsed) -> Any:
+    def found(*given: Any, **named: Any) -> Any:
         if os.getpid() != own and killed:
             died()
-        forks.append(os.getpid())
-        return here(parsed)
+        finders.append(os.getpid())
+        return here(*given, **named)
 
-    monkeypatch.setattr(trace, "LEAST", 0)
-    monkeypatch.setattr(trace, "idle_core", lambda: True)
-    monkeypatch.setattr(trace, "of_texts", found)
-    made = trace.read_trace([str(healthy)])
-    assert forks == ([own] if killed else [])
-    for name in ("entities", "unknown"):
-        pd.testing.assert_frame_equal(getattr(made, name), getattr(alone, name))
+    monkeypatch.setattr(entities, "LEAST", 0)
+    monkeypatch.setattr(entities, "idle_core", lambda: True)
+    monkeypatch.setattr(entities, "names_in", found)
+    pd.testing.assert_frame_equal(read_trace([str(healthy)]).entities, alone)
+    assert finders == ([own] if killed else [])
+
+
+@LINUX
+def test_a_fork_waits_until_it_is_told() -> None:
+    fork = Waiting(lambda value: [value, os.getpid()])
+    fork.tell({"what": 3})
+    value, process = fork.result()
+    assert value == {"what": 3}
+    assert process != os.getpid()
+
+
+@LINUX
+def test_a_fork_that_nobody_tells_anything_ends() -> None:
+    fork = Waiting(lambda value: value)
+    pid = fork._pid
+    assert pid is not None
+    del fork
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@LINUX
+def test_a_fork_that_died_waiting_is_told_in_vain() -> None:
+    fork = Waiting(lambda value: value)
+    assert fork._pid is not None
+    os.kill(fork._pid, signal.SIGKILL)
+    time.sleep(0.1)
+    fork.tell([1])
+    assert fork.result() is None

@@ -55,6 +55,30 @@ class Forked:
                 return None
 
 
+class Waiting(Forked):
+    """A fork made early, of a process that is still small, which begins when it is told what `make` takes."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        here, there = os.pipe()
+        self._there = there
+        self._untold = weakref.finalize(self, os.close, there)
+        super().__init__(lambda: make(heard(here, there)))
+        os.close(here)
+
+    def tell(self, value: Any) -> None:
+        """Have the fork begin with a value, a small one that marshal can write."""
+        self._untold.detach()
+        with contextlib.suppress(OSError), open(self._there, "wb") as stream:  # it died
+            stream.write(marshal.dumps(value, FLAT))
+
+
+def heard(here: int, there: int) -> Any:
+    """What the parent of this fork tells it. Raises EOFError when the parent ends before."""
+    os.close(there)
+    with open(here, "rb") as stream:
+        return marshal.load(stream)
+
+
 def send(make: Callable[[], Any], there: BinaryIO) -> NoReturn:
     """Make it, write it and end, whatever happens: a fork never goes back to what its parent was doing."""
     try:

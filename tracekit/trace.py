@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 from tracekit import __version__
 from tracekit.aside import arrays_aside, table_aside
 from tracekit.memory import give_back
-from tracekit.processes import Forked, idle_core
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
 from tracekit.resources import grammars
@@ -21,13 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tracekit.diagnose.rules import Rule
-    from tracekit.parse import FileRead, Parsed
+    from tracekit.parse import FileRead
     from tracekit.parse.begun import Begun
     from tracekit.parse.events import Events
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
 FOLLOWED = timedelta(hours=2)
-LEAST = 1 << 26  # bytes of logs for which a fork is worth its memory
 
 
 @dataclass(frozen=True)
@@ -116,23 +113,24 @@ def trace_of(
     """
     # A trace out of the cache needs none of these.
     from tracekit.build import build
-    from tracekit.build.entities import with_host_names
+    from tracekit.build.entities import Naming, load_renderings, with_host_names
     from tracekit.diagnose import diagnose
     from tracekit.parse import parse
+    from tracekit.parse.begun import begin
+    from tracekit.parse.mine import mine
 
     quality = Collector()
     quality.extend(sources.quality)
-    followed = until + FOLLOWED if until else None
-    parsed = parse(sources, quality, dialect=dialect, since=since, until=followed, begun=begun)
+    begun = begun or begin(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
+    naming = Naming(Sources(tuple(layout.source for layout in begun.layouts)), load_renderings(grammars()))
+    parsed = parse(sources, quality, begun=begun)
+    naming.begin(parsed.records)
     parsed = replace(parsed, records=table_aside(parsed.records))
     parsed.events.moved(arrays_aside)
     give_back()
-    worth = idle_core() and sum(map(len, parsed.sources)) >= LEAST
-    fork = Forked(lambda: pickle.dumps(of_texts(parsed))) if worth else None
     built = build(parsed, parsed.sources, quality)
     give_back()
-    packed = fork.result() if fork else None
-    entities, unknown = pickle.loads(packed) if packed else of_texts(parsed)  # this program wrote it
+    entities = naming.table()
     commands = with_host_names(built.commands, entities)
     findings = diagnose(
         built.records,
@@ -158,15 +156,6 @@ def trace_of(
         findings,
         quality.frame(),
         entities,
-        unknown,
+        mine(parsed.records, parsed.sources),
         Meta(parsed.files, __version__),
     )
-
-
-def of_texts(parsed: Parsed) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tables `entities` and `unknown`, which need nothing but the records and their texts."""
-    from tracekit.build.entities import build_entities, load_renderings
-    from tracekit.parse.mine import mine
-
-    renderings = load_renderings(grammars())
-    return build_entities(parsed.records, parsed.sources, renderings), mine(parsed.records, parsed.sources)

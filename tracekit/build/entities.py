@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
@@ -18,12 +19,15 @@ import pandas as pd
 from tracekit.build.needles import BLOCK, Needles
 from tracekit.errors import GrammarError
 from tracekit.prepared import toml_of
+from tracekit.processes import Waiting, idle_core
 from tracekit.read.files import Sources
 from tracekit.schema import ENTITIES, ENTITY_KINDS, check, frame
 
 FILE = "entities.toml"
 BODY = "body"
+LEAST = 1 << 26  # bytes of logs for which a fork is worth its memory
 Groups = tuple[bytes | None, ...]  # of a rendering's pattern
+Part = tuple[str, int, int]  # path of a source, first byte, end
 
 
 class Named(NamedTuple):
@@ -114,24 +118,53 @@ def check_renderings(renderings: Renderings) -> Iterator[str]:
                 yield f"{FILE}: reads {found}, its sample says {stated}"
 
 
-def build_entities(records: pd.DataFrame, sources: Sources, renderings: Renderings) -> pd.DataFrame:
-    """Table ENTITIES of everything that the records name, by kind and id."""
+class Naming:
+    """Table ENTITIES of some sources. What they name a fork finds, where there is a core for it and they are large: it
+    is made before they are read, when this process is small, and begins when it is known which bytes were read.
+    """
+
+    def __init__(self, sources: Sources, renderings: Renderings) -> None:
+        self._find = partial(names_in, sources=sources, renderings=renderings)
+        self._parts: list[Part] = []
+        worth = idle_core() and sum(map(len, sources)) >= LEAST
+        self._fork = Waiting(self._packed) if worth else None
+
+    def begin(self, records: pd.DataFrame) -> None:
+        """Begin with the bytes of all records."""
+        self._parts = read_parts(records)
+        if self._fork:
+            self._fork.tell(self._parts)
+
+    def table(self) -> pd.DataFrame:
+        """The table, by kind and id."""
+        packed = self._fork.result() if self._fork else None
+        named = self._find(self._parts) if packed is None else {Named(*said): count for said, count in packed}
+        return entity_table(united(named))
+
+    def _packed(self, parts: Iterable[Part]) -> list[tuple[tuple[Any, ...], int]]:
+        return [(tuple(said), count) for said, count in self._find(parts).items()]
+
+
+def names_in(parts: Iterable[Part], sources: Sources, renderings: Renderings) -> Counter[Named]:
+    """What the parts of some sources name, and how often they do."""
     named: Counter[Named] = Counter()
-    for path, low, high in read_parts(records):
+    for path, low, high in parts:
         found = renderings.found(sources[path].data, low, high)
         for rendering, occurring in zip(renderings.every, found, strict=True):
             for groups, count in occurring.items():
                 said = renderings.read(rendering, groups)
                 if said is not None:
                     named[said] += count
-    return entity_table(united(named))
+    return named
 
 
-def read_parts(records: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
+def read_parts(records: pd.DataFrame) -> list[Part]:
     """Each source with the bytes of it that were read."""
     ends = records["offset"] + records["length"]
-    for path, rows in records.groupby("source", observed=True).indices.items():
-        yield str(path), int(records["offset"].iloc[rows].min()), int(ends.iloc[rows].max())
+    return [
+        (str(path), int(records["offset"].iloc[rows].min()), int(ends.iloc[rows].max()))
+        for path, rows in records.groupby("source", observed=True).indices.items()
+    ]
 
 
 def united(named: Mapping[Named, int]) -> list[tuple[Named, int]]:
