@@ -8,7 +8,7 @@ from typing import Any
 
 # Numbers that glibc's mallopt has for what can be set.
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
-LARGE = 1 << 20  # bytes
+LARGE = 1 << 22  # bytes; from there on numpy asks for large pages, and smaller blocks would be mapped page by page
 
 
 def settle() -> None:
