@@ -21,8 +21,8 @@ if sys.argv[1] == "settled":
 before, small = private(), []
 for _ in range(2):  # the first round's blocks raise the size from which glibc maps by itself
     large = []
-    for _ in range(50):
-        large.append(np.ones(1 << 18))
+    for _ in range(25):
+        large.append(np.ones(1 << 20))
         small.append(bytes(5000))
     del large
 print(private() - before)
