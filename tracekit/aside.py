@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-
 LEAST = 1 << 25  # bytes for which a file is worth its while
 LARGE = 1 << 16  # bytes of a single array
-ALIGNED = 64  # bytes, so that no number of an array lies across two lines of the processor's cache
 NUMBERS = "biufmM"  # kinds of numpy's dtypes that are plain numbers
 
 
@@ -93,6 +91,8 @@ def arrays_aside(arrays: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
     """The arrays, the large ones mapped from a file. What is written to them is the caller's own, in memory."""
     import numpy as np
 
+    from tracekit.container import ALIGNED
+
     large = [np.ascontiguousarray(array) for array in arrays if array.nbytes >= LARGE]
     if sum(array.nbytes for array in large) < LEAST:
         return list(arrays)
@@ -118,14 +118,12 @@ def table_aside(table: pd.DataFrame, columns: Iterable[str] | None = None) -> pd
     import pandas as pd
 
     wanted = set(table.columns if columns is None else columns)
-    arrays: list[npt.NDArray[Any]] = []
-    for name, column in table.items():
-        arrays += parts_of(column) if name in wanted else ()
-    parts = iter(arrays_aside(arrays))
-    made: dict[Any, Any] = {}
-    for name, column in table.items():
-        own = len(parts_of(column)) if name in wanted else 0
-        made[name] = column_of(column, [next(parts) for _ in range(own)]) if own else column
+    parts = {str(name): parts_of(column) for name, column in table.items() if name in wanted}
+    laid = iter(arrays_aside([array for own in parts.values() for array in own]))
+    made = {
+        name: column_of(column, [next(laid) for _ in own]) if (own := parts.get(str(name))) else column
+        for name, column in table.items()
+    }
     return pd.DataFrame(made, index=table.index, copy=False)
 
 

@@ -109,6 +109,11 @@ def table(runs: Mapping[str, Sequence[Run]], size: int) -> str:
         share = statistics.median(y.cpu / run.cpu for y, run in zip(runs[yard], each, strict=True))
         wall, memory = statistics.median(run.wall for run in each), max(run.memory for run in each)
         rows.append((name, f"{wall:.2f}", f"{cpu:.2f}", f"{size / 1e6 / cpu:.0f}", f"{share:.1%}", str(memory)))
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines of columns."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 

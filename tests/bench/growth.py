@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.__main__ import LOG, Run, timed, unpacked
+from tests.bench.__main__ import LOG, Run, aligned, timed, unpacked
 from tests.bench.grow import grow
 
 
@@ -27,8 +27,7 @@ def table(runs: dict[Path, list[Run]]) -> str:
         more = ("", "") if not before[0] else (f"{(wall - before[1]) * per:.2f}", f"{(memory - before[2]) * per:.0f}")
         rows.append((f"{size:.0f}", f"{wall:.2f}", f"{cpu:.2f}", str(memory), *more))
         before = (size, wall, memory)
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return aligned(rows)
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -38,11 +37,12 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--megabytes", type=int, nargs="+", default=[100, 1000, 3000])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(given)
+    original = unpacked(options.log)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         runs: dict[Path, list[Run]] = {folder / f"{size}.log": [] for size in sorted(options.megabytes)}
         for log, size in zip(runs, sorted(options.megabytes), strict=True):
-            grow(unpacked(options.log), size * 1_000_000, log)
+            grow(original, size * 1_000_000, log)
         report = [sys.executable, "-m", "tracekit", "report", "--no-cache", "--force", "-o", str(folder / "page.html")]
         timed([*report, str(next(iter(runs)))], folder)  # compiles
         for _ in range(options.rounds):
