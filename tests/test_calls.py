@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tracekit.build.callgraph import NOTHING, Place
-from tracekit.build.calls import CallGraph, Shape, load_calls, shape_of, times_of, trail
+from tracekit.build.calls import CallGraph, Shape, advance, load_calls, shape_of, times_of, trail
 from tracekit.errors import GrammarError
 from tracekit.resources import grammars
 
@@ -158,6 +158,30 @@ def test_a_line_that_no_rule_knows_belongs_to_the_open_frame(graph: CallGraph) -
 def test_a_method_without_frame_that_says_begin_and_end_is_a_frame_each_time(graph: CallGraph) -> None:
     frames = of(graph, "run start attempt service service started done")
     assert [row[:2] for row in lying(frames, "Model.isServiceEnabled")] == [(3, 3), (4, 4)]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_ways_as_probable_a_frame_is_open_on_the_one_that_opened_it_before(graph: CallGraph, first: int) -> None:
+    now, outer = graph.statement("attempt", LINES["attempt"]), Place("work", None)
+    inner = outer.below(["Vms.orchestrateStart"])
+    outer.moves[now.number] = ((inner, outer, -0.1),)
+    inner.moves[now.number] = ((inner, inner, -0.7),)
+    assert -0.8 + -0.1 != -0.2 + -0.7  # but for the last bits they are the same
+    ways = ((outer, -0.8), (inner, -0.2))
+    places, odds = zip(ways[first], ways[1 - first], strict=True)
+    made = advance(graph, graph.beam(places, odds), now.number, NOTHING, now)
+    assert (made.beam.places, made.kept, made.way) == ((inner,), (inner,), (1 - first,))
+
+
+def test_beams_that_differ_in_the_last_bits_of_their_odds_are_one(graph: CallGraph) -> None:
+    now, place = graph.statement("attempt", LINES["attempt"]), Place("work", None)
+    other = place.below(["Vms.orchestrateStart"])
+    place.moves[now.number] = ((place, place, -0.1),)
+    other.moves[now.number] = ((other, other, -0.3),)
+    # -0.2 on the way to each, in sums of another order
+    made = [graph.beam((place, other), (0.0, odds)) for odds in (-0.3, -0.1 - 0.2)]
+    assert made[0] is not made[1]
+    assert len({advance(graph, beam, now.number, NOTHING, now).beam for beam in made}) == 1
 
 
 def test_a_log_that_begins_in_the_middle_of_a_run(graph: CallGraph) -> None:

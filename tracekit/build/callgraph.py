@@ -25,6 +25,7 @@ ELSEWHERE = 7.5e-5  # a known step out of a frame from which it was never seen
 DETOUR = 0.05  # and out of a frame that is not open, so that the frames between have to be guessed
 STAY = 1e-5  # a statement written in a frame where none of the kind is known
 FADED = 10.0  # log odds below which a guess is given up
+UNLIKELY = ELSEWHERE * DETOUR * math.exp(FADED)  # chance of the best step below which a detour is not given up
 
 Words = tuple[str, str, str]  # rule, method:role, method
 Change = tuple[str, int, tuple[str, ...]]  # back to the n-th open frame of this name, then open these
@@ -59,12 +60,13 @@ class Statement(NamedTuple):
 class Place:
     """A stack of open frames: its innermost frame's name on top of the place of its caller."""
 
-    __slots__ = ("children", "depth", "moves", "name", "parent", "ways")
+    __slots__ = ("_innermost", "children", "depth", "moves", "name", "parent", "ways")
 
     def __init__(self, name: str, parent: Place | None) -> None:
         self.name = name
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
+        self._innermost: dict[str, Place] = {}  # asked of few places
         self.children: dict[str, Place] = {}
         self.moves: dict[int, tuple[Move, ...]] = {}  # what is known so far, by the numbers of two statements
         self.ways: dict[str, Way] = {}  # likewise, by the frame they lead to
@@ -85,6 +87,21 @@ class Place:
         while at is not None:
             yield at
             at = at.parent
+
+    @property
+    def innermost(self) -> dict[str, Place]:
+        """The innermost open frame of each name; the root by its kind."""
+        if not self._innermost:
+            for at in self.up():
+                self._innermost.setdefault(at.name, at)
+        return self._innermost
+
+    def standing(self, name: str, skip: int) -> Place | None:
+        """The innermost open frame called `name`, but for the `skip` further in; None: not open."""
+        at = self.innermost.get(name)
+        for _ in range(skip):
+            at = at and at.parent and at.parent.innermost.get(name)
+        return at
 
 
 class Beam:
@@ -108,25 +125,25 @@ class Advance(NamedTuple):
 
 Move = tuple[Place, Place, float]  # where to, which open frame stays, log probability
 Way = tuple[str, tuple[str, ...], float]  # from which open frame, what is called on the way, odds
+Seen = tuple[Change, int]  # what a step did, how often
+Likely = dict[Change, float]
+Chances = dict[tuple[Place, tuple[str, ...]], float]  # which open frame stays, what is opened in it
 
 
 class Table:
-    """Counts of steps in one of the three wordings, as probabilities."""
+    """Steps in one of the three wordings: by what was written before them in a frame, and by what was written."""
 
     def __init__(self) -> None:
-        self.followed: dict[tuple[str, str, str], Counter[Change]] = defaultdict(Counter)
-        self.written: dict[tuple[str, str], Counter[Change]] = defaultdict(Counter)
-        self.anywhere: dict[str, Counter[Change]] = defaultdict(Counter)
-        self.returns: dict[tuple[str, str], Counter[Change]] = defaultdict(Counter)
-        self.inside: Counter[str] = Counter()
+        self.after: dict[tuple[str, str], list[tuple[str, Seen]]] = {}  # statement before and frame -> statements
+        self.within: dict[tuple[str, str], list[Seen]] = {}  # frame and statement
+        self.anywhere: dict[str, list[Seen]] = {}  # statement
 
-    def add(self, inside: str, after: str, word: str, change: Change, count: int) -> None:
+    def add(self, step: Step, after: str, word: str) -> None:
         """One more step."""
-        self.followed[after, inside, word][change] += count
-        self.written[inside, word][change] += count
-        self.anywhere[word][change] += count
-        self.returns[after, inside][change[0], change[1], ()] += count
-        self.inside[inside] += count
+        seen = step.change, step.times
+        self.after.setdefault((after, step.inside), []).append((word, seen))
+        self.within.setdefault((step.inside, word), []).append(seen)
+        self.anywhere.setdefault(word, []).append(seen)
 
 
 class CallGraph:
@@ -146,7 +163,10 @@ class CallGraph:
         self._bounds = bounds
         self._bound_of: dict[tuple[str, str, int], Bound] = {}
         self._tables = (Table(), Table(), Table())
+        self._written: Counter[str] = Counter()  # in each frame
         self._callers: dict[str, Counter[str]] = defaultdict(Counter)
+        self._near_of: dict[tuple[str, Words, int], Likely] = {}
+        self._far_of: dict[int, Likely] = {}
         self._odds: dict[str, list[tuple[str, float]]] = {}
         self._statements: dict[tuple[str | None, str | None], Statement] = {}
         self._roots: dict[str, Place] = {}
@@ -159,7 +179,8 @@ class CallGraph:
 
     def _count(self, step: Step, before: Words, now: Words) -> None:
         for table, after, word in zip(self._tables, before, now, strict=True):
-            table.add(step.inside, after, word, step.change, step.times)
+            table.add(step, after, word)
+        self._written[step.inside] += step.times
         caller = step.change[0]
         for name in step.change[2]:
             self._callers[name][caller] += step.times
@@ -207,64 +228,64 @@ class CallGraph:
 
     def moves(self, place: Place, after: Words, now: Statement) -> tuple[Move, ...]:
         """Where `now`, written after `after`, may lead from `place`; the most probable first."""
-        chances: dict[tuple[Place, Place], float] = defaultdict(float)
+        chances: Chances = {(place, ()): STAY if now.known else 0.5}
         if now.known:
-            chances[place, place] = STAY
-            for (back, skip, opens), chance in self._near(place, after, now.words):
-                self._add(chances, standing(place, back, skip), opens, chance)
-            for kept, opens, chance in self._far(place, now.words):
-                self._add(chances, kept, opens, chance)
+            add(chances, place, self._near(place.name, after, now))
+            add(chances, place, self._far(now))
+            # Where the frame is known for the statement no detour is worth a search.
+            if max(chances.values()) < UNLIKELY:
+                self._add_detours(chances, place, self._far(now))
         else:
-            chances[place, place] = 0.5
-            for (back, skip, opens), chance in self._closed(place, after):
-                self._add(chances, standing(place, back, skip), opens, chance)
-        moves = [(there, kept, math.log(chance)) for (there, kept), chance in chances.items()]
-        moves.sort(key=lambda move: -move[2])
-        return tuple(move for move in moves if move[2] > moves[0][2] - FADED)
+            add(chances, place, self._closed(place.name, after))
+        least = max(chances.values()) * math.exp(-FADED)
+        left = [move for move in chances.items() if move[1] > least]
+        left.sort(key=lambda move: -move[1])
+        return tuple((kept.below(opens), kept, math.log(chance)) for (kept, opens), chance in left)
 
-    @staticmethod
-    def _add(
-        chances: dict[tuple[Place, Place], float], kept: Place | None, opens: tuple[str, ...], chance: float
-    ) -> None:
-        if kept is not None and chance > 0:
-            chances[kept.below(opens), kept] += chance
-
-    def _near(self, place: Place, after: Words, now: Words) -> Iterator[tuple[Change, float]]:
+    def _near(self, inside: str, after: Words, now: Statement) -> Likely:
         """Steps seen in this frame, after the same statement and after others."""
-        for table, weight, before, word in zip(self._tables, WEIGHTS, after, now, strict=True):
-            total = table.returns.get((before, place.name), EMPTY).total()
-            for change, count in table.followed.get((before, place.name, word), EMPTY).items():
-                yield change, weight * AFTER * count / total
-            for change, count in table.written.get((place.name, word), EMPTY).items():
-                yield change, weight * (1 - AFTER) * count / table.inside[place.name]
+        key = (inside, after, now.number)
+        made = self._near_of.get(key)
+        if made is None:
+            made = self._near_of[key] = {}
+            for table, weight, before, word in zip(self._tables, WEIGHTS, after, now.words, strict=True):
+                followed = table.after.get((before, inside), ())
+                total = sum(times for _, (_, times) in followed)
+                weigh(made, [seen for other, seen in followed if other == word], weight * AFTER, total)
+                weigh(made, table.within.get((inside, word), ()), weight * (1 - AFTER), self._written[inside])
+        return made
 
-    def _far(self, place: Place, now: Words) -> Iterator[tuple[Place | None, tuple[str, ...], float]]:
-        """Steps of this statement seen in whichever frame: which frame stays, what is opened; those between, too."""
-        for table, word in zip(self._tables, now, strict=True):
-            changes = table.anywhere.get(word)
-            if changes is None:
-                continue
-            total = changes.total()
-            for change, count in changes.items():
-                back, skip, opens = change
-                chance = ELSEWHERE * count / total
-                kept = standing(place, back, skip)
-                if kept is not None:
-                    yield kept, opens, chance
-                elif not skip:
-                    start, way, odds = self._way(place, back)
-                    yield standing(place, start, 0), (*way, *opens), chance * DETOUR * odds
-            return
+    def _far(self, now: Statement) -> Likely:
+        """Steps of this statement seen in whichever frame."""
+        made = self._far_of.get(now.number)
+        if made is None:
+            known = (table.anywhere.get(word) for table, word in zip(self._tables, now.words, strict=True))
+            seen = next(filter(None, known))
+            made = self._far_of[now.number] = {}
+            weigh(made, seen, ELSEWHERE, sum(times for _, times in seen))
+        return made
 
-    def _closed(self, place: Place, after: Words) -> Iterator[tuple[Change, float]]:
+    def _closed(self, inside: str, after: Words) -> Likely:
         """What usually closes after the statement before, whatever comes next."""
+        made: Likely = {}
         for table, before in zip(self._tables, after, strict=True):
-            changes = table.returns.get((before, place.name))
-            if changes is not None:
-                total = changes.total()
-                for change, count in changes.items():
-                    yield change, 0.5 * count / total
-                return
+            followed = table.after.get((before, inside))
+            if followed is not None:
+                seen = [((back, skip, ()), times) for _, ((back, skip, _), times) in followed]
+                weigh(made, seen, 0.5, sum(times for _, times in seen))
+                break
+        return made
+
+    def _add_detours(self, chances: Chances, place: Place, elsewhere: Likely) -> None:
+        """Steps out of frames that are not open, with the calls that lead to these."""
+        stack = place.innermost
+        for (back, skip, opens), chance in elsewhere.items():
+            if skip or back in stack:
+                continue
+            start, way, odds = self._way(place, back)
+            if odds:
+                key = stack[start], (*way, *opens)
+                chances[key] = chances.get(key, 0.0) + chance * DETOUR * odds
 
     def _way(self, place: Place, frame: str) -> Way:
         """The most usual calls from an open frame to `frame`: its name, what they open, their odds (0: none known)."""
@@ -274,22 +295,20 @@ class CallGraph:
         return found
 
     def _searched(self, place: Place, frame: str) -> Way:
-        open_at: dict[str, int] = {}
-        for at in place.up():
-            open_at.setdefault(at.name, place.depth - at.depth)
+        stack = place.innermost
         queue: list[tuple[float, str, tuple[str, ...]]] = [(0.0, frame, ())]
         seen: set[str] = set()
         while queue:
             cost, name, way = heapq.heappop(queue)
-            if name in open_at:
+            if name in stack:
                 return name, way, math.exp(-cost)
             if name in seen:
                 continue
             seen.add(name)
             for caller, odds in self._called_by(name):
                 # A call from a frame further out closes those between: a little less probable for each.
-                further = cost - odds + 0.1 * open_at.get(caller, 0)
-                heapq.heappush(queue, (further, caller, (name, *way)))
+                out = place.depth - stack[caller].depth if caller in stack else 0
+                heapq.heappush(queue, (cost - odds + 0.1 * out, caller, (name, *way)))
         return place.name, (), 0.0
 
     def _called_by(self, name: str) -> list[tuple[str, float]]:
@@ -307,16 +326,20 @@ OWN_LINE = Bound(True, 0)
 EMPTY: Counter[Any] = Counter()
 
 
-def standing(place: Place, name: str, skip: int) -> Place | None:
-    """The innermost open frame called `name`, but for the `skip` further in; the root by its kind. None: not open."""
-    at: Place | None = place
-    while at is not None:
-        if at.name == name:
-            if skip == 0:
-                return at
-            skip -= 1
-        at = at.parent
-    return None
+def weigh(made: Likely, seen: Iterable[Seen], weight: float, total: int) -> None:
+    """Add to each change that was seen its share of all `total`, with a weight."""
+    for change, times in seen:
+        made[change] = made.get(change, 0.0) + weight * times / total
+
+
+def add(chances: Chances, place: Place, steps: Likely) -> None:
+    """Add the steps whose frame is open in `place`."""
+    stack = place.innermost
+    for (back, skip, opens), chance in steps.items():
+        if back in stack:
+            kept = place.standing(back, skip) if skip else stack[back]
+            if kept is not None:
+                chances[kept, opens] = chances.get((kept, opens), 0.0) + chance
 
 
 def load_calls(root: Traversable, roles: Mapping[str, str]) -> CallGraph:

@@ -28,6 +28,8 @@ from tracekit.frames import Numbers, Small
 __all__ = ["CallGraph", "Shape", "load_calls", "shape_of", "times_of"]
 
 GUESSES = 6  # stacks that are followed side by side
+EVEN = 1e-9  # log odds that are no difference: sums in another order
+EXACT = 12  # digits of log odds: beams that differ in the last bits of their sums are the same
 NUMBERS = 1 << 20  # more statements than any set of rules has
 OPENERS = frozenset({"begin", "both"})
 CLOSERS = frozenset({"end", "both", "answer"})
@@ -146,14 +148,17 @@ def advance(graph: CallGraph, beam: Beam, key: int, words: Words, now: Statement
             elif total < best - FADED:
                 break
             other = reached.get(there)
-            if other is None or total > other[0]:
+            lead = math.inf if other is None else total - other[0]
+            # Of two ways that are as probable the one on which more frames were open before.
+            if lead > EVEN or (other is not None and lead > -EVEN and kept.depth > other[1].depth):
                 reached[there] = (total, kept, way)
     least = best - FADED
     if len(reached) > GUESSES:
         least = max(least, sorted([odds for odds, _, _ in reached.values()], reverse=True)[GUESSES - 1])
-    left = {place: guess for place, guess in reached.items() if guess[0] >= least}
+    left = {place: guess for place, guess in reached.items() if guess[0] > least - EVEN}
     totals, kept_open, ways = zip(*left.values(), strict=True)
-    return Advance(graph.beam(tuple(left), tuple(total - best for total in totals)), kept_open, ways)
+    made = graph.beam(tuple(left), tuple(round(total - best, EXACT) for total in totals))
+    return Advance(made, kept_open, ways)
 
 
 def stacked(
