@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tracekit.errors import NotOurLogError
 from tracekit.parse.begun import Begun, begin
@@ -75,12 +75,18 @@ def parse(
     begun = begun or begin(sources, dialect=dialect, since=since, until=until)
     quality.extend(begun.quality)
     events = Events(begun.messages)
-    packed = begun.scan.result() if begun.scan else None
+    rests = [rest_of(begun, number) for number in range(len(begun.layouts))] if begun.scan else []
+    packed = begun.scan.result() if begun.scan else None  # asked for once the fork had all this time
     parts: list[pd.DataFrame] = []
     read: list[Layout] = []
     for number, layout in enumerate(begun.layouts):
         first = sum(map(len, parts))
-        scanned = scan_of(begun, number, packed, events, first, compiled)
+        if packed is None:
+            scanned = scan_of(begun, number, events, first, compiled)
+        else:
+            events.texts.add(layout.source.data)
+            scanned = unpacked(packed[number], begun.firsts[number], events, first)
+            scanned = with_rest(scanned, rests[number], events, first)
         part = frame.records_of(layout, scanned, begun.dispatch, quality)
         del scanned  # nearly as large as the part
         if part is not None:
@@ -100,24 +106,28 @@ def parse(
     return Parsed(records, events, files, begun.messages, whole)
 
 
-def scan_of(begun: Begun, number: int, packed: Any, events: Events, first: int, compiled: bool) -> Scanned:
-    """What the scan of a source gives, by its number; out of `packed` where a fork has scanned most of it.
-
-    Its events are added to `events`, records numbered from `first`.
-    """
+def scan_of(begun: Begun, number: int, events: Events, first: int, compiled: bool) -> Scanned:
+    """What the scan of a source gives, by its number. Its events go to `events`, records numbered from `first`."""
     layout, window = begun.layouts[number], begun.windows[number]
-    data = layout.source.data
-    if packed is None:
-        tables = tables_for(begun, window) if compiled else None
-        return scan_large(data, layout.dialect, begun.dispatch, tables, events, first, begun.others, window)
-    part = begun.firsts[number]
-    events.texts.add(data)
-    made = [unpacked(packed[number], part, events, first)]
-    if part[1] < window[1]:
-        first += len(made[0].starts)
-        rest = part[1], window[1]
-        made.append(scan(data, layout.dialect, begun.dispatch, events, first, begun.others, rest))
-    return joined(made)
+    tables = tables_for(begun, window) if compiled else None
+    return scan_large(layout.source.data, layout.dialect, begun.dispatch, tables, events, first, begun.others, window)
+
+
+def rest_of(begun: Begun, number: int) -> tuple[Scanned, Events] | None:
+    """Of a source whose first part a fork scans what the scan of the rest gives; None where there is none."""
+    layout, low, high = begun.layouts[number], begun.firsts[number][1], begun.windows[number][1]
+    if low == high:
+        return None
+    events = Events(begun.messages)
+    return scan(layout.source.data, layout.dialect, begun.dispatch, events, 0, begun.others, (low, high)), events
+
+
+def with_rest(scanned: Scanned, rest: tuple[Scanned, Events] | None, events: Events, first: int) -> Scanned:
+    """The first part of a source and its rest, whose events are added to `events`."""
+    if rest is None:
+        return scanned
+    events.absorb(rest[1], first + len(scanned.starts))
+    return joined([scanned, rest[0]])
 
 
 def tables_for(begun: Begun, window: tuple[int, int]) -> Tables | None:

@@ -26,7 +26,7 @@ from tracekit.read.files import Sources
 from tracekit.resources import grammars
 
 SMALL = 1 << 20  # bytes of a source that is not divided
-PARTS = 4  # of others: a fork scans all but the last, which is scanned when all that the next steps need is imported
+PARTS = 6  # of others: a fork scans all but the last, which is scanned when all that the next steps need is imported
 
 
 @dataclass(frozen=True)
