@@ -27,8 +27,7 @@ def fired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[tu
     """For each rule's sample the rules that were found, with their severity."""
     messages = load_messages(grammars())
     words = {
-        name: partial(lambda meaning: str(meaning.samples[0]["line"]), meaning)
-        for name, meaning in messages.meanings.items()
+        name: partial(lambda samples: str(samples[0]["line"]), samples) for name, samples in messages.samples.items()
     }
     folder = tmp_path_factory.mktemp("samples")
     with grammars_once(), pytest.MonkeyPatch.context() as patch:

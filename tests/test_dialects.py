@@ -48,6 +48,18 @@ def old(samples: Path) -> Path:
     return samples / "4.18" / "a-healthy" / "management-server.log"
 
 
+@pytest.mark.parametrize("low", [0, 1, 5000])
+def test_headers_found_line_by_line_are_all_there_are(samples: Path, dialects: list[Dialect], low: int) -> None:
+    for path in sorted(samples.rglob("management-server.log")):
+        data = path.read_bytes()
+        high = len(data) - 100 * low
+        dialect, _ = detect(data, dialects)
+        assert dialect is not None
+        found = [match.span() for match in dialect.heads(data, low, high)]
+        assert found == [match.span() for match in dialect.header.finditer(data, low, high)]
+        assert len(found) > 100
+
+
 def text_of(path: Path) -> str:
     path = path if path.exists() else path.with_name(path.name + ".gz")
     data = path.read_bytes()

@@ -166,7 +166,7 @@ def lines() -> list[bytes]:
     """A line of every rule's sample, behind a header of one of the layouts."""
     messages, dialects, _, _ = known()
     heads = [sample["line"] for dialect in dialects for sample in dialect.samples]
-    said = [sample["line"] for meaning in messages.meanings.values() for sample in meaning.samples]
+    said = [sample["line"] for samples in messages.samples.values() for sample in samples]
     head = "2026-11-22 17:05:02,300 DEBUG [o.a.c.A] (A-{0}:[ctx-{0:08x}, job-{0}]) (logid:{0:08x}) "
     return [line.encode() for line in (*heads, *(head.format(at) + line for at, line in enumerate(said)))]
 

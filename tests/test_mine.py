@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tracekit.cli import cli
-from tracekit.parse.grammar import COMMON, WRAP, meanings, message_grammar
+from tracekit.parse.grammar import COMMON, WRAP, meanings, message_grammar, samples
 from tracekit.parse.mine import HOLE, Draft, Miner, drafts, mine
 from tracekit.resources import grammars
 from tracekit.schema import UNKNOWN, frame
@@ -47,8 +47,10 @@ def read_back(pasted: list[Draft]) -> list[dict[str, str] | None]:
     common = "\n".join((grammars() / "messages" / name).read_text(encoding="utf-8") for name in COMMON)
     grammar = message_grammar("pasted", common, "\n".join(draft.lark for draft in pasted))
     patterns = {rule.name: rule.pattern for rule in grammar.derive()}
-    said = meanings("\n".join(draft.toml for draft in pasted), "pasted.toml")
-    lines = {name: meaning.samples[0]["line"] for name, meaning in said.items()}
+    text = "\n".join(draft.toml for draft in pasted)
+    said = meanings(text, "pasted.toml")
+    assert set(said) == set(patterns)
+    lines = {name: made[0]["line"] for name, made in samples(text, "pasted.toml").items()}
     return [
         grammar.parse(WRAP + name, line) if re.fullmatch(patterns[name].encode(), line.encode()) else None
         for name, line in lines.items()

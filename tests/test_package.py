@@ -143,7 +143,7 @@ def test_the_wheel_has_the_derived_patterns_and_they_are_those_of_its_grammars(
     with zipfile.ZipFile(wheel) as archive:
         made = json.loads(archive.read(f"tracekit/{DERIVED}"))
     code = (
-        "from tracekit.parse.derived import code_digest\n"
+        "from tracekit.parse.grammar import code_digest\n"
         "from tracekit.parse.dialect import load_dialects\n"
         "from tracekit.parse.grammar import load_messages\n"
         "from tracekit.prepared import shipped\n"

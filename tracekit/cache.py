@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import marshal
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+DIGEST = hashlib.sha256().digest_size  # bytes that tell whether a value is whole
 LEAST = 1 << 22  # bytes of logs that are read faster than a cache is worth
 
 
@@ -39,6 +43,23 @@ def keep(path: Path, write: Callable[[Path], object]) -> bool:
         with contextlib.suppress(OSError):
             draft.unlink()  # where it did not become the file
     return True
+
+
+def keep_value(path: Path, value: Any) -> bool:
+    """Let `path` be a value of which marshal gives back what it was given; whether it is."""
+    content = marshal.dumps(value)
+    return keep(path, lambda draft: draft.write_bytes(hashlib.sha256(content).digest() + content))
+
+
+def kept_value(path: Path) -> Any:
+    """The value that was kept; None where there is none or it is damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if content[:DIGEST] != hashlib.sha256(content[DIGEST:]).digest():
+        return None
+    return marshal.loads(content[DIGEST:])
 
 
 def prune(folder: Path, pattern: str, most: int) -> None:

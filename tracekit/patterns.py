@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import marshal
 import re
 import sys
 from array import array
@@ -19,9 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tracekit.cache import cache_folder, keep, prune
+from tracekit.cache import cache_folder, keep_value, kept_value, prune
 
-DIGEST = 32  # bytes that tell whether the file is whole
 MOST = 6000  # programs that stay in the file: there are that many message rules twice
 FILES = 3  # of different Pythons
 
@@ -64,8 +62,7 @@ class Programs:
             return
         self.kept = dict([*(self.kept | load(self.path)).items(), *self.new.items()][-MOST:])
         self.new = {}
-        content = marshal.dumps({key: tuple(program) for key, program in self.kept.items()})
-        if keep(self.path, lambda draft: draft.write_bytes(hashlib.sha256(content).digest() + content)):
+        if keep_value(self.path, {key: tuple(program) for key, program in self.kept.items()}):
             prune(self.path.parent, "patterns-*.bin", FILES)
 
 
@@ -92,13 +89,7 @@ def programs() -> Programs:
 
 def load(path: Path) -> dict[bytes, Program]:
     """The programs of a file; none where there is none or it is damaged."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return {}
-    if content[:DIGEST] != hashlib.sha256(content[DIGEST:]).digest():
-        return {}
-    return {key: Program(*row) for key, row in marshal.loads(content[DIGEST:]).items()}
+    return {key: Program(*row) for key, row in (kept_value(path) or {}).items()}
 
 
 def program_of(made: re.Pattern[bytes], flags: int) -> Program:

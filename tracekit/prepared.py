@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from tracekit.cache import cache_folder, keep, prune
+from tracekit.cache import cache_folder, keep, keep_value, kept_value, prune
 from tracekit.errors import GrammarError, TracekitError
 from tracekit.resources import grammars
 
@@ -61,6 +61,17 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
         return made
     keep(path, lambda draft: draft.write_text(whole, encoding="utf-8"))
     prune(path.parent, f"toml-{stem}-{'?' * 32}.json", MOST)
+    return made
+
+
+def prepared(name: str, key: str, make: Callable[[], Any]) -> Any:
+    """What `make` gives, a value that marshal can write, made once for each `key` of things called `name`."""
+    path = cache_folder() / f"{name}-{digest_of(key)[:32]}.bin"
+    made = kept_value(path)
+    if made is None:
+        made = make()
+        keep_value(path, made)
+        prune(path.parent, f"{name}-{'?' * 32}.bin", MOST)
     return made
 
 

@@ -17,7 +17,8 @@ from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
 
 HEAD = 1 << 12  # bytes by which two copies of one file are told from two files
-TAIL = 1 << 18  # bytes at the end in which the last header is looked for
+TAIL = 1 << 18  # bytes that are compared at once
+ENDS = (1 << 14, 1 << 18)  # bytes at the end in which the last header is looked for, more where there is none
 NO_TIME = np.datetime64("NaT", "us")
 SHOWN = 80  # bytes of a strange file that its refusal shows
 # A record that was cut in two by splitting a file goes on in the piece that begins this much later at most.
@@ -73,7 +74,8 @@ def identify(source: Source, dialects: Sequence[Dialect], forced: Dialect | None
         return None
     size = len(source)
     first: Any = next((ts for _, ts in stamped(source.data, dialect, 0, size)), NO_TIME)
-    tail = [stamp for _, stamp in stamps(source.data, dialect, max(0, size - TAIL), size)]
+    tails = ([stamp for _, stamp in stamps(source.data, dialect, max(0, size - end), size)] for end in ENDS)
+    tail = next(filter(None, tails), [])
     last = dialect.times(tail[-1:])[0] if tail else first
     return Layout(source, dialect, share, first, last)
 
@@ -87,7 +89,7 @@ def stamped(data: Any, dialect: Dialect, low: int, high: int) -> Iterator[tuple[
 def stamps(data: Any, dialect: Dialect, low: int, high: int) -> Iterator[tuple[int, bytes]]:
     """Place and time stamp of each header in data[low:high] that has one."""
     groups = [number for number, name in enumerate(dialect.fields, 1) if name == "TS"]
-    for found in dialect.header.finditer(data, low, high):
+    for found in dialect.heads(data, low, high):
         stamp = next((found.group(number) for number in groups if found.group(number) is not None), None)
         if stamp is not None:
             yield found.start(), stamp

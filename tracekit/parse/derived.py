@@ -10,19 +10,21 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tracekit.cache import cache_folder, keep, prune
-from tracekit.parse.grammar import Derived, Grammar, Messages
-from tracekit.prepared import MOST, shipped
+from tracekit.parse.grammar import Derived, Grammar, Messages, code_digest
+from tracekit.prepared import MOST, prepared, shipped
 
 
 def derived_rules(messages: Messages) -> list[Derived]:
     """Patterns of every message rule."""
-    return [rule for grammar in messages.grammars for rule in patterns(grammar)]
+    key = f"{messages.digest} {code_digest()} {lark_digest()}"
+    return rules_of(
+        prepared("rules", key, lambda: [tuple(rule) for grammar in messages.grammars for rule in patterns(grammar)])
+    )
 
 
 def derived_headers(grammars: Sequence[Grammar]) -> Mapping[str, Derived]:
@@ -46,12 +48,6 @@ def patterns(grammar: Grammar) -> list[Derived]:
         keep(path, lambda draft: draft.write_text(text, encoding="utf-8"))
         prune(path.parent, f"grammar-{name}-{'?' * 32}.json", MOST)
     return found
-
-
-@cache
-def code_digest() -> str:
-    """Tells the code that derives patterns from other versions of it."""
-    return hashlib.sha256((files("tracekit.parse") / "grammar.py").read_bytes()).hexdigest()
 
 
 @cache

@@ -51,6 +51,18 @@ class Dialect:
         """The header at the start of a line; groups in the order of `fields`."""
         return compiled(b"^" + self.derived.pattern.encode(), re.M)
 
+    def heads(self, data: Any, low: int = 0, high: int | None = None) -> Iterator[re.Match[bytes]]:
+        """The headers in data[low:high], which begins at the start of a line. Lines are found here, for `re` would try
+        the pattern at every byte.
+        """
+        at, high, match = low, len(data) if high is None else high, self.header.match
+        while at < high:
+            found = match(data, at, high)
+            if found is not None:
+                yield found
+                at = found.end() - 1
+            at = data.find(b"\n", at, high) + 1 or high
+
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """Column of each group; a column may have several groups."""
@@ -135,7 +147,7 @@ def scores(data: Any, dialects: Sequence[Dialect]) -> list[Score]:
     made = []
     for dialect in dialects:
         if dialect.grammar.name not in found:
-            found[dialect.grammar.name] = [match.group() for match in dialect.header.finditer(data)]
+            found[dialect.grammar.name] = [match.group() for match in dialect.heads(data)]
         heads = found[dialect.grammar.name]
         if not heads:
             continue

@@ -41,10 +41,10 @@ def check() -> Iterator[str]:
     """Everything that is wrong in the grammars, one line each: samples that their rule does not read as stated."""
     messages = load_messages(grammars())
     dispatch = Dispatch(derived_rules(messages))
-    for rule, meaning in messages.meanings.items():
-        if not meaning.samples:
+    for rule, samples in messages.samples.items():
+        if not samples:
             yield f"{rule}: no sample"
-        for sample in meaning.samples:
+        for sample in samples:
             yield from check_sample(rule, sample, messages, dispatch)
     dialects = load_dialects(grammars())
     for dialect in dialects:

@@ -14,12 +14,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracekit.errors import GrammarError
-from tracekit.prepared import read_toml
+from tracekit.prepared import digest_of, prepared, read_toml
 
 if TYPE_CHECKING:  # a log is read by the derived patterns alone: what reads grammars is imported where it is needed
     from lark import Lark
@@ -253,7 +253,9 @@ class Meaning(NamedTuple):
     role: str | None  # begin, end, both or point: first or last line of its method; null: not known
     stage: str | None
     releases: str
-    samples: tuple[Mapping[str, Any], ...]
+
+
+Sample = Mapping[str, Any]  # `line` and the `fields` that its rule reads in it
 
 
 def meanings(text: str, name: str) -> dict[str, Meaning]:
@@ -263,58 +265,82 @@ def meanings(text: str, name: str) -> dict[str, Meaning]:
         if not isinstance(row, dict) or "where" not in row:
             raise GrammarError(f"grammars: {name}: [{rule}] does not say `where`, the Class.method of the statement")
         made[rule] = Meaning(
-            row["where"],
-            row.get("means"),
-            row.get("role"),
-            row.get("stage"),
-            row.get("releases", "?"),
-            tuple(row.get("samples", ())),
+            row["where"], row.get("means"), row.get("role"), row.get("stage"), row.get("releases", "?")
         )
     return made
 
 
+def samples(text: str, name: str) -> dict[str, tuple[Sample, ...]]:
+    """Rule name to its samples, from the text of one TOML file."""
+    return {rule: tuple(row.get("samples", ())) for rule, row in read_toml(text, name).items()}
+
+
 @dataclass(frozen=True)
 class Messages:
-    """All message rules: the grammars by area, their meanings and the columns they fill."""
+    """All message rules: their meanings and the columns they fill; grammars and samples are made when asked for."""
 
-    grammars: tuple[Grammar, ...]
+    texts: Mapping[str, str]  # of the files, by name
     meanings: Mapping[str, Meaning]
     columns: Mapping[str, str]  # terminal name -> dtype
     digest: str
+
+    @cached_property
+    def grammars(self) -> tuple[Grammar, ...]:
+        """The grammar of each area."""
+        common = common_of(self.texts)
+        return tuple(message_grammar(area, common, self.texts[f"{area}.lark"]) for area in areas(self.texts))
+
+    @cached_property
+    def samples(self) -> Mapping[str, tuple[Sample, ...]]:
+        """The samples of each rule."""
+        made: dict[str, tuple[Sample, ...]] = {}
+        for area in areas(self.texts):
+            made |= samples(self.texts[f"{area}.toml"], f"messages/{area}.toml")
+        return made
 
     def grammar_of(self, rule: str) -> Grammar:
         """The area that holds `rule`."""
         return next(grammar for grammar in self.grammars if WRAP + rule in grammar.rules)
 
 
+@cache
+def code_digest() -> str:
+    """Tells this code from other versions of it."""
+    loader: Any = __spec__.loader
+    return hashlib.sha256(loader.get_data(__file__)).hexdigest()
+
+
 def load_messages(root: Traversable) -> Messages:
     """Read `grammars/messages`. Raises GrammarError where a rule has no meaning or a meaning no rule."""
-    folder = root / "messages"
-    common = "\n".join((folder / name).read_text(encoding="utf-8") for name in COMMON)
-    columns = {
-        name: row["dtype"]
-        for name, row in read_toml(
-            (folder / "columns.toml").read_text(encoding="utf-8"), "messages/columns.toml"
-        ).items()
-    }
-    digest = hashlib.sha256(common.encode())
-    grammars: list[Grammar] = []
-    known: dict[str, Meaning] = {}
-    for path in sorted(folder.iterdir(), key=lambda p: p.name):
-        if not path.name.endswith(".lark") or path.name in COMMON:
-            continue
-        area = path.name.removesuffix(".lark")
-        text = path.read_text(encoding="utf-8")
-        digest.update(text.encode())
-        grammar = message_grammar(area, common, text)
-        says = meanings((folder / f"{area}.toml").read_text(encoding="utf-8"), f"messages/{area}.toml")
-        rules = set(rule_names(text))
+    files = sorted((root / "messages").iterdir(), key=lambda path: path.name)
+    texts = {path.name: path.read_text(encoding="utf-8") for path in files if path.name.endswith((".lark", ".toml"))}
+    digest = digest_of("\0".join(part for pair in texts.items() for part in pair))
+    said, columns = prepared("messages", f"{digest} {code_digest()}", lambda: said_of(texts))
+    return Messages(texts, {rule: Meaning(*row) for rule, row in said.items()}, columns, digest)
+
+
+def said_of(texts: Mapping[str, str]) -> tuple[dict[str, tuple[Any, ...]], dict[str, str]]:
+    """The meaning of each rule and the dtype of each column. Raises GrammarError."""
+    columns = read_toml(texts["columns.toml"], "messages/columns.toml")
+    known: dict[str, tuple[Any, ...]] = {}
+    for area in areas(texts):
+        says = meanings(texts[f"{area}.toml"], f"messages/{area}.toml")
+        rules = set(rule_names(texts[f"{area}.lark"]))
         if rules != set(says):
             raise GrammarError(
                 f"grammars: messages/{area}: without meaning or without rule: {sorted(rules ^ set(says))[:5]}"
             )
         if twice := rules & set(known):
             raise GrammarError(f"grammars: messages/{area}: rules of another area, too: {sorted(twice)[:5]}")
-        grammars.append(grammar)
-        known.update(says)
-    return Messages(tuple(grammars), known, columns, digest.hexdigest())
+        known.update({rule: tuple(meaning) for rule, meaning in says.items()})
+    return known, {name: row["dtype"] for name, row in columns.items()}
+
+
+def areas(texts: Mapping[str, str]) -> list[str]:
+    """The areas of the message rules, each with a grammar of its own."""
+    return [name.removesuffix(".lark") for name in texts if name.endswith(".lark") and name not in COMMON]
+
+
+def common_of(texts: Mapping[str, str]) -> str:
+    """What all areas share."""
+    return "\n".join(texts[name] for name in COMMON)

@@ -85,7 +85,7 @@ def read_heads(
 
 def stretch(data: Any, dialect: Dialect, low: int, high: int) -> Stretch:
     """Headers of one dialect in data[low:high]."""
-    found = dialect.header.finditer(data, low, high)
+    found = dialect.heads(data, low, high)
     places: list[Places] = []
     clock = Clock(dialect.timestamps)
     coders: dict[str, Coder] = {}
@@ -127,7 +127,7 @@ def changes(
         lines = max(1, data[at:end].count(b"\n"))
         for other in others:
             if other.header.match(data, at, end):
-                if sum(1 for _ in other.header.finditer(data, at, end)) >= CHANGED * lines:
+                if sum(1 for _ in other.heads(data, at, end)) >= CHANGED * lines:
                     yield other, at, end
                 break
 

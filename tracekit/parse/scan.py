@@ -21,6 +21,8 @@ from tracekit.patterns import compiled
 
 AT_ONCE = 1 << 14  # messages whose events are gathered before they become arrays
 KEYS = (24, 16, 8, 4)  # lengths of the literal beginnings by which a message finds its rules
+# The first of them that a beginning of so many bytes has.
+KEY_OF = tuple(next((key for key in KEYS if key <= length), None) for length in range(KEYS[0] + 1))
 
 
 @dataclass
@@ -55,12 +57,12 @@ class Dispatch:
     def _sort_in(self) -> None:
         tables: dict[int, dict[bytes, list[int]]] = {key: {} for key in KEYS}
         for number, reader in enumerate(self.readers):
-            shortest = min((len(prefix.encode()) for prefix in reader.rule.prefixes), default=0)
-            key = next((key for key in KEYS if key <= shortest), None)
+            prefixes = [prefix.encode() for prefix in reader.rule.prefixes] or [b""]
+            key = KEY_OF[min(KEYS[0], *map(len, prefixes))]
             if key is None:
-                self.open.append((number, reader.rule.literal.encode()))
+                self.open.append((number, reader.literal))
                 continue
-            for prefix in {prefix.encode()[:key] for prefix in reader.rule.prefixes}:
+            for prefix in {prefix[:key] for prefix in prefixes}:
                 tables[key].setdefault(prefix, []).append(number)
         self.tables = [(key, table) for key, table in tables.items() if table]
 

@@ -1,0 +1,44 @@
+"""Values that are made once and kept in the cache folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tracekit.prepared import prepared
+
+MADE = {"rule": ("Class.method", None, 3), "other": ("x" * 1000, "begin", 0)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "tracekit"
+
+
+def never() -> Any:
+    raise AssertionError("made again")
+
+
+def test_a_value_is_made_once_for_each_key(folder: Path) -> None:
+    assert prepared("some", "one", lambda: MADE) == MADE
+    assert prepared("some", "two", lambda: [1]) == [1]
+    assert prepared("some", "one", never) == MADE
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("left", [0, 10, -1])
+def test_a_file_that_was_cut_is_made_again(folder: Path, left: int) -> None:
+    prepared("some", "one", lambda: MADE)
+    (path,) = folder.iterdir()
+    path.write_bytes(path.read_bytes()[:left])
+    assert prepared("some", "one", lambda: MADE) == MADE
+    assert prepared("some", "one", never) == MADE
+
+
+def test_without_a_folder_it_is_made_each_time(folder: Path) -> None:
+    folder.write_text("no folder")
+    assert [prepared("some", "one", lambda number=number: number) for number in (1, 2)] == [1, 2]
