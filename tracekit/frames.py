@@ -38,7 +38,7 @@ def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
     return table.reset_index(drop=True).reindex(at).set_axis(keys.index)
 
 
-def text_column(names: Iterable[str], codes: npt.NDArray[Any]) -> Any:
+def text_column(names: Iterable[str | None], codes: npt.NDArray[Any]) -> Any:
     """An array of dtype str of which every different text is there once: names by their numbers, null where -1."""
     return pd.array([*names, None], dtype="str").take(codes)
 

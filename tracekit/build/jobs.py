@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import firsts, joint, numbers_of
+from tracekit.build.told import Told, coalesced
+from tracekit.frames import NEVER, Numbers, distinct, firsts, instants, joint, numbers_of, text_column
 from tracekit.parse.events import Events
 from tracekit.schema import JOBS, check, frame
 
@@ -59,80 +61,93 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     `scheduled` is when the queue gave the job away. The heartbeat takes several items at once and only then says so,
     one after the other (AsyncJobManagerImpl, all releases): the first statement of a tick holds for all of them.
     """
-    by = {word: rows.drop_duplicates("JOB").set_index("JOB") for word, rows in happened.groupby("means")}
-    last = happened.drop_duplicates(["means", "JOB"], keep="last")
-    empty = happened.iloc[:0].set_index("JOB")
-    first = {word: by.get(word, empty) for word in MEANINGS}
-    ended = {word: last[last["means"] == word].set_index("JOB") for word in ENDS}
-
+    named, seen = numbers_of(happened["JOB"]), numbers_of(records["job"])
     # A job of which the file has but a few lines of its thread is one, too.
-    known = pd.concat([happened["JOB"], records["job"]]).dropna().unique()
-    index = pd.Index(sorted(known), dtype="Int64", name="job")
-    made = pd.DataFrame(index=index)
-    made["origin"] = origins(records, first).reindex(index)
-    named = [first[word] for word in ("job.submit", "job.execute", "job.work")]
-    for column in ("UUID", "CLASS", "VM"):
-        made[column] = coalesce([rows[column] for rows in named], index)
-    queue = first["job.queue"]
-    of_vm = queue["QUEUE_ITEM"].where(queue["QUEUE"] == "VmWorkJobQueue")
-    # What waits for a VM is a work job, also where no line tells for whom it works.
-    made["kind"] = (made["origin"].notna() | of_vm.reindex(index).notna()).map({True: "work", False: "api"})
-    made["vm"] = coalesce([made["VM"], of_vm], index)
-    made["submitted"] = coalesce([first["job.submit"]["ts"], queue["ts"]], index)
-    made["queued"] = queue["ts"].reindex(index)
-    made["scheduled"] = coalesce([dequeued(happened), first["job.schedule"]["ts"]], index)
-    made["started"] = coalesce([first["job.execute"]["ts"], first["job.add"]["ts"]], index)
-    made["completed"] = coalesce([ended[word]["ts"] for word in ENDS], index)
-    made["status"] = statuses(made, ended)
-    made["result_code"] = ended["job.complete"]["RESULT_CODE"].reindex(index)
-    made["uuid"] = coalesce([made["UUID"], short_uuids(records, happened)], index)
-    made = made.rename(columns={"CLASS": "command"}).reset_index()
-    return check(frame(JOBS, {name: made[name] for name in JOBS if name in made}), JOBS, "jobs")
+    jobs = distinct(np.concatenate([named, seen]))
+    jobs = jobs[jobs >= 0]
+    told = Told.of(happened, MEANINGS, of_jobs(jobs, named), len(jobs))
+    ran = of_jobs(jobs, seen)
+
+    submit, queue, execute = (told.first(f"job.{word}") for word in ("submit", "queue", "execute"))
+    origin = coalesced(
+        origins(records, ran, len(jobs)),
+        told.said("ORIGIN", told.first("job.work")),
+        # A job on an object of the API thread's choice has no parent; a VM's work job is queued by the job that waits.
+        told.said("in_origin", queue),
+        told.said("in_job", queue),
+    )
+    uuid, command, vm = (
+        told.said(column, submit, execute, told.first("job.work")) for column in ("UUID", "CLASS", "VM")
+    )
+    waits = np.asarray(told.said("QUEUE", queue) == "VmWorkJobQueue", dtype=np.bool_)
+    of_vm = told.said("QUEUE_ITEM", np.where(waits, queue, -1))
+    submitted, started = told.said("ts", submit, queue), told.said("ts", execute, told.first("job.add"))
+    completed = told.said("ts", *(told.last(word) for word in ENDS))
+    made = {
+        "job": jobs,
+        "uuid": coalesced(uuid, short_uuids(records, happened, ran, len(jobs))),
+        "origin": origin,
+        # What waits for a VM is a work job, also where no line tells for whom it works.
+        "kind": np.where(origin.isna() & of_vm.isna(), "api", "work"),
+        "command": command,
+        "vm": coalesced(vm, of_vm),
+        "submitted": submitted,
+        "queued": told.said("ts", queue),
+        "scheduled": coalesced(dequeued(told), told.said("ts", told.first("job.schedule"))),
+        "started": started,
+        "completed": completed,
+        "status": statuses(told, ~completed.isna(), ~submitted.isna() | ~started.isna()),
+        "result_code": told.said("RESULT_CODE", told.last("job.complete")),
+    }
+    return check(frame(JOBS, made), JOBS, "jobs")
 
 
-def coalesce(columns: list[pd.Series[Any]], index: pd.Index[Any]) -> pd.Series[Any]:
-    """For each job the first of `columns` that knows."""
-    made = columns[0].reindex(index)
-    for column in columns[1:]:
-        made = made.fillna(column.reindex(index))
-    return made
+def of_jobs(jobs: Numbers, numbers: Numbers) -> Numbers:
+    """The place of each job number among the sorted `jobs`, -1 for none."""
+    return np.where(numbers >= 0, np.searchsorted(jobs, numbers), -1)
 
 
-def origins(records: pd.DataFrame, first: Mapping[str, pd.DataFrame]) -> pd.Series[Any]:
-    """Origin job of each work job: from the contexts it ran in, what it says of itself, or who queued it."""
-    ran = records.loc[records["origin"].notna(), ["job", "origin"]].drop_duplicates("job").set_index("job")["origin"]
-    said = first["job.work"]["ORIGIN"]
-    # A job on an object of the API thread's choice has no parent; a VM's work job is queued by the job that waits.
-    queued = first["job.queue"]
-    asked = coalesce([queued["in_origin"], queued["in_job"]], queued.index)
-    return coalesce([ran, said, asked], ran.index.union(said.index).union(queued.index))
+def origins(records: pd.DataFrame, ran: Numbers, jobs: int) -> Any:
+    """Origin job of each work job as the first context says in which it ran; `ran` is the job of each record."""
+    rows = np.flatnonzero((ran >= 0) & records["origin"].notna().to_numpy())[::-1]
+    at = np.full(jobs, -1)
+    at[ran[rows]] = rows
+    return records["origin"].array.take(at, allow_fill=True)
 
 
-def dequeued(happened: pd.DataFrame) -> pd.Series[Any]:
+def dequeued(told: Told) -> Any:
     """When each job was taken from its queue: the first dequeue statement of the same tick (thread and context)."""
-    rows = happened[happened["means"] == "job.dequeue"]
-    tick = rows.groupby(["thread", "ctx"], dropna=False, observed=True)["ts"].transform("min")
-    return rows.assign(tick=tick).drop_duplicates("JOB").set_index("JOB")["tick"]
+    rows = np.flatnonzero(told.codes == MEANINGS.index("job.dequeue"))
+    said = told.events.iloc[rows]
+    tick = joint(said["thread"].cat.codes.to_numpy(), said["ctx"].cat.codes.to_numpy())
+    times = instants(said["ts"])
+    begun = np.full(int(tick.max(initial=-1)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(begun, tick[times != NEVER], times[times != NEVER])
+    made = np.full(len(told.events) + 1, NEVER)  # of no row, which is the last, never
+    made[rows] = np.where(times == NEVER, NEVER, begun[tick])
+    return pd.array(made[told.first("job.dequeue")].astype("datetime64[us]"))
 
 
-def short_uuids(records: pd.DataFrame, happened: pd.DataFrame) -> pd.Series[Any]:
+def short_uuids(records: pd.DataFrame, happened: pd.DataFrame, ran: Numbers, jobs: int) -> Any:
     """First eight digits of each API job's uuid: the logid of its thread, but for the lying one of `Add job-N`."""
-    own = (records["job"].notna() & records["origin"].isna() & records["logid"].notna()).to_numpy(copy=True)
+    logid = records["logid"].array
+    own = (ran >= 0) & (records["origin"].isna() & records["logid"].notna()).to_numpy()
     own[happened.loc[happened["means"] == "job.add", "record"]] = False
-    said = records.loc[own, ["job", "logid"]]
-    number = joint(numbers_of(said["job"]), said["logid"].cat.codes.to_numpy())
-    counts = said.iloc[firsts(number)].assign(lines=np.bincount(number))
-    first = counts.sort_values("lines", ascending=False, kind="stable").drop_duplicates("job")
-    common = first.set_index("job")["logid"].sort_index()
-    return common.where(common.str.len() == SHORT)
+    rows = np.flatnonzero(own)
+    number = joint(ran[rows], logid.codes[rows])
+    rows = rows[firsts(number)]
+    most = rows[np.argsort(-np.bincount(number), kind="stable")][::-1]
+    codes = np.full(jobs, -1)
+    codes[ran[most]] = logid.codes[most]
+    names = [name if len(name) == SHORT else None for name in logid.categories]
+    return text_column(names, codes)
 
 
-def statuses(jobs: pd.DataFrame, ended: Mapping[str, pd.DataFrame]) -> pd.Series[Any]:
+def statuses(told: Told, completed: npt.NDArray[np.bool_], began: npt.NDArray[np.bool_]) -> list[str]:
     """How each job ended, in the words of schema.STATUS."""
-    said = ended["job.complete"]["STATUS"].reindex(jobs.index).map(STATUS)
-    cancelled = jobs.index.isin(ended["job.cancel"].index)
-    made = said.astype("object").where(said.notna(), None)
-    made[said.isna() & cancelled] = "cancelled"
-    made[said.isna() & ~cancelled & jobs["completed"].notna()] = "unknown"
-    made[made.isna() & (jobs["started"].notna() | jobs["submitted"].notna())] = "unfinished"
-    return made.fillna("unknown")
+    said = told.said("STATUS", told.last("job.complete"))
+    cancelled = told.last("job.cancel") >= 0
+    return [
+        STATUS.get(word) or ("cancelled" if gone else "unknown" if ended or not known else "unfinished")
+        for word, gone, ended, known in zip(said, cancelled.tolist(), completed.tolist(), began.tolist(), strict=True)
+    ]

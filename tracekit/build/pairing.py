@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
-from tracekit.frames import look_up, numbers_of, rows
+from tracekit.build.told import Told
+from tracekit.frames import Numbers, joint, look_up, numbers_of, rows
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 from tracekit.schema import COMMANDS, check, frame
@@ -25,6 +28,8 @@ OF_SEQUENCE = (
     "command.begun",
     "command.ended",
 )
+SENDERS = ("command.send", "command.wait", "command.execute", "command.forward")
+OF_SENDER = {"job": "job", "thread": "thread", "run": "run", "host_name": "HOST_NAME"}  # column of its statement
 COLUMNS = ("JOB", "HOST", "HOST_NAME", "SEQ", "BEHIND", "BODY", "DETAILS")
 _NAME = re.compile(r'"([\w.$]+)"')
 
@@ -41,57 +46,67 @@ def build_commands(happened: pd.DataFrame) -> pd.DataFrame:
 
     `scheduled` is null for a command that did not wait for its turn in the host's sequence.
     """
-    requests = happened[happened["means"].isin(OF_REQUEST)]
-    key = ["life", "HOST", "SEQ"]
-    first = {word: rows.drop_duplicates(key).set_index(key) for word, rows in requests.groupby("means")}
-    none = requests.iloc[:0].set_index(key)
-    part = {word: first.get(word, none) for word in OF_REQUEST}
-    senders = pd.concat([part[word] for word in ("command.send", "command.wait", "command.execute", "command.forward")])
-    senders = senders[~senders.index.duplicated()]
-    index = senders.index.union(part["command.receive"].index).union(part["command.answer"].index)
-
-    made = pd.DataFrame(index=index)
-    made["sender"] = senders["record"].reindex(index).astype("Int64")
-    for name, column in (("job", "job"), ("thread", "thread"), ("run", "run"), ("host_name", "HOST_NAME")):
-        made[name] = senders[column].reindex(index)
-        made[name] = made[name].fillna(part["command.receive"][column].reindex(index))
-    for name, word in (("scheduled", "command.wait"), ("answered", "command.answer"), ("received", "command.receive")):
-        made[name] = part[word]["ts"].reindex(index)
-    made["sent"] = part["command.send"]["ts"].reindex(index).fillna(part["command.execute"]["ts"].reindex(index))
-    # The server that holds the host's connection sends it on at once, and says nothing more of it.
-    made["sent"] = made["sent"].fillna(part["command.forward"]["ts"].reindex(index))
-    made["behind"] = part["command.wait"]["BEHIND"].reindex(index)
-    made["receiver"] = part["command.receive"]["record"].reindex(index).astype("Int64")
-    made["details"] = part["command.answer"]["DETAILS"].reindex(index)
-    made = made.reset_index()
-    return by_sequence(made, happened)
+    key = [numbers_of(happened[name]) for name in ("life", "HOST", "SEQ")]
+    told = Told.of(happened, (*OF_REQUEST, *OF_SEQUENCE), joint(*key), len(happened))
+    things = in_order(told, key)
+    send, wait, execute, forward, receiver, answer = (told.first(word)[things] for word in OF_REQUEST)
+    sender, known = told.first(*SENDERS)[things], told.first(*OF_REQUEST)[things]
+    made = {
+        **{name: happened[name].array[known] for name in ("life", "HOST", "SEQ")},
+        "sender": told.said("record", sender),
+        **{name: told.said(column, sender, receiver) for name, column in OF_SENDER.items()},
+        "scheduled": told.said("ts", wait),
+        "answered": told.said("ts", answer),
+        "received": told.said("ts", receiver),
+        # The server that holds the host's connection sends it on at once, and says nothing more of it.
+        "sent": told.said("ts", send, execute, forward),
+        "behind": told.said("BEHIND", wait),
+        "receiver": told.said("record", receiver),
+        "details": told.said("DETAILS", answer),
+    }
+    return pd.DataFrame(made | by_sequence(made, told), copy=False)
 
 
-def by_sequence(made: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
-    """Add what statements say that know the sequence number alone: sent after waiting, given up, late answer."""
-    said = happened[happened["means"].isin(OF_SEQUENCE)].drop_duplicates(["means", "life", "SEQ"])
-    at = {word: part.set_index(["life", "SEQ"]) for word, part in said.groupby("means")}
-    index = pd.MultiIndex.from_frame(made[["life", "SEQ"]])
+def in_order(told: Told, key: Sequence[Numbers]) -> Numbers:
+    """The commands that a `Request` names in the order in which they were sent; those of which nothing says so, in that
+    in which they were received. `key` tells commands apart, by the events that are about them.
+    """
+    known = told.first(*OF_REQUEST)
+    things = np.flatnonzero(known >= 0)
+    last = np.iinfo(np.int64).max
+    times = [np.where(rows < 0, last, rows)[things] for rows in (told.first(*SENDERS), told.first("command.receive"))]
+    return things[np.lexsort([*(part[known[things]] for part in reversed(key)), *reversed(times)])]
+
+
+def by_sequence(made: Mapping[str, Any], told: Told) -> dict[str, Any]:
+    """What statements say that know the sequence number alone: sent after waiting, given up, late answer. `made` has
+    the columns of the commands so far.
+    """
+    count = len(made["SEQ"])
+    number = joint(
+        *(np.concatenate([numbers_of(made[name]), numbers_of(told.events[name])]) for name in ("life", "SEQ"))
+    )
+    own = number[:count]
+    said = replace(told, about=number[count:], things=len(number))
     # Of two hosts that count alike nothing tells which one is meant.
-    twice = made.duplicated(["life", "SEQ"], keep=False)
-    made["shared"] = twice & index.isin(pd.MultiIndex.from_frame(said[["life", "SEQ"]]))
-
-    def when(word: str, column: str = "ts") -> pd.Series[Any]:
-        known = at.get(word)
-        values = said[column].iloc[:0].reindex(made.index) if known is None else known[column].reindex(index)
-        found: pd.Series[Any] = pd.Series(values.array, index=made.index).mask(twice)
-        return found if column == "ts" else found.astype("Int64")
-
-    waited = made["scheduled"].notna()
-    made["sent"] = made["sent"].astype("datetime64[us]").where(~waited, when("command.now"))
-    made["given_up"] = when("command.timeout").fillna(when("command.unsent"))
-    made["outcome"] = "unanswered"
-    made.loc[made["answered"].notna() | made["received"].notna(), "outcome"] = "answered"
-    made.loc[made["details"].notna(), "outcome"] = "failed"
-    made.loc[when("command.timeout").notna(), "outcome"] = "timed out"
-    made.loc[when("command.unsent").notna(), "outcome"] = "not sent"
-    made["closer"] = when("command.timeout", "record").fillna(when("command.unsent", "record"))
-    return made.sort_values(["sender", "receiver"], kind="stable").reset_index(drop=True)
+    twice = (np.bincount(own, minlength=1) > 1)[own]
+    now, late, unsent = (
+        np.where(twice, -1, said.first(f"command.{word}")[own]) for word in ("now", "timeout", "unsent")
+    )
+    waited, failed = ~made["scheduled"].isna(), ~made["details"].isna()
+    answered = ~made["answered"].isna() | ~made["received"].isna()
+    sent = made["sent"].copy()
+    sent[waited] = said.said("ts", now)[waited]
+    outcome = np.select(
+        [unsent >= 0, late >= 0, failed, answered], ["not sent", "timed out", "failed", "answered"], "unanswered"
+    )
+    return {
+        "shared": twice & (said.first(*OF_SEQUENCE)[own] >= 0),
+        "sent": sent,
+        "given_up": said.said("ts", late, unsent),
+        "outcome": pd.array(outcome, dtype="str"),
+        "closer": said.said("record", late, unsent),
+    }
 
 
 def doubt_commands(commands: pd.DataFrame, doubts: Doubts) -> None:
