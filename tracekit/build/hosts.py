@@ -40,6 +40,9 @@ def with_host_times(
     """`commands` with host_received, host_begun (its thread went to work) and host_answered; commands of which only
     the host's log tells are rows of their own.
     """
+    if told.empty:  # as it is where no agent's log was given
+        never = np.full(len(commands), np.datetime64("NaT", "us"))
+        return commands.assign(host_received=never, host_begun=never, host_answered=never)
     first = {word: rows.drop_duplicates(KEY).set_index(KEY) for word, rows in told.groupby("means")}
     none = told.iloc[:0].set_index(KEY)
     request, answer = first.get(REQUEST, none), first.get(ANSWER, none)
@@ -88,6 +91,9 @@ def assign_host_lines(
     keeps the last one.
     """
     mine = records[records["component"] == AGENT]
+    if mine.empty:
+        busy = pd.Series(index=mine.index, dtype="Int64")
+        return busy.astype("object"), busy
     busy = busy_with(mine, told, commands)
     operation = look_up(busy, commands["operation"]).astype("object")
     rest = mine[operation.isna() & mine["logid"].notna()]
@@ -118,6 +124,9 @@ def with_router_times(
 
     The agent says nothing before it has the lock: the first line after a command's beginning is behind it.
     """
+    if at_command.empty:
+        none = pd.Series(index=commands.index, dtype="Int64")
+        return commands.assign(router_lock=none.astype("timedelta64[us]"), in_router_ms=none)
     made = events.meaning(ROUTER, ITEM, columns=["MILLIS"]).set_index("record")
     configured = made.index[made["means"] == ROUTER]
     mine = records.loc[records["component"] == AGENT, ["source", "thread", "ts"]]
