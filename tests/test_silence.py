@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.truth.timeline import Piece, Timeline, cut
-from tracekit.build.silence import Silences, Usual, load_silences
+from tracekit.build.silence import HEAD, Silences, Usual, load_silences
 from tracekit.errors import GrammarError
 from tracekit.parse.grammar import load_messages
 from tracekit.resources import grammars
@@ -31,9 +31,24 @@ def test_the_table_of_the_grammars() -> None:
         assert 0 <= usual.median <= usual.longest
 
 
-def test_a_broken_row_names_itself(tmp_path: Path) -> None:
-    (tmp_path / "silence.tsv").write_text("level\tfirst\tsecond\tmedian_ms\nrule\ta\tb\tmany\n", encoding="utf-8")
-    with pytest.raises(GrammarError, match=r"silence\.tsv"):
+ROW = "rule a b 3 1 2 0.1 0.0 1 - C.m 4.18"
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "says"),
+    [
+        (HEAD, ROW.replace("0.1", "many"), r"silence\.tsv: row \['rule', 'a', 'b'.*many"),
+        (HEAD, ROW + " more", r"silence\.tsv: row"),
+        (HEAD.replace("median_ms p95_ms", "p95_ms median_ms"), ROW, r"silence\.tsv: the head"),
+        ("", "", r"silence\.tsv: the head"),
+    ],
+)
+def test_a_broken_row_names_itself(tmp_path: Path, head: str, row: str, says: str) -> None:
+    path = tmp_path / "silence.tsv"
+    path.write_text("\n".join(["# counted", *(line.replace(" ", "\t") for line in (HEAD, ROW))]), encoding="utf-8")
+    assert load_silences(tmp_path).find("a", "b", None, None) is not None
+    path.write_text("\n".join(["# counted", *(line.replace(" ", "\t") for line in (head, row))]), encoding="utf-8")
+    with pytest.raises(GrammarError, match=says):
         load_silences(tmp_path)
 
 

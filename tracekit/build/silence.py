@@ -82,7 +82,7 @@ def load_silences(root: Traversable) -> Silences:
     """Read the table. Raises GrammarError where head or row are not as they should be."""
     text = (root / "silence.tsv").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    if lines[0].split("\t") != HEAD.split():
+    if "".join(lines[:1]).split("\t") != HEAD.split():
         raise GrammarError(f"grammars: silence.tsv: the head is not {HEAD}")
     made: dict[tuple[str, str, str], Usual] = {}
     for row in csv.reader(lines[1:], delimiter="\t"):
