@@ -282,6 +282,17 @@ def test_it_prints(browser: Browser, typical: Path) -> None:
     assert page.pdf().startswith(b"%PDF")
 
 
+# Leaves three of the rows that have the same tags and classes: axe looks at every element, and these look alike.
+THREE_OF_A_KIND = """() => {
+  const seen = new Map();
+  for (const row of [...document.querySelectorAll("tr, li")].reverse()) {
+    const kind = [row, ...row.querySelectorAll("*")].map(e => `${e.tagName}.${e.getAttribute("class")}`).join();
+    seen.set(kind, (seen.get(kind) ?? 0) + 1);
+    if (seen.get(kind) > 3) row.remove();
+  }
+}"""
+
+
 @pytest.mark.parametrize("which", ["typical", "bad", "many"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser: Browser, which: str, scheme: str, request: pytest.FixtureRequest) -> None:
@@ -293,5 +304,6 @@ def test_axe_finds_nothing(browser: Browser, which: str, scheme: str, request: p
     # Three operations are made of the same parts as twenty; axe looks at every element.
     opened.page.evaluate("[...document.querySelectorAll('.operation')].slice(3).forEach(e => e.remove())")
     opened.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    opened.page.evaluate(THREE_OF_A_KIND)
     found = axe.Axe().run(opened.page).response["violations"]
     assert [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]] == []
