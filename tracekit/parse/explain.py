@@ -27,14 +27,15 @@ def explain(line: str) -> list[tuple[str, str]]:
 def explain_message(message: str, messages: Messages) -> list[tuple[str, str]]:
     """Rule, Class.method, releases, meaning and columns of a message."""
     dispatch = Dispatch(derived_rules(messages))
-    for number in dispatch.candidates(message.encode()):
-        rule = dispatch.readers[number].rule.name
-        fields = messages.grammar_of(rule).parse(WRAP + rule, message)
-        if fields is not None:
-            said = messages.meanings[rule]
-            known = [("rule", rule), ("statement", said.where), ("releases", said.releases)]
-            return known + ([("means", said.means)] if said.means else []) + list(fields.items())
-    return [("rule", "none: the statement is not in the grammars"), ("message", message)]
+    # The derived pattern says the rule, so that Lark prepares one grammar and not all that may read the message.
+    taken = dispatch.find(message.encode())
+    rule = dispatch.readers[taken[0]].rule.name if taken else None
+    fields = messages.grammar_of(rule).parse(WRAP + rule, message) if rule else None
+    if rule is None or fields is None:
+        return [("rule", "none: the statement is not in the grammars"), ("message", message)]
+    said = messages.meanings[rule]
+    known = [("rule", rule), ("statement", said.where), ("releases", said.releases)]
+    return known + ([("means", said.means)] if said.means else []) + list(fields.items())
 
 
 def check() -> Iterator[str]:

@@ -66,12 +66,6 @@ class Dispatch:
                 tables[key].setdefault(prefix, []).append(number)
         self.tables = [(key, table) for key, table in tables.items() if table]
 
-    def candidates(self, message: bytes) -> list[int]:
-        """Numbers of the rules that may read `message`, in the order in which they are asked."""
-        found = [number for key, table in self.tables for number in table.get(message[:key], ())]
-        found += [number for number, literal in self.open if literal in message]
-        return found
-
     def find(self, message: bytes) -> tuple[int, re.Match[bytes]] | None:
         """Number of the rule that reads `message` and its match, or None."""
         for key, table in self.tables:
