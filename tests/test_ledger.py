@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +107,25 @@ def test_a_busy_server_that_writes_nothing_stood_still() -> None:
     hole = silent(np.concatenate([before, after]))
     assert hole == [(int(before[-1]), 6 * SECOND)]
     server = Server([start for start, _ in hole], [end for _, end in hole])
-    assert server.stood_still(5 * SECOND, 6 * SECOND)
-    assert not server.stood_still(4 * SECOND, 6 * SECOND), "half of it only"
-    assert not server.stood_still(int(5.95 * SECOND), 6 * SECOND), "too short to tell"
+    # Nearly all of it, half of it only, too short to tell.
+    start, end = np.array([5, 4, 5.95]) * SECOND, np.full(3, 6 * SECOND)
+    assert server.stood_still(start.astype(np.int64), end).tolist() == [True, False, False]
+
+
+def test_of_overlapping_stretches_each_is_looked_at() -> None:
+    server = Server([0, SECOND, 20 * SECOND], [9 * SECOND, 2 * SECOND, 21 * SECOND])
+    start, end = np.array([1, 3, 9, 20]) * SECOND, np.array([2, 8, 12, 21]) * SECOND
+    assert server.stood_still(start, end).tolist() == [True, True, False, True]
+
+
+def test_what_an_explanation_hangs_on(explainer: Explainer) -> None:
+    """Between two lengths at which `steps` and `most` tell no difference there is none."""
+    first, second = next((a, b) for level, a, b in explainer.silences.usual if level == "rule")
+    for both in ((first, second), ("capacity_ram_fits", "network_lock"), (None, "job_sync")):
+        edges = sorted({*explainer.steps.tolist(), explainer.most(*both) + 1, 100 * SECOND})
+        for low, high in pairwise(edges):
+            assert explainer.explain(*both, low) == explainer.explain(*both, (low + high) // 2)
+            assert explainer.explain(*both, low) == explainer.explain(*both, high - 1)
 
 
 def test_an_idle_server_writes_little() -> None:

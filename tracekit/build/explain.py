@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from tracekit.build.model import Gap, Model
-from tracekit.build.silence import LONG, SHORT, Silences, Usual
+from tracekit.build.silence import LONG, PAUSE, SHORT, Silences, Usual
+from tracekit.frames import Numbers
 from tracekit.parse.grammar import Meaning
 
 QUIET = 10_000  # microseconds between two lines of a thread that need no explanation
@@ -55,6 +58,16 @@ class Explainer:
             return gap.category, gap.owner, None
         seldom = f" (usually {usual.median // 1000} ms)" if usual is not None and length >= LONG else ""
         return "unlogged", f"{name} \u2192 {self.where.get(second or '') or UNKNOWN}{seldom}", None
+
+    @property
+    def steps(self) -> Numbers:
+        """Lengths from which on an explanation may be another one, whatever the pair, in order."""
+        return np.unique([QUIET + 1, SHORT + 1, PAUSE, LONG, *(gap.least for gap in self.gaps)])
+
+    def most(self, first: str | None, second: str | None) -> int:
+        """The length above which it may be another one for this pair."""
+        _, usual = self.known(first, second)
+        return 0 if usual is None else usual.most
 
     def known(self, first: str | None, second: str | None) -> tuple[Sequence[Gap], Usual | None]:
         """Gaps that fit a pair, and what was measured of it."""

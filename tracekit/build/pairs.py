@@ -15,7 +15,7 @@ from tracekit.build.locks import Locks
 from tracekit.build.model import Gap
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, Small, stretches
+from tracekit.frames import Numbers, Small, firsts, joint, stretches
 
 STILL = "no thread of the server wrote a line (JVM or machine stood still)"
 
@@ -47,10 +47,8 @@ def pair_claims(of_run: Numbers, context: Context) -> Claims:
     named = owners.of("execution", (where.get(name or "") or UNKNOWN for name in (*lines.events, None)))
     what, rank = named[lines.code[first]], np.full(len(run), RANK["execution"])
     asked = np.flatnonzero((end - start > QUIET) | perhaps_firm(first, second, context))
-    pairs = zip(*(column[asked].tolist() for column in (run, first, second, start, end)), strict=True)
-    said = zip(lines.said(first[asked]), lines.said(second[asked]), strict=True)
-    for at, pair, both in zip(asked.tolist(), map(Pair._make, pairs), said, strict=True):
-        rank[at], what[at] = explained(pair, *both, context)
+    pairs = Pairs(run[asked], first[asked], second[asked], start[asked], end[asked])
+    rank[asked], what[asked] = explained(pairs, context)
     quiet = np.array([category == "execution" for category, _ in owners.numbers], dtype=np.bool_)[what]
     goes_on = (run[1:] == run[:-1]) & (what[1:] == what[:-1]) & quiet[1:] & (start[1:] == end[:-1])
     begins, ends = stretches(goes_on, len(run))
@@ -78,26 +76,50 @@ def told(asked: Collection[str], records: Small, context: Context) -> npt.NDArra
     return made
 
 
-class Pair(NamedTuple):
-    """Two consecutive lines of a run, and their times in microseconds."""
+class Pairs(NamedTuple):
+    """Consecutive lines of runs, and their times in microseconds."""
 
-    run: int
-    first: int
-    second: int
-    start: int
-    end: int
+    run: Numbers
+    first: Small
+    second: Small
+    start: Numbers
+    end: Numbers
 
 
-def explained(pair: Pair, before: str | None, behind: str | None, context: Context) -> tuple[int, int]:
-    """Rank, and number of category and owner, of what lies between two lines of a run, read by these rules."""
-    run, start, end = pair.run, pair.start, pair.end
-    category, owner, gap = context.explainer.explain(before, behind, end - start, run in context.lines.detailed)
-    if gap is None and context.server.stood_still(start, end):
-        return RANK["execution"], context.owners.number("execution", STILL)
-    if gap is not None and gap.holder is not None:
-        by = context.locks.holder(gap.holder.column, pair.second, run, start, end)
-        owner = f"{owner}, held by {by}" if by else owner
-    return rank_of(category, gap), context.owners.number(category, owner)
+def explained(pairs: Pairs, context: Context) -> tuple[Numbers, Numbers]:
+    """Rank, and number of category and owner, of what lies between the lines of each pair."""
+    owners, (alike, made) = context.owners, explanations(pairs, context)
+    rank = np.array([rank_of(category, gap) for category, _, gap in made], dtype=np.int64)[alike]
+    what = np.array([owners.number(category, owner) for category, owner, _ in made], dtype=np.int64)[alike]
+    plain = np.flatnonzero(np.array([gap is None for _, _, gap in made], dtype=np.bool_)[alike])
+    still = plain[context.server.stood_still(pairs.start[plain], pairs.end[plain])]
+    rank[still], what[still] = RANK["execution"], owners.number("execution", STILL)
+    locked = np.array([gap is not None and gap.holder is not None for _, _, gap in made], dtype=np.bool_)[alike]
+    for at in np.flatnonzero(locked).tolist():
+        category, owner, gap = made[alike[at]]
+        run, _, second, start, end = (int(column[at]) for column in pairs)
+        by = context.locks.holder(gap.holder.column, second, run, start, end) if gap and gap.holder else None
+        what[at] = owners.number(category, f"{owner}, held by {by}") if by else what[at]
+    return rank, what
+
+
+def explanations(pairs: Pairs, context: Context) -> tuple[Numbers, list[tuple[str, str, Gap | None]]]:
+    """What the explainer says of each pair, as numbers and what they stand for: it is asked once for all pairs of the
+    same rules between whose lengths it knows no difference.
+    """
+    explainer, code, length = context.explainer, context.lines.code, pairs.end - pairs.start
+    rules, measured = [*context.lines.events, None], context.lines.detailed[pairs.run]
+
+    def asked(chosen: Numbers) -> list[tuple[str | None, str | None]]:
+        first, second = (code[records[chosen]].tolist() for records in (pairs.first, pairs.second))
+        return [(rules[before], rules[behind]) for before, behind in zip(first, second, strict=True)]
+
+    said = joint(code[pairs.first], code[pairs.second], measured)
+    most = np.array([explainer.most(*both) for both in asked(firsts(said))], dtype=np.int64)
+    alike = joint(said, length > most[said], np.searchsorted(explainer.steps, length, side="right"))
+    one = firsts(alike)
+    each = zip(asked(one), length[one].tolist(), measured[one].tolist(), strict=True)
+    return alike, [explainer.explain(*both, long, detailed) for both, long, detailed in each]
 
 
 def rank_of(category: str, gap: Gap | None) -> int:

@@ -36,9 +36,14 @@ class Usual(NamedTuple):
     tables: tuple[str, ...]
     methods: tuple[str, ...]  # in which most of the time was
 
+    @property
+    def most(self) -> int:
+        """An interval that is longer is far above its usual time."""
+        return max(FAR * self.longest, SHORT)
+
     def far(self, length: int) -> bool:
         """Whether an interval is far above its usual time."""
-        return length > max(FAR * self.longest, SHORT)
+        return length > self.most
 
     def category(self, length: int) -> str:
         """Category of an interval of this kind; `unlogged` where it is too long for what was measured."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import bisect
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import instants
+from tracekit.frames import Numbers, instants
 
 AROUND = 5_000_000  # microseconds before and after a stretch in which its server's usual pace is counted
 TIMES = 50  # the mean distance of lines there; a stretch of that length does not happen by chance
@@ -58,16 +58,20 @@ class Server:
             made.ends.append(end)
         return made
 
-    def stood_still(self, start: int, end: int) -> bool:
-        """Whether nearly all of an interval lies in one stretch without a line of any thread."""
-        if end - start < LEAST:
-            return False
-        at = bisect.bisect_right(self.ends, start)
-        while at < len(self.starts) and self.starts[at] < end:
-            if min(end, self.ends[at]) - max(start, self.starts[at]) >= COVERED * (end - start):
-                return True
-            at += 1
-        return False
+    def stood_still(self, start: Numbers, end: Numbers) -> npt.NDArray[np.bool_]:
+        """Whether nearly all of each interval lies in one stretch without a line of any thread."""
+        starts, ends = (np.array(times, dtype=np.int64) for times in (self.starts, self.ends))
+        made = np.zeros(len(start), dtype=np.bool_)
+        at = np.searchsorted(np.maximum.accumulate(ends), start, side="right")
+        left = np.flatnonzero(end - start >= LEAST)
+        while len(left):
+            left = left[at[left] < len(starts)]
+            left = left[starts[at[left]] < end[left]]
+            low, high = (np.maximum(start[left], starts[at[left]]), np.minimum(end[left], ends[at[left]]))
+            made[left] = high - low >= COVERED * (end[left] - start[left])
+            left = left[~made[left]]
+            at[left] += 1
+        return made
 
 
 def silent(times: np.ndarray[tuple[int], np.dtype[np.int64]]) -> list[tuple[int, int]]:

@@ -54,7 +54,7 @@ class Lines:
     events: list[str]
     methods: list[str | None]  # Class.method of each of `events`
     of_run: RunRecords
-    detailed: frozenset[int]  # runs that print at DEBUG: only there does silence between two lines say anything
+    detailed: npt.NDArray[np.bool_]  # whether a run prints at DEBUG: only there does silence between lines say anything
 
     @classmethod
     def of(cls, records: pd.DataFrame, meanings: Mapping[str, Meaning]) -> Lines:
@@ -64,25 +64,23 @@ class Lines:
         ts = records["ts"].to_numpy().astype("datetime64[us]", copy=False)
         loud = records["level"].isin(["DEBUG", "TRACE"]).to_numpy()
         runs = records["run"].to_numpy(dtype=np.int64)
+        of_run = RunRecords.of(runs)
+        detailed = np.zeros(len(of_run.starts) - 1, dtype=np.bool_)
+        detailed[runs[loud]] = True
         return cls(
             ts,
             ts.view(np.int64),
             event.cat.codes.to_numpy(),
             events,
             [meanings[name].where if name in meanings else None for name in events],
-            RunRecords.of(runs),
-            frozenset(np.flatnonzero(np.bincount(runs[loud])).tolist()),
+            of_run,
+            detailed,
         )
 
     def event(self, record: int) -> str | None:
         """The rule that reads a record."""
         code = self.code[record]
         return self.events[code] if code >= 0 else None
-
-    def said(self, records: npt.NDArray[Any]) -> list[str | None]:
-        """The rule that reads each of these records."""
-        rules = [*self.events, None]
-        return [rules[code] for code in self.code[records].tolist()]
 
     def pairs(self, least: int) -> tuple[Numbers, Small, Small]:
         """Run, first and second record of all consecutive lines of a run `least` microseconds or more apart."""
