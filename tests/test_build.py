@@ -13,7 +13,7 @@ from tracekit.build.context import turns
 from tracekit.build.operations import Assigned, of_sequences
 from tracekit.build.pairing import class_names
 from tracekit.build.requests import lowered
-from tracekit.build.spans import SpanRows, self_times
+from tracekit.build.spans import SpanRows, Told, self_times
 from tracekit.frames import NEVER, distinct, figures, firsts, joint
 
 SMALL = st.integers(0, 5)
@@ -110,14 +110,19 @@ def test_self_time_is_what_no_child_covers(spans: list[tuple[int, int, int]]) ->
 
 def test_a_call_has_the_place_of_its_run() -> None:
     rows = SpanRows()
-    first = rows.add("job", "one", "job-1", -1, 0, 9)
-    assert rows.reserve(2) == 1
-    second = rows.add("work", "two", "job-1", first, 1, NEVER)
+
+    def added(span: int, kind: str, parent: int, end: int) -> Told:
+        number = np.array([span])
+        return Told.of(number, kind, kind, "job-1", parent, 0, end, [{}])
+
+    # A job with two calls, and a work job behind them.
+    assert rows.reserve(4) == 0
+    rows.add(added(3, "work", 0, NEVER), added(0, "job", -1, 9))
     column = np.array([1, 2], dtype=np.int32)
     rows.calls = rows.calls._replace(span=column, root=np.zeros(2, dtype=np.int32), depth=column - 1)
-    assert rows.roots(np.array([second, 2, 1, first, -1])).tolist() == [1, 0, 0, 0, -1]
-    assert [rows.place(span) for span in range(4)] == [0, -1, -1, 1]
-    third = rows.add("stage", "three", "job-1", 2, 1, 2)
-    rows.add("command", "four", "job-1", third, 1, 2)
-    assert rows.told["status"] == ["ok", "open", "ok", "ok"]
+    assert rows.told.span.tolist() == [0, 3], "in the order of their numbers"
+    assert rows.roots(np.array([3, 2, 1, 0, -1])).tolist() == [1, 0, 0, 0, -1]
+    assert rows.reserve(2) == 4
+    rows.add(added(4, "stage", 2, 2), added(5, "command", 4, 2))
+    assert rows.told.status.tolist() == ["ok", "open", "ok", "ok"]
     assert rows.depths().tolist() == [0, 1, 3, 4]

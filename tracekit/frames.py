@@ -19,6 +19,7 @@ Small = npt.NDArray[np.int32]
 EPOCH = datetime(1970, 1, 1)
 LARGE = 1 << 40  # of a span of numbers
 LARGEST = 1 << 62
+MISSING: Any = None  # a cell without a value, for functions of which a type checker takes None for no argument
 NEVER = int(np.iinfo(np.int64).min)  # the microsecond of an unknown time
 
 
@@ -129,6 +130,13 @@ def lengths(column: pd.Series[Any]) -> Fractions:
 def numbers_of(column: Any) -> Numbers:
     """A column or array of numbers, -1 where one is unknown."""
     return np.asarray(column.to_numpy(dtype=np.int64, na_value=-1))
+
+
+def objects(column: pd.Series[Any]) -> npt.NDArray[Any]:
+    """A column as an array of Python's objects, None where it is null."""
+    made = column.to_numpy(dtype=object)
+    missing = column.isna().to_numpy()
+    return np.where(missing, MISSING, made) if missing.any() else made
 
 
 def joint(*columns: npt.NDArray[Any]) -> Numbers:

@@ -199,7 +199,7 @@ def server_of_jobs(records: pd.DataFrame, jobs: pd.DataFrame) -> pd.Series[Any]:
 def add_host_side(tree: Tree, commands: pd.DataFrame, at_command: pd.Series[Any]) -> None:
     """Tell the spans of commands what the hosts say, and put the hosts' lines into them."""
     sent = commands[commands["span"].notna()]
-    attributes = [tree.rows.told["attributes"][at] for at in tree.rows.roots(numbers_of(sent["span"])).tolist()]
+    attributes = tree.rows.told.attributes[tree.rows.roots(numbers_of(sent["span"]))]
     told = sent["host_received"].notna() & sent["host_answered"].notna()
     for at, command in zip(np.flatnonzero(told).tolist(), rows(sent[told]), strict=True):
         attributes[at].update(host_shares(command))

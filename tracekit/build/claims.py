@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.build.runspans import HAND_OVERS
 from tracekit.build.tree import Tree
 from tracekit.frames import NEVER, Numbers, Small, instants, numbers_of, rows
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
 WEAK = len(CATEGORIES)
-HAND_OVERS = ("submitted", "queued", "scheduled")  # times of a job
 
 
 class Claim(NamedTuple):
@@ -131,14 +131,12 @@ def wait_claims(tree: Tree, places: Mapping[str, int], owners: Owners) -> Claims
     """Waits for a work job that another operation had asked for; `places` says where an operation stands."""
     told = tree.rows.told
     made: list[Claim] = []
-    for at, (kind, attributes) in enumerate(zip(told["kind"], told["attributes"], strict=True)):
-        if kind != "wait" or "holder" not in attributes or told["operation"][at] not in places:
+    for at in np.flatnonzero(told.kind == "wait").tolist():
+        if "holder" not in told.attributes[at] or told.operation[at] not in places:
             continue
-        operation, start, end, name, first, last = (
-            told[column][at] for column in ("operation", "start", "end", "name", "first", "last")
-        )
-        what = (RANK["queue"], "queue", f"waits for {name}")
-        made.append(Claim(places[operation], start, end, *what, tree.rows.numbers[at], first, last))
+        span, start, end, first, last = (int(c[at]) for c in (told.span, told.start, told.end, told.first, told.last))
+        what = (RANK["queue"], "queue", f"waits for {told.name[at]}")
+        made.append(Claim(places[told.operation[at]], start, end, *what, span, first, last))
     return Claims.of(made, owners)
 
 

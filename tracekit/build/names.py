@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
+from tracekit.build.spans import nullable
 from tracekit.build.tree import Tree
-from tracekit.frames import look_up
+from tracekit.frames import look_up, numbers_of
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 from tracekit.schema import OPERATIONS, check, frame
@@ -75,7 +77,7 @@ def describe_operations(
 ) -> pd.DataFrame:
     """The operations table: times and shares that follow from the parts."""
     made = table.reset_index()
-    made["request"] = pd.Series([tree.of_run.get(run) if pd.notna(run) else None for run in made["run"]], dtype="Int64")
+    made["request"] = nullable(np.append(tree.of_run, -1)[numbers_of(made["run"])])
     made["wall"] = made["completed"] - made["submitted"]
     # A clock that was set back: the log has no duration for it.
     made.loc[made["wall"] < pd.Timedelta(0), "wall"] = pd.NaT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -13,10 +13,7 @@ import pandas as pd
 from tracekit.frames import NEVER, Numbers, Small, stretches, text_column
 from tracekit.schema import SPANS, check_spans, frame
 
-TOLD = (
-    *("parent", "operation", "kind", "name", "thread", "start", "end", "status", "ends", "first", "last"),
-    "attributes",
-)
+Objects = npt.NDArray[np.object_]
 
 
 class Calls(NamedTuple):
@@ -41,60 +38,83 @@ def no_calls() -> Calls:
     return Calls(small, small, small, small, small, large, large, np.empty(0, np.bool_), small, small, [])
 
 
-def untold() -> dict[str, list[Any]]:
-    """Of no span, what TOLD names."""
-    return {name: [] for name in TOLD}
+class Told(NamedTuple):
+    """All other spans as arrays, in the order of their numbers. Times in microseconds, NEVER for one that is unknown;
+    -1: no parent, no record.
+    """
+
+    span: Numbers
+    parent: Numbers
+    operation: Objects
+    kind: Objects
+    name: Objects
+    thread: Objects
+    start: Numbers
+    end: Numbers
+    status: Objects
+    ends: Objects
+    first: Numbers  # records
+    last: Numbers
+    attributes: Objects
+
+    @classmethod
+    def of(
+        cls,
+        span: Numbers,
+        kind: Any,
+        name: Any,
+        operation: Any,
+        parent: Any,
+        start: Any,
+        end: Any,
+        attributes: Sequence[dict[str, Any]],
+        *,
+        thread: Any = None,
+        status: Any = None,
+        first: Any = -1,
+        last: Any = -1,
+    ) -> Told:
+        """From columns, or what holds for all of them. Without a status a span is ok, or open where it has no end."""
+        numbers = {"parent": parent, "start": start, "end": end, "first": first, "last": last}
+        texts = {"operation": operation, "kind": kind, "name": name, "thread": thread, "status": status}
+        made: dict[str, Any]
+        made = {name: np.broadcast_to(np.asarray(own, dtype=np.int64), span.shape) for name, own in numbers.items()}
+        made |= {name: np.broadcast_to(np.asarray(own, dtype=object), span.shape) for name, own in texts.items()}
+        is_open = made["end"] == NEVER
+        how, ends = np.where(is_open, "open", "ok").astype(object), np.where(is_open, "open", "logged").astype(object)
+        made["status"] = np.where(pd.isna(made["status"]), how, made["status"])
+        return cls(span, ends=ends, attributes=np.array([*attributes, None], dtype=object)[:-1], **made)
+
+
+def nothing_told() -> Told:
+    """Of no span."""
+    return Told.of(np.empty(0, np.int64), "", "", None, -1, NEVER, NEVER, [])
 
 
 @dataclass
 class SpanRows:
-    """The spans in the order of their numbers, which a parent has before its children: calls, by far the most, as
-    arrays, all others as columns of the same length. Times in microseconds.
+    """The spans in the order of their numbers, which a parent has before its children: calls, by far the most, and all
+    others.
     """
 
     count: int = 0
-    numbers: list[int] = field(default_factory=list)  # of all that are no calls
-    told: dict[str, list[Any]] = field(default_factory=untold)  # of these, by TOLD
+    told: Told = field(default_factory=nothing_told)
     calls: Calls = field(default_factory=no_calls)
 
-    def add(
-        self,
-        kind: str,
-        name: str,
-        operation: str | None,
-        parent: int,
-        start: int,
-        end: int,
-        *,
-        thread: str | None = None,
-        status: str | None = None,
-        first: int = -1,
-        last: int = -1,
-        **attributes: Any,
-    ) -> int:
-        """Append one span and give its number. -1: no parent, no record; NEVER: unknown, without an end it is open."""
-        ends = "open" if end == NEVER else "logged"
-        how = status or ("open" if end == NEVER else "ok")
-        values = (parent, operation, kind, name, thread, start, end, how, ends, first, last, attributes)
-        for column, value in zip(self.told.values(), values, strict=True):
-            column.append(value)
-        self.numbers.append(self.count)
-        self.count += 1
-        return self.count - 1
+    def reserve(self, many: int) -> int:
+        """Numbers for so many spans, which are told later; the first of them."""
+        self.count += many
+        return self.count - many
 
-    def reserve(self, calls: int) -> int:
-        """Numbers for so many calls, which are told later in `calls`; the first of them."""
-        self.count += calls
-        return self.count - calls
-
-    def place(self, span: int) -> int:
-        """Where in `told` a span stands; -1 for a call."""
-        at = bisect.bisect_left(self.numbers, span)
-        return at if at < len(self.numbers) and self.numbers[at] == span else -1
+    def add(self, *parts: Told) -> None:
+        """Add spans that are no calls, behind those that there are; numbers were reserved for them."""
+        order = np.argsort(np.concatenate([part.span for part in parts]), kind="stable")
+        added = (np.concatenate(columns)[order] for columns in zip(*parts, strict=True))
+        self.told = Told(*map(np.concatenate, zip(self.told, added, strict=True)))
 
     def roots(self, spans: npt.NDArray[Any]) -> Numbers:
         """Where in `told` each span stands, for a call the one of its run; -1 for a span that is none."""
-        known = np.append(np.array(self.numbers, dtype=np.int64), np.iinfo(np.int64).max)
+        known = np.append(self.told.span, np.iinfo(np.int64).max)
         at = np.searchsorted(known, spans)
         calls = np.flatnonzero((known[at] != spans) & (spans >= 0))
         # Numbers of the array's own type: for others the whole array would be converted.
@@ -104,9 +124,9 @@ class SpanRows:
         return made
 
     def depths(self) -> Numbers:
-        """How deep each span lies that is no call, in the order of `numbers`."""
-        parents = np.array(self.told["parent"], dtype=np.int64)
-        up, single = self.roots(parents), np.array(self.numbers, dtype=np.int64)
+        """How deep each span lies that is no call, in the order of `told`."""
+        parents, single = self.told.parent, self.told.span
+        up = self.roots(parents)
         own = np.where(up < 0, 0, 1)
         calls = np.flatnonzero((up >= 0) & (single[up] != parents))
         row = np.searchsorted(self.calls.span, parents[calls].astype(np.int32))
@@ -119,9 +139,8 @@ class SpanRows:
 
     def table(self) -> pd.DataFrame:
         """The spans table, checked. What it is made of is given up on the way, for both are large."""
-        single = np.array(self.numbers, dtype=np.int64)
-        merged = Merged(single, self.depths(), self.told, self.calls._asdict())
-        self.told, self.calls = untold(), no_calls()
+        merged = Merged(self.told.span, self.depths(), self.told._asdict(), self.calls._asdict())
+        self.told, self.calls = nothing_told(), no_calls()
         return check_spans(frame(SPANS, merged.columns()))
 
 
@@ -131,7 +150,7 @@ class Merged:
 
     single: Numbers  # numbers of the spans that are no calls
     depth: Numbers  # of these
-    told: dict[str, list[Any]]
+    told: dict[str, Any]  # by the fields of Told
     calls: dict[str, Any]  # by the fields of Calls
 
     def columns(self) -> dict[str, Any]:
@@ -168,13 +187,13 @@ class Merged:
     def numbers(self, column: str) -> npt.NDArray[Any]:
         """A column of numbers, by span."""
         of_calls = self.calls.pop(column)
-        return self._placed(np.array(self.told.pop(column), dtype=of_calls.dtype), of_calls)
+        return self._placed(self.told.pop(column).astype(of_calls.dtype), of_calls)
 
     def texts(self, column: str, of_calls: Small | int, *others: str) -> tuple[list[str], Small]:
         """A column of texts: different ones, and their numbers by span. `of_calls` are places of the calls' texts: in
         what is told of the other spans, and behind it in `others`.
         """
-        codes, names = pd.factorize(np.array([*self.told.pop(column), *others], dtype=object))
+        codes, names = pd.factorize(np.concatenate([self.told.pop(column), np.array(others, dtype=object)]))
         codes = codes.astype(np.int32)
         return list(names), self._placed(codes[: len(self.single)], codes[of_calls])
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
+from tracekit.build.spans import Told
 from tracekit.build.tree import Lines, Tree
 from tracekit.frames import Numbers, instants, look_up, spread
 
@@ -83,19 +84,21 @@ def just_ended(paused: pd.DataFrame, work: pd.DataFrame) -> tuple[Numbers, Numbe
 def add_waits(tree: Tree, waits: list[Wait], jobs: pd.DataFrame, lines: Lines) -> None:
     """A `wait` span for each, which names the holder."""
     origin: Mapping[int, Any] = dict(zip(jobs["job"], jobs["origin"], strict=True))
-    parents = tree.of_record[[wait.first for wait in waits]]
-    told = tree.rows.told
-    for wait, parent, root in zip(waits, parents.tolist(), tree.rows.roots(parents).tolist(), strict=True):
-        name = f"job-{wait.holder} of job-{origin[wait.holder]}"
-        tree.rows.add(
+    first, last = (np.array([wait[column] for wait in waits], dtype=np.int64) for column in (2, 3))
+    parents, told = tree.of_record[first], tree.rows.told
+    roots = tree.rows.roots(parents)
+    tree.rows.add(
+        Told.of(
+            tree.rows.reserve(len(waits)) + np.arange(len(waits)),
             "wait",
-            name,
-            told["operation"][root],
-            parent,
-            int(lines.micros[wait.first]),
-            int(lines.micros[wait.last]),
-            thread=told["thread"][root],
-            first=wait.first,
-            last=wait.last,
-            holder=wait.holder,
+            [f"job-{wait.holder} of job-{origin[wait.holder]}" for wait in waits],
+            told.operation[roots],
+            parents,
+            lines.micros[first],
+            lines.micros[last],
+            [{"holder": wait.holder} for wait in waits],
+            thread=told.thread[roots],
+            first=first,
+            last=last,
         )
+    )
