@@ -216,20 +216,26 @@ def times_of(
     `last` are the rows of their outer lines in `times`, `edges` those of their run's first and last line.
     """
     start, end = times[first], times[last]
-    outside = times[np.maximum(first - 1, 0)]
-    start = np.where(first > edges[0], between(start, outside, shape["before"]), start)
-    outside = times[np.minimum(last + 1, len(times) - 1)]
-    end = np.where(last < edges[1], between(end, outside, shape["behind"]), end)
+    # Most begin and end with their own lines.
+    early, late = np.flatnonzero(shape["before"]), np.flatnonzero(shape["behind"])
+    outside = times[first[early] - (first[early] > edges[0][early])]
+    start[early] = between(start[early], outside, shape["before"][early])
+    outside = times[last[late] + (last[late] < edges[1][late])]
+    end[late] = between(end[late], outside, shape["behind"][late])
     parent, depth = shape["parent"], shape["depth"]
+    # Nearly all lie in their callers as they are: those that do not are moved, callers first, and so are all in them.
+    moved = (parent >= 0) & ((start < start[parent]) | (np.maximum(start, end) > end[parent])) | (end < start)
     # Numbers of 8 or 16 bits are sorted without comparing them.
     order = np.argsort(depth.astype(np.min_scalar_type(int(depth.max(initial=0)))), kind="stable")
     ends = np.cumsum(np.bincount(depth)) if len(depth) else np.empty(0, np.int64)
     for level, stop in enumerate(ends.tolist()):
         at = order[ends[level - 1] if level else 0 : stop]
         if level:
+            at = at[moved[at] | moved[parent[at]]]
             low, high = start[parent[at]], end[parent[at]]
             start[at] = np.minimum(np.maximum(start[at], low), high)
             end[at] = np.minimum(end[at], high)
+            moved[at] = True
         end[at] = np.maximum(start[at], end[at])
     return start, end
 

@@ -32,7 +32,7 @@ from tracekit.build.pairs import Context, pair_claims
 from tracekit.build.spans import categories, nullable
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, distinct, instants, stretches, text_column
+from tracekit.frames import Numbers, distinct, instants, spread, stretches, text_column
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
@@ -140,14 +140,14 @@ def holds(claims: Numbers, start: Numbers, end: Numbers) -> Holds:
 
 
 def winners(held: Sequence[Holds], places: Numbers) -> Numbers:
-    """The claim that has each place, of the best rank that claims it; -1 for none."""
+    """The claim that has each place, of the best rank that claims it; -1 for none. The places are in order."""
     made = np.full(len(places), -1, dtype=np.int64)
     for own in held:
-        free = np.flatnonzero(made < 0)
-        at = np.searchsorted(own.start, places[free], side="right") - 1
-        some = np.flatnonzero(at >= 0)
-        some = some[own.end[at[some]] > places[free[some]]]
-        made[free[some]] = own.claim[at[some]]
+        first, behind = (np.searchsorted(places, edge) for edge in (own.start, own.end))
+        of, within = spread(behind - first)
+        at = first[of] + within
+        free = np.flatnonzero(made[at] < 0)
+        made[at[free]] = own.claim[of[free]]
     return made
 
 

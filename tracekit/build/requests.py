@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote_plus
 
 import numpy as np
@@ -25,7 +25,11 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     made = starts.join(ends, how="outer")
     text_of = texts(records, sources)
     columns = [f"{side}_{name}" for side in ("start", "end") for name in ("QUERY", "PARAMS", "record")]
-    asked = [parameters(row, text_of) for row in rows(figures(made[columns]))]
+    queries = pd.concat([made["start_QUERY"], made["end_QUERY"]]).dropna().unique()
+    # Most are polls, which are asked many times; a login is its bare command.
+    known = {query: lowered(query) if "=" in query else {"command": query.strip()} for query in queries}
+    known.pop("null", None)
+    asked = [parameters(row, known, text_of) for row in rows(figures(made[columns]))]
     made["command"] = [values.get("command") for values in asked]
     made["polled"] = [
         values.get(model.poll_parameter) if values.get("command") == model.poll_command else None for values in asked
@@ -47,14 +51,14 @@ def bounds(records: pd.DataFrame, events: Events, word: str) -> pd.DataFrame:
     return rows.drop_duplicates("run").set_index("run")
 
 
-def parameters(row: object, text_of: Callable[[int, int], str]) -> dict[str, str]:
-    """Parameters of a request: the query, what a POST prints below its line, or the bare command of a login."""
+def parameters(
+    row: object, known: Mapping[str, dict[str, str]], text_of: Callable[[int, int], str]
+) -> Mapping[str, str]:
+    """Parameters of a request: the query's, which are `known`, or what a POST prints below its line."""
     for side in ("start", "end"):
-        query = getattr(row, f"{side}_QUERY")
-        if isinstance(query, str) and query != "null":
-            if "=" not in query:
-                return {"command": query.strip()}
-            return lowered(query)
+        found = known.get(getattr(row, f"{side}_QUERY"))
+        if found is not None:
+            return found
         place = getattr(row, f"{side}_PARAMS")
         if place >= 0:
             said = text_of(int(getattr(row, f"{side}_record")), int(place))

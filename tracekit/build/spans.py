@@ -139,7 +139,9 @@ class SpanRows:
 
     def table(self) -> pd.DataFrame:
         """The spans table, checked. What it is made of is given up on the way, for both are large."""
-        merged = Merged(self.told.span, self.depths(), self.told._asdict(), self.calls._asdict())
+        is_call = np.ones(self.count, dtype=np.bool_)
+        is_call[self.told.span] = False
+        merged = Merged(self.told.span, self.depths(), self.told._asdict(), self.calls._asdict(), is_call)
         self.told, self.calls = nothing_told(), no_calls()
         return check_spans(frame(SPANS, merged.columns()))
 
@@ -152,6 +154,7 @@ class Merged:
     depth: Numbers  # of these
     told: dict[str, Any]  # by the fields of Told
     calls: dict[str, Any]  # by the fields of Calls
+    is_call: npt.NDArray[np.bool_]  # by span
 
     def columns(self) -> dict[str, Any]:
         """Columns of schema.SPANS, but for the server."""
@@ -198,8 +201,8 @@ class Merged:
         return list(names), self._placed(codes[: len(self.single)], codes[of_calls])
 
     def _placed(self, of_single: npt.NDArray[Any], of_calls: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        made = np.empty(len(self.single) + len(self.calls["span"]), dtype=of_single.dtype)
-        made[self.single], made[self.calls["span"]] = of_single, of_calls
+        made = np.empty(len(self.is_call), dtype=of_single.dtype)
+        made[self.single], made[self.is_call] = of_single, of_calls
         return made
 
 
@@ -226,23 +229,39 @@ def depths(parents: npt.NDArray[Any]) -> Numbers:
     return made
 
 
+def by_family(parents: npt.NDArray[Any], start: Numbers) -> Numbers:
+    """The order of spans in which those of one parent stand together, in the order in which they begin."""
+    order = np.argsort(parents, kind="stable")
+    own, begin = parents[order], start[order]
+    late = np.flatnonzero((own[1:] == own[:-1]) & (begin[1:] < begin[:-1]))
+    if len(late):
+        # In most families they are numbered as they begin: the others alone are sorted by it.
+        mixed = np.zeros(int(own[-1]) + 1, dtype=np.bool_)
+        mixed[own[late]] = True
+        places = np.flatnonzero(mixed[own])
+        order[places] = order[places][np.lexsort((begin[places], own[places]))]
+    return order
+
+
 def self_times(parents: npt.NDArray[Any], start: Numbers, end: Numbers) -> npt.NDArray[Any]:
     """Duration minus the union of the children, clipped to the span; an open child counts to its parent's end."""
     missing = end == NEVER
-    child = np.flatnonzero(parents >= 0).astype(np.int32)
-    child = child[~missing[parents[child]]]
-    child = child[np.lexsort((start[child], parents[child]))]
+    child = np.flatnonzero((parents >= 0) & ~missing[parents]).astype(np.int32)
+    child = child[by_family(parents[child], start[child])]
     parent = parents[child]
     low = np.maximum(start[child], start[parent])
     high = np.where(missing[child], end[parent], np.minimum(end[child], end[parent]))
     del child
-    # What the children before it have covered ends where the one of them that lasts longest does.
     goes_on = parent[1:] == parent[:-1]
     begins, _ = stretches(goes_on, len(parent))
-    siblings = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(parent)))
-    reached = pd.Series(high).groupby(siblings, sort=False).cummax().to_numpy()
-    again = np.flatnonzero(goes_on) + 1
-    low[again] = np.maximum(low[again], reached[again - 1])
+    # Most begin where the one before them has ended. In other families what the children before one have covered ends
+    # where the one of them that lasts longest does.
+    entwined = np.zeros(len(parents), dtype=np.bool_)
+    entwined[parent[1:][goes_on & ((low[1:] < high[:-1]) | (high[:-1] < low[:-1]))]] = True
+    some = np.flatnonzero(entwined[parent])
+    reached = pd.Series(high[some]).groupby(parent[some], sort=False).cummax().to_numpy()
+    again = np.flatnonzero(np.diff(parent[some]) == 0) + 1
+    low[some[again]] = np.maximum(low[some[again]], reached[again - 1])
     # Where the clock was set back a span ends before it begins: no time of its own.
     left = end - start
     if len(begins):

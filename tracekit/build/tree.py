@@ -187,16 +187,16 @@ def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
     known = tree.rows.told.end[tree.rows.roots(root)]
     end = np.minimum(end, np.where(known == NEVER, np.iinfo(np.int64).max, known)[of])
     tree.rows.calls = Calls(
-        (base[of] + within).astype(np.int32),
-        np.where(caller < 0, root[of], base[of] + caller).astype(np.int32),
+        base[of] + within,
+        np.where(caller < 0, root[of], base[of] + caller),
         root[of],
         frame["depth"].astype(np.min_scalar_type(int(frame["depth"].max(initial=0)))),
         frame["name"],
         np.minimum(start, end),
         end,
         frame["logged"],
-        order[first].astype(np.int32),
-        order[last].astype(np.int32),
+        order[first],
+        order[last],
         shapes.names,
     )
 
