@@ -271,13 +271,16 @@ def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame
     import pandas as pd
 
     length = max((len(values) for values in columns.values() if hasattr(values, "__len__")), default=0)
-    none: Any = pd.Series([None] * length, dtype=OBJECT)
+    none: Any = pd.Series([None], dtype=OBJECT)
+    nowhere = np.zeros(length, dtype=np.int64)
     nulls: dict[str, Any] = {}  # one null column of each dtype serves all that are not given
     made = {}
     for name, dtype in schema.items():
         values: Any = columns.get(name)
         if values is None:
-            made[name] = nulls[dtype] = nulls[dtype] if dtype in nulls else none.astype(dtype)
+            if dtype not in nulls:
+                nulls[dtype] = pd.Series(none.astype(dtype).array.take(nowhere))
+            made[name] = nulls[dtype]
         else:
             own = isinstance(values, pd.Series)
             column: Any = values.reset_index(drop=True) if own else pd.Series(values, copy=False)

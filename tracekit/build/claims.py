@@ -12,7 +12,7 @@ import pandas as pd
 
 from tracekit.build.runspans import HAND_OVERS
 from tracekit.build.tree import Tree
-from tracekit.frames import NEVER, Numbers, Small, instants, numbers_of, rows
+from tracekit.frames import NEVER, Numbers, Small, firsts, instants, joint, numbers_of, rows
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
@@ -94,14 +94,18 @@ def command_claims(commands: pd.DataFrame, of: Numbers, owners: Owners) -> Claim
     back = np.where(received != NEVER, received, instants(commands["given_up"]))
     out = np.flatnonzero((of >= 0) & (sent != NEVER) & (back > sent))
     held = np.flatnonzero((of >= 0) & (scheduled != NEVER) & (sent > scheduled))
-    hosts = [*map(host_of, commands["host_name"].tolist(), commands["HOST"].tolist())]
-    names = commands["command"].tolist()
-    at_host = owners.of("agent", (f"{hosts[row]}: {names[row] or 'command'}" for row in out.tolist()))
-    ahead = zip(held.tolist(), ahead_of(commands.iloc[held], commands), strict=True)
-    in_turn = owners.of("queue", (f"{hosts[row]}: sequence, behind {other}" for row, other in ahead))
+    asked, held_up = (commands[["host_name", "HOST", "command"]].iloc[some] for some in (out, held))
+    alike = joint(*(pd.factorize(column)[0] for _, column in asked.items()))
+    at_host = owners.of(
+        "agent", (f"{host_of(n, h)}: {c or 'command'}" for _, n, h, c in rows(asked.iloc[firsts(alike)]))
+    )
+    ahead = zip(rows(held_up), ahead_of(commands.iloc[held], commands), strict=True)
+    in_turn = owners.of("queue", (f"{host_of(n, h)}: sequence, behind {other}" for (_, n, h, _), other in ahead))
     last = numbers_of(commands["receiver"].fillna(commands["closer"]))
     span, first = numbers_of(commands["span"]), numbers_of(commands["sender"])
-    at_once = Claims.made(of[out], sent[out], back[out], RANK["agent"], at_host, span[out], first[out], last[out])
+    at_once = Claims.made(
+        of[out], sent[out], back[out], RANK["agent"], at_host[alike], span[out], first[out], last[out]
+    )
     after_others = Claims.made(
         *(of[held], scheduled[held], sent[held], RANK["queue"], in_turn, span[held], first[held], last[held])
     )

@@ -30,7 +30,10 @@ def restart_claims(
     an operation stands, `ends` when each of them ended.
     """
     lives = context.server.lives
-    died = runs["life"].map({number: life.last for number, life in lives.items() if life.next is not None})
+    last = {number: life.last for number, life in lives.items() if life.next is not None}
+    if not last:
+        return
+    died = runs["life"].map(last)
     late = runs[runs["operation"].map({name: ends[at] for name, at in places.items()}) > died]
     parts = [rows_by(table[table["operation"].isin(late["operation"])], "operation") for table in (jobs, commands)]
     cut: dict[tuple[str, int], list[Any]] = {}

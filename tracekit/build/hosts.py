@@ -163,7 +163,7 @@ def agents(sent: pd.DataFrame) -> set[str]:
     here = np.isin(number, begun)
     inside = sent.loc[here | (sent["means"] == "command.execute"), "HOST_NAME"].dropna()
     asked = sent.loc[sent["means"].isin(["command.send", "command.wait"]), "HOST_NAME"].dropna()
-    return set(asked) - set(inside)
+    return set(asked.unique()) - set(inside.unique())
 
 
 def by_logid(lines: pd.DataFrame, drafts: pd.DataFrame) -> pd.Series[Any]:

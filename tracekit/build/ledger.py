@@ -73,7 +73,7 @@ def build_ledger(
     known = operations[operations["completed"] >= operations["submitted"]]
     walls = Walls.of(instants(known["submitted"]), instants(known["completed"]))
     holders = [gap.holder for gap in explainer.gaps if gap.holder is not None]
-    locks = Locks.of(records, events, holders, dict(zip(runs.index.tolist(), runs["operation"], strict=True)))
+    locks = Locks.of(records, events, holders, runs)
     owners = Owners()
     context = Context(tree, lines, explainer, Server.of(records), locks, owners)
     queues = Queues.of(jobs)

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from tracekit.build.model import Holder
-from tracekit.frames import instants
+from tracekit.frames import instants, objects
 from tracekit.parse.events import Events
 
 
@@ -31,29 +30,29 @@ class Locks:
     of_run: Mapping[int, str | None]  # operation
 
     @classmethod
-    def of(cls, records: pd.DataFrame, events: Events, holders: Sequence[Holder], of_run: Mapping[int, Any]) -> Locks:
+    def of(cls, records: pd.DataFrame, events: Events, holders: Sequence[Holder], runs: pd.DataFrame) -> Locks:
         """For the lock of each gap that names the statements of its holder."""
-        times = instants(records["ts"])
-        runs = records["run"].to_numpy(dtype=np.int64)
-        last = pd.Series(times).groupby(runs).max().to_dict()
+        ends = instants(runs["end"])
         held: dict[tuple[str, Any], list[Held]] = {}
         thing: dict[tuple[str, int], Any] = {}
         for holder in holders:
             rows = events.meaning(holder.taken, holder.freed, columns=[holder.column])
+            rows = rows[rows[holder.column].notna()]
+            said = records.loc[rows["record"], ["run", "ts"]]
+            columns = (rows["record"], rows["means"], rows[holder.column], said["run"])
             open_at: dict[tuple[int, Any], int] = {}
-            for record, means, value in zip(rows["record"], rows["means"], rows[holder.column], strict=True):
-                if pd.isna(value):
-                    continue
-                run, time = int(runs[record]), int(times[record])
-                thing[holder.column, int(record)] = value
+            for record, means, value, run, time in zip(
+                *(column.tolist() for column in columns), instants(said["ts"]).tolist(), strict=True
+            ):
+                thing[holder.column, record] = value
                 if means == holder.taken:
                     open_at[run, value] = time
                 elif (run, value) in open_at:
                     held.setdefault((holder.column, value), []).append(Held(run, open_at.pop((run, value)), time))
             for (run, value), taken in open_at.items():
-                held.setdefault((holder.column, value), []).append(Held(run, taken, int(last[run])))
-        named = {run: name if isinstance(name, str) else None for run, name in of_run.items()}
-        return cls(held, thing, named)
+                held.setdefault((holder.column, value), []).append(Held(run, taken, int(ends[run])))
+        holding = sorted({hold.run for holds in held.values() for hold in holds})
+        return cls(held, thing, dict(zip(holding, objects(runs["operation"].loc[holding]), strict=True)))
 
     def holder(self, column: str, record: int, run: int, start: int, end: int) -> str | None:
         """Operation of the thread that held, longest of this wait, what `record` says was taken at last."""

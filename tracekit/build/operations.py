@@ -13,7 +13,7 @@ import pandas as pd
 from tracekit.build.doubts import Doubts
 from tracekit.build.jobs import SHORT
 from tracekit.build.model import Model
-from tracekit.frames import Numbers, Small, joint, look_up, numbers_of
+from tracekit.frames import Numbers, Small, firsts, instants, joint, look_up, numbers_of
 from tracekit.quality import Collector
 
 LAST_READ = np.timedelta64(2, "ms")  # before its end a poll reads the job's row for the last time
@@ -126,11 +126,11 @@ def polls_of(
     """Requests that ask how a job is doing, with the operation they ask about; null where the log has no such job."""
     polls = requests[requests["polled"].notna()]
     asked: dict[str, list[str]] = {}
-    for job, uuid in zip(jobs["job"], jobs["uuid"], strict=True):
+    for job, uuid in zip(jobs["job"].tolist(), jobs["uuid"].tolist(), strict=True):
         if isinstance(uuid, str) and f"job-{job}" in table.index:
             asked.setdefault(uuid, []).append(f"job-{job}")
     found: list[str | None] = []
-    for uuid in map(str, polls["polled"]):
+    for uuid in map(str, polls["polled"].tolist()):
         # Of some jobs only the first eight digits are known, which another job may share.
         names = asked.get(uuid) or asked.get(uuid[:SHORT], [])
         found.append(names[0] if len(names) == 1 else None)
@@ -163,11 +163,18 @@ def with_polls(table: pd.DataFrame, polls: pd.DataFrame) -> pd.DataFrame:
 
 def describe_runs(records: pd.DataFrame) -> pd.DataFrame:
     """One row a run: kind, life, thread, job, origin, ctx, first and last record and time."""
-    grouped = records.reset_index(names="record").groupby("run", sort=True)
-    made = grouped[["run_kind", "life", "thread", "job", "origin", "ctx"]].first()
-    made["first"], made["last"] = grouped["record"].min(), grouped["record"].max()
-    made["start"], made["end"] = grouped["ts"].min(), grouped["ts"].max()
-    return made
+    run, ts = records["run"].to_numpy(), instants(records["ts"])
+    first = firsts(run)
+    last = np.empty(len(first), dtype=np.int64)
+    last[run] = np.arange(len(run))
+    start, end = ts[first], ts[last]
+    np.minimum.at(start, run, ts)
+    np.maximum.at(end, run, ts)
+    # The records of a run have the same of all these.
+    made = records[["run_kind", "life", "thread", "job", "origin", "ctx"]].iloc[first]
+    made = made.set_axis(pd.Index(np.arange(len(first)), name="run"))
+    times = {"start": start.view("datetime64[us]"), "end": end.view("datetime64[us]")}
+    return made.assign(first=first, last=last, **times)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import Numbers, instants
+from tracekit.frames import Numbers
 
 AROUND = 5_000_000  # microseconds before and after a stretch in which its server's usual pace is counted
 TIMES = 50  # the mean distance of lines there; a stretch of that length does not happen by chance
@@ -40,14 +40,15 @@ class Server:
     def of(cls, records: pd.DataFrame) -> Server:
         """From records with `life`, `server`, `component` and `run_kind`; lives without jobs or requests count not."""
         made = cls()
-        working = set(records.loc[records["run_kind"] != "other", "life"].unique().tolist())
+        lives, ts = records["life"].to_numpy(), records["ts"].to_numpy()
+        working = set(np.unique(lives[(records["run_kind"] != "other").to_numpy()]).tolist())
         before: dict[tuple[str, str], int] = {}
         stretches: list[tuple[int, int]] = []
-        for life, part in records.groupby("life", sort=True):
-            times = np.maximum.accumulate(instants(part["ts"]))
-            number = int(str(life))
-            made.lives[number] = Life(int(times[0]), int(times[-1]), int(part.index[0]), int(part.index[-1]))
-            who = (str(part["server"].iloc[0]), str(part["component"].iloc[0]))
+        for number in np.unique(lives).tolist():
+            own = np.flatnonzero(lives == number)
+            times = np.maximum.accumulate(ts[own].astype("datetime64[us]").astype(np.int64))
+            made.lives[number] = Life(int(times[0]), int(times[-1]), int(own[0]), int(own[-1]))
+            who = (str(records["server"].iloc[own[0]]), str(records["component"].iloc[own[0]]))
             if who in before:
                 made.lives[before[who]] = replace(made.lives[before[who]], next=number)
             before[who] = number

@@ -82,9 +82,11 @@ class Lines:
     def pairs(self, least: int) -> tuple[Numbers, Small, Small]:
         """Run, first and second record of all consecutive lines of a run `least` microseconds or more apart."""
         order, starts = self.of_run.order, self.of_run.starts
-        run = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-        pair = np.flatnonzero((run[1:] == run[:-1]) & (np.diff(self.micros[order]) >= least))
-        return run[pair], order[pair], order[pair + 1]
+        apart = np.diff(self.micros[order]) >= least
+        apart[starts[1:-1] - 1] = False  # the second is another run's
+        pair = np.flatnonzero(apart)
+        run = np.repeat(np.arange(len(starts) - 1), np.diff(np.searchsorted(pair, starts)))
+        return run, order[pair], order[pair + 1]
 
 
 @dataclass

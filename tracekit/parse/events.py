@@ -173,7 +173,8 @@ class Events:
         made: dict[str, Any] = {"record": pd.Series(cut.records), "name": pd.Series(cut.names())}
         filled = cut.filled()
         # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
-        nulls = {dtype: pd.Series([None] * len(cut.records), dtype=dtype) for dtype in ("str", "Int64")}
+        absent = Coded.absent(len(cut.records))
+        nulls = {"str": pd.Series(absent.texts()), "Int64": pd.Series(absent.numbers())}
         for name in self.messages.columns if columns is None else columns:
             null = nulls["str" if self.messages.columns[name] == "str" else "Int64"]
             made[name] = pd.Series(cut.column(name)) if name in filled else null
