@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,9 @@ from tracekit.build.callgraph import (
     load_calls,
 )
 from tracekit.build.spans import depths
-from tracekit.frames import Numbers, Small
+from tracekit.frames import Numbers, Small, firsts, joint
 
-__all__ = ["CallGraph", "Shape", "load_calls", "shape_of", "times_of"]
+__all__ = ["CallGraph", "Said", "Shapes", "load_calls", "shapes_of", "times_of"]
 
 GUESSES = 6  # stacks that are followed side by side
 EVEN = 1e-9  # log odds that are no difference: sums in another order
@@ -56,8 +56,10 @@ class Frames:
         return len(self.name) - 1
 
 
-class Shape(NamedTuple):
-    """Frames of all runs that say the same, as polls and lists do: only their times differ. Arrays by frame."""
+class Shapes(NamedTuple):
+    """Frames of runs one behind the other. Runs that say the same, as polls and lists do, have one shape: only their
+    times differ. Arrays by frame, lines and frames counted from the first of their run.
+    """
 
     name: Small  # number in CallGraph.names
     parent: Small  # -1: called by the run itself
@@ -68,34 +70,61 @@ class Shape(NamedTuple):
     behind: Small  # where it ends behind its last line
     logged: npt.NDArray[np.bool_]  # its last line says that it ends
     innermost: Small  # by line; -1: no frame
+    frames: Numbers  # of each shape how many it has
+    lines: Numbers
 
 
-def shape_of(graph: CallGraph, statements: Sequence[Statement], methods: Sequence[str | None], root: str) -> Shape:
-    """The frames of one run: `methods` are the `Class.method` of its statements, None where no rule knows the line;
-    `root` is the kind of the run: request, job or work.
-    """
-    frames = stacked(graph, statements, methods, trail(graph, statements, root))
-    bounds = [
-        (
-            bound_number(graph.bound("start", name, statements[first])),
-            bound_number(graph.bound("end", name, statements[last])),
-            statements[last].role in CLOSERS and frames.name[frames.innermost[last]] == name,
-        )
-        for name, first, last in zip(frames.name, frames.first, frames.last, strict=True)
-    ]
-    before, behind, logged = zip(*bounds, strict=True) if bounds else ((), (), ())
+class Said(NamedTuple):
+    """A line that a run may print."""
+
+    statement: Statement
+    leaf: str | None  # its `Class.method`, where no trail has a frame of it; None: it has, or no rule knows the line
+    opens: bool
+    closes: bool
+
+    @classmethod
+    def of(cls, graph: CallGraph, event: str | None, method: str | None) -> Said:
+        """From the rule that reads the line and its `Class.method`, None where there is none."""
+        statement, leaf = graph.statement(event, method), None if method in graph.frames else method
+        return cls(statement, leaf, statement.role in OPENERS, statement.role in CLOSERS)
+
+
+def shapes_of(graph: CallGraph, every: Sequence[Said], runs: Sequence[tuple[str, npt.NDArray[Any]]]) -> Shapes:
+    """The frames of runs, each given by its kind, request, job or work, and its lines as numbers in `every`."""
     number = graph.names
-    return Shape(
-        small([number.setdefault(name, len(number)) for name in frames.name]),
-        small(frames.parent),
-        depths(small(frames.parent)).astype(np.int32),
-        small(frames.first),
-        small(frames.last),
-        small(before),
-        small(behind),
-        np.array(logged, dtype=np.bool_),
-        small(frames.innermost),
+    parts = [[np.empty(0, np.int32)] * 5]
+    for root, numbers in runs:
+        said = numbers.tolist()
+        own = stacked(every, said, trail(graph, [every[line].statement for line in said], root))
+        names = [number.setdefault(name, len(number)) for name in own.name]
+        parts.append([*map(small, (names, own.parent, own.first, own.last, own.innermost))])
+    name, parent, first, last, innermost = map(np.concatenate, zip(*parts, strict=True))
+    count = np.array([[len(part[0]), len(part[-1])] for part in parts[1:]], dtype=np.int64).reshape(-1, 2)
+    begin, line = (np.repeat(np.cumsum(many) - many, count[:, 0]) for many in count.T)  # of each frame's run
+    lines = np.concatenate([np.empty(0, np.int64), *(numbers for _, numbers in runs)])
+    opening, closing = lines[line + first], lines[line + last]
+    closes = np.array([said.closes for said in every], dtype=np.bool_)
+    return Shapes(
+        name,
+        parent,
+        depths(np.where(parent < 0, -1, parent + begin)).astype(np.int32),
+        first,
+        last,
+        bounds_of(graph, "start", every, name, opening),
+        bounds_of(graph, "end", every, name, closing),
+        closes[closing] & (name[begin + innermost[line + last]] == name),
+        innermost,
+        count[:, 0],
+        count[:, 1],
     )
+
+
+def bounds_of(graph: CallGraph, edge: str, every: Sequence[Said], name: Small, lines: Numbers) -> Small:
+    """Where each frame of that name starts or ends (`edge`) before its first or behind its last line, as number."""
+    alike = joint(name, lines)
+    one, names = firsts(alike), list(graph.names)
+    asked = zip(name[one].tolist(), lines[one].tolist(), strict=True)
+    return small([bound_number(graph.bound(edge, names[own], every[line].statement)) for own, line in asked])[alike]
 
 
 def small(numbers: Sequence[int]) -> Small:
@@ -161,35 +190,31 @@ def advance(graph: CallGraph, beam: Beam, key: int, words: Words, now: Statement
     return Advance(made, kept_open, ways)
 
 
-def stacked(
-    graph: CallGraph,
-    statements: Sequence[Statement],
-    methods: Sequence[str | None],
-    places: Sequence[tuple[Place, Place]],
-) -> Frames:
+def stacked(every: Sequence[Said], said: Sequence[int], places: Sequence[tuple[Place, Place]]) -> Frames:
     """Frames along a trail of places, and below them one for each method of which the trail knows no frame."""
     frames = Frames()
     stack: list[int] = []
+    inner, depth = -1, 0  # of the stack
     leaf, leaf_open = -1, False
-    for line, (place, kept) in enumerate(places):
-        if kept is not place or kept.depth < len(stack):
+    for line, (number, (place, kept)) in enumerate(zip(said, places, strict=True)):
+        if kept is not place or kept.depth < depth:
             leaf_open = False
             for frame in stack[kept.depth :]:
                 frames.last[frame] = line - 1
             del stack[kept.depth :]
             for name in opened(place, kept):
                 stack.append(frames.open(name, stack[-1] if stack else -1, line))
-        method, role = methods[line], statements[line].role
-        inner = stack[-1] if stack else -1
-        if method is None or method in graph.frames:
+            inner, depth = stack[-1] if stack else -1, len(stack)
+        _, method, opens, closes = every[number]
+        if method is None:
             leaf_open = False
             frames.innermost.append(inner)
             continue
-        if not leaf_open or frames.name[leaf] != method or role in OPENERS:
+        if not leaf_open or frames.name[leaf] != method or opens:
             leaf = frames.open(method, inner, line)
         frames.last[leaf] = line
         frames.innermost.append(leaf)
-        leaf_open = role not in CLOSERS
+        leaf_open = not closes
     for frame in stack:
         frames.last[frame] = len(places) - 1
     return frames
@@ -212,7 +237,7 @@ def times_of(
     """Start and end of frames in microseconds: between a frame's outer lines and those outside, where frames of its
     kind were measured to begin and end. A frame lies in its caller, also where the clock steps back.
 
-    `shape` has the columns of Shape for the frames of any number of runs, with `parent` as row or -1; `first` and
+    `shape` has the columns of Shapes for the frames of any number of runs, with `parent` as row or -1; `first` and
     `last` are the rows of their outer lines in `times`, `edges` those of their run's first and last line.
     """
     start, end = times[first], times[last]

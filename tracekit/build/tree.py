@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.build.calls import CallGraph, Shape, shape_of, times_of
+from tracekit.build.calls import CallGraph, Said, Shapes, shapes_of, times_of
 from tracekit.build.operations import Drafts
 from tracekit.build.runspans import add_run_spans, in_order
 from tracekit.build.spans import Calls, Objects, SpanRows, Told, nullable
 from tracekit.frames import MISSING, NEVER, Numbers, Small, figures, joint, numbers_of, objects, spread
 from tracekit.parse.grammar import Meaning
 
+OF_FRAME = ("name", "parent", "depth", "first", "last", "before", "behind", "logged")  # columns of shapes
 # Columns of commands that their spans are made of.
 OF_COMMAND = (
     *("command", "outcome", "thread", "life", "HOST", "SEQ", "host_name", "sender", "receiver", "closer"),
@@ -117,65 +118,46 @@ def build_tree(
     nowhere = (np.full(many, -1, dtype=np.int32) for many in (len(lines.ts), len(lines.of_run.starts) - 1))
     tree = Tree(SpanRows(), *nowhere)
     ordered = in_order(runs, drafts)
-    shapes = Shapes.of(lines, graph, ordered)
+    shapes, which = shapes_of_runs(lines, graph, ordered)
     ended = (happened["request.end"], happened["job.remove"])
-    span = add_run_spans(tree.rows, ordered, shapes.counts("name"), requests, jobs, drafts, ended)
-    tree.of_run[shapes.run] = span
-    add_calls(tree, lines, shapes)
+    span = add_run_spans(tree.rows, ordered, shapes.frames[which], requests, jobs, drafts, ended)
+    run = ordered.index.to_numpy(dtype=np.int64)
+    tree.of_run[run] = span
+    add_calls(tree, lines, run, (shapes, which), list(graph.names))
     add_commands(tree, commands, happened["commands"])
     add_states(tree, lines, happened["vm.state"])
     return tree
 
 
-@dataclass
-class Shapes:
-    """The different shapes of runs' calls, and which of them each run has."""
-
-    names: list[str]  # of frames, by number
-    every: list[Shape]
-    run: Numbers
-    which: Numbers
-
-    @classmethod
-    def of(cls, lines: Lines, graph: CallGraph, runs: pd.DataFrame) -> Shapes:
-        """Of these runs: the shape follows from the kind of the run and the rules that read its lines."""
-        statements = [graph.statement(*both) for both in (*zip(lines.events, lines.methods, strict=True), (None, None))]
-        methods = [*lines.methods, None]
-        run = runs.index.to_numpy(dtype=np.int64)
-        said = lines.code[lines.of_run.order]
-        data, width = said.tobytes(), said.itemsize
-        begin, behind = ((lines.of_run.starts[run + further] * width).tolist() for further in (0, 1))
-        known: dict[tuple[str, bytes], int] = {}
-        every: list[Shape] = []
-        which = []
-        for kind, low, high in zip(runs["run_kind"].tolist(), begin, behind, strict=True):
-            shape = known.setdefault((kind, data[low:high]), len(every))
-            if shape == len(every):
-                codes = np.frombuffer(data[low:high], said.dtype).tolist()
-                every.append(shape_of(graph, [statements[c] for c in codes], [methods[c] for c in codes], kind))
-            which.append(shape)
-        return cls(list(graph.names), every, run, np.array(which, dtype=np.int64))
-
-    def counts(self, column: str) -> Numbers:
-        """How long the shape of each run is in one of its columns."""
-        return self.lengths(column)[self.which]
-
-    def lengths(self, column: str) -> Numbers:
-        """How long each shape is there."""
-        return np.array([len(getattr(shape, column)) for shape in self.every], dtype=np.int64)
+def shapes_of_runs(lines: Lines, graph: CallGraph, runs: pd.DataFrame) -> tuple[Shapes, Numbers]:
+    """The different shapes of runs' calls, and which of them each run has: it follows from the kind of the run and the
+    rules that read its lines.
+    """
+    run = runs.index.to_numpy(dtype=np.int64)
+    said = lines.code[lines.of_run.order]
+    data, width = said.tobytes(), said.itemsize
+    begin, behind = ((lines.of_run.starts[run + further] * width).tolist() for further in (0, 1))
+    known: dict[tuple[str, bytes], int] = {}
+    keys = zip(runs["run_kind"].tolist(), begin, behind, strict=True)
+    which = [known.setdefault((kind, data[low:high]), len(known)) for kind, low, high in keys]
+    every = [Said.of(graph, *both) for both in (*zip(lines.events, lines.methods, strict=True), (None, None))]
+    different = [(kind, np.frombuffer(part, said.dtype)) for kind, part in known]
+    return shapes_of(graph, every, different), np.array(which, dtype=np.int64)
 
 
-def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
-    """Calls below all runs, and for each of their records the innermost span."""
-    if not shapes.every:
-        return
-    which, root, order = shapes.which, tree.of_run[shapes.run], lines.of_run.order
+def add_calls(tree: Tree, lines: Lines, run: Numbers, of_run: tuple[Shapes, Numbers], names: list[str]) -> None:
+    """Calls below all runs, and for each of their records the innermost span; `of_run` are shapes and the one of each
+    run, `names` those of frames.
+    """
+    (shapes, which), root, order = of_run, tree.of_run[run], lines.of_run.order
     base = root + np.int32(1)  # the calls of a run stand behind it
-    begin, behind = (lines.of_run.starts[shapes.run + further].astype(np.int32) for further in (0, 1))
-    place_records(tree, order, shapes, (which, root, base, begin))
-    of, within, at = parts_of(which, shapes.lengths("name"))
-    frame = {name: np.concatenate([getattr(shape, name) for shape in shapes.every])[at] for name in Shape._fields[:-1]}
-    del at
+    begin, behind = (lines.of_run.starts[run + further].astype(np.int32) for further in (0, 1))
+    of, within, at = parts_of(which, shapes.lines)
+    inner = shapes.innermost[at]
+    tree.of_record[order[begin[of] + within]] = np.where(inner < 0, root[of], base[of] + inner)
+    of, within, at = parts_of(which, shapes.frames)
+    frame = {name: getattr(shapes, name)[at] for name in OF_FRAME}
+    del at, inner
     first, last = begin[of] + frame["first"], begin[of] + frame["last"]
     caller, above = frame["parent"], np.arange(len(of), dtype=np.int32) - within
     start, end = times_of(
@@ -199,16 +181,8 @@ def add_calls(tree: Tree, lines: Lines, shapes: Shapes) -> None:
         frame["logged"],
         order[first],
         order[last],
-        shapes.names,
+        names,
     )
-
-
-def place_records(tree: Tree, order: Small, shapes: Shapes, of_run: tuple[Numbers, Small, Small, Small]) -> None:
-    """The innermost span of each record of the runs; `of_run`: their shapes, spans, first calls, places in `order`."""
-    which, root, base, begin = of_run
-    of, within, at = parts_of(which, shapes.lengths("innermost"))
-    inner = np.concatenate([shape.innermost for shape in shapes.every])[at]
-    tree.of_record[order[begin[of] + within]] = np.where(inner < 0, root[of], base[of] + inner)
 
 
 def parts_of(which: Numbers, counts: Numbers) -> tuple[Small, Small, Small]:
