@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, strategies as st
 
+from tracekit.build.context import turns
 from tracekit.frames import joint
 
 # A log may name any job, also one whose number fills 64 bits.
@@ -18,3 +19,11 @@ def test_different_rows_have_different_numbers_in_their_order(rows: list[tuple[i
     numbers = joint(*columns).tolist()
     order = list(dict.fromkeys(rows))
     assert numbers == [order.index(row) for row in rows]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=60))
+def test_a_turn_counts_what_began_until_then_under_its_key(rows: list[tuple[int, bool]]) -> None:
+    key = np.array([key for key, _ in rows], dtype=np.int64)
+    begins = np.flatnonzero(np.array([begins for _, begins in rows], dtype=np.bool_))
+    made = [sum(begins for other, begins in rows[: at + 1] if other == own) for at, (own, _) in enumerate(rows)]
+    assert turns(key, begins).tolist() == made

@@ -143,28 +143,29 @@ def joint(*columns: npt.NDArray[Any]) -> Numbers:
     """A number for each different row of these columns, in the order in which they come."""
     made, many = np.zeros(len(columns[0]), dtype=np.int64), 1
     for column in columns:
-        codes, own = ranged(column)
+        codes, least, own = ranged(column)
         if many * own > LARGEST:
             made, many = dense(made)
-            codes, own = dense(codes)
+            (codes, own), least = dense(codes), 0
         made *= own
         made += codes
+        made -= least
         many *= own
     # Rows that are alike often follow one another, as the lines of a thread do: they are looked up as one.
     begins, ends = stretches(made[1:] == made[:-1], len(made))
     return np.repeat(dense(made[begins])[0], ends - begins + 1)
 
 
-def ranged(column: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], int]:
-    """Whole numbers, none negative and few above those that there are, that tell a column's values apart, and a number
-    above all of them.
-    """
-    if column.dtype.kind != "i" or not len(column):
-        return dense(column)
-    least = int(column.min())
-    size = int(column.max()) - least + 1
-    # A log may name any job: such numbers are told by their place among the others.
-    return (np.subtract(column, least, dtype=np.int64), size) if size <= LARGE else dense(column)
+def ranged(column: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], int, int]:
+    """Whole numbers that tell a column's values apart, the least of them, and how many there may be from there on."""
+    if column.dtype.kind == "i" and len(column):
+        least = int(column.min())
+        size = int(column.max()) - least + 1
+        # A log may name any job: such numbers are told by their place among the others.
+        if size <= LARGE:
+            return column, least, size
+    codes, many = dense(column)
+    return codes, 0, many
 
 
 def dense(column: npt.NDArray[Any]) -> tuple[Numbers, int]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import Numbers, joint, numbers_of
+from tracekit.frames import Numbers, joint, numbers_of, stretches
 from tracekit.parse.events import Events
 
 KINDS = ("job", "other", "request", "work")
@@ -36,8 +36,13 @@ def turns(key: Numbers, begins: Numbers) -> Numbers:
     made[begins] = 1
     if not key.any():
         return np.cumsum(made)
-    own = np.flatnonzero(flags(key[begins], key))
-    made[own] = pd.Series(made[own]).groupby(key[own]).cumsum().to_numpy()
+    # By stretches of records with one key: what came until the first of it, in it, and in those of its key before it.
+    first, last = stretches(key[1:] == key[:-1], len(key))
+    np.cumsum(made, out=made)
+    before = np.append(0, made[last[:-1]])
+    own = made[last] - before
+    earlier = pd.Series(own).groupby(key[first]).cumsum().to_numpy() - own
+    made += np.repeat(earlier - before, last - first + 1)
     return made
 
 
@@ -61,7 +66,10 @@ def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     )
     run = joint(key, turns(key, begins))
     job, other, request, work = range(len(KINDS))
-    kind = np.where(records["origin"].notna(), work, np.where(records["job"].notna(), job, other)).astype(np.int8)
+    has_job = records["job"].notna().to_numpy()
+    kind = np.full(len(run), other, dtype=np.int8)
+    kind[has_job] = job
+    kind[records["origin"].notna().to_numpy()] = work
     edges = events.meaning("request.start", "request.end", columns=())["record"].to_numpy()
-    kind[flags(run[edges], run) & records["job"].isna().to_numpy()] = request
+    kind[flags(run[edges], run) & ~has_job] = request
     return records.assign(run=run, run_kind=pd.Categorical.from_codes(kind, pd.Index(KINDS, dtype="str")))
