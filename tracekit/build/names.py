@@ -54,9 +54,12 @@ def with_entities(
 def vm_names(events: Events) -> pd.DataFrame:
     """Instance name and uuid of each VM that any line names, by its number."""
     rules = [rule for rule in events if {"VM", "VM_NAME"} <= set(events.fields(rule))]
-    rows = events.table(rules, columns=["VM", "VM_NAME", "VM_UUID"])
-    rows = rows.dropna(subset=["VM", "VM_NAME"]).drop_duplicates("VM")
-    return rows.set_index("VM")[["VM_NAME", "VM_UUID"]]
+    cut = events.cutter(rules)
+    vm, name = pd.Series(cut.column("VM")), pd.Series(cut.column("VM_NAME"))
+    named = np.flatnonzero(vm.notna() & name.notna())
+    first = named[~vm.iloc[named].duplicated().to_numpy()]
+    told = {"VM_NAME": name.array[first], "VM_UUID": cut.column("VM_UUID", first)}
+    return pd.DataFrame(told, index=pd.Index(vm.array[first], name="VM"))
 
 
 def account_names(

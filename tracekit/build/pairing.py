@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ OF_SEQUENCE = (
 SENDERS = ("command.send", "command.wait", "command.execute", "command.forward")
 OF_SENDER = {"job": "job", "thread": "thread", "run": "run", "host_name": "HOST_NAME"}  # column of its statement
 COLUMNS = ("JOB", "HOST", "HOST_NAME", "SEQ", "BEHIND", "BODY", "DETAILS")
+NEAR = 1 << 10  # bodies of commands that are known: many are sent again and again
 _NAME = re.compile(r'"([\w.$]+)"')
 
 
@@ -126,9 +128,9 @@ def name_commands(
     """Simple class names of the commands in each request, from the body of the line that sent it."""
     body = happened.drop_duplicates("record").set_index("record")["BODY"]
     record = made["sender"].fillna(made["receiver"])
-    text_of = texts(records, sources)
+    text_of, names_of = texts(records, sources), lru_cache(NEAR)(class_names)
     return [
-        ", ".join(class_names(text_of(record, place))) or None if place >= 0 else None
+        ", ".join(names_of(text_of(record, place))) or None if place >= 0 else None
         for record, place in zip(numbers_of(record).tolist(), numbers_of(look_up(record, body)).tolist(), strict=True)
     ]
 

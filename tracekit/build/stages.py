@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,7 +105,7 @@ def classes_of(records: Small, sent: pd.DataFrame) -> tuple[list[frozenset[str]]
     both: dict[int, int] = {}
     for at in (sent[name].tolist() for name in ("sender", "receiver")):
         both.update(zip(at, codes.tolist(), strict=True))
-    found = np.fromiter((both.get(record, -1) for record in records.tolist()), np.int64, len(records))
+    found = np.fromiter(map(both.get, records.tolist(), repeat(-1)), np.int64, len(records))
     return [*(frozenset(name.split(", ")) for name in names), NOTHING], found
 
 
