@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 from urllib.parse import unquote_plus
 
 import numpy as np
@@ -10,9 +11,12 @@ import pandas as pd
 
 from tracekit.build.model import Model
 from tracekit.build.pairing import texts
-from tracekit.frames import figures, firsts, rows
+from tracekit.frames import figures, firsts
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
+
+SIDES = ("start", "end")  # of a request
+OF_LINE = ("QUERY", "PARAMS", "record")  # what the line of either says
 
 
 def build_requests(records: pd.DataFrame, events: Events, sources: Sources, model: Model) -> pd.DataFrame:
@@ -24,12 +28,13 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     ends = bounds(records, events, "request.end").add_prefix("end_")
     made = starts.join(ends, how="outer")
     text_of = texts(records, sources)
-    columns = [f"{side}_{name}" for side in ("start", "end") for name in ("QUERY", "PARAMS", "record")]
     queries = pd.concat([made["start_QUERY"], made["end_QUERY"]]).dropna().unique()
     # Most are polls, which are asked many times; a login is its bare command.
     known = {query: lowered(query) if "=" in query else {"command": query.strip()} for query in queries}
     known.pop("null", None)
-    asked = [parameters(row, known, text_of) for row in rows(figures(made[columns]))]
+    told = figures(made[[f"{side}_{name}" for side in SIDES for name in OF_LINE]])
+    lines = (zip(*(told[f"{side}_{name}"].tolist() for name in OF_LINE), strict=True) for side in SIDES)
+    asked = [parameters(both, known, text_of) for both in zip(*lines, strict=True)]
     made["command"] = [values.get("command") for values in asked]
     made["polled"] = [
         values.get(model.poll_parameter) if values.get("command") == model.poll_command else None for values in asked
@@ -52,17 +57,17 @@ def bounds(records: pd.DataFrame, events: Events, word: str) -> pd.DataFrame:
 
 
 def parameters(
-    row: object, known: Mapping[str, dict[str, str]], text_of: Callable[[int, int], str]
+    lines: Iterable[tuple[Any, float, float]], known: Mapping[str, dict[str, str]], text_of: Callable[[int, int], str]
 ) -> Mapping[str, str]:
-    """Parameters of a request: the query's, which are `known`, or what a POST prints below its line."""
-    for side in ("start", "end"):
-        found = known.get(getattr(row, f"{side}_QUERY"))
+    """Parameters of a request: the query's, which are `known`, or what a POST prints below its line; `lines` are its
+    first and last: query, place of what is below, record.
+    """
+    for query, place, record in lines:
+        found = known.get(query)
         if found is not None:
             return found
-        place = getattr(row, f"{side}_PARAMS")
         if place >= 0:
-            said = text_of(int(getattr(row, f"{side}_record")), int(place))
-            pairs = (line.partition("=") for line in said.splitlines())
+            pairs = (line.partition("=") for line in text_of(int(record), int(place)).splitlines())
             return {key.strip().lower(): value.strip() for key, _, value in pairs if key}
     return {}
 

@@ -14,7 +14,7 @@ from tracekit.build.calls import CallGraph, Said, Shapes, shapes_of, times_of
 from tracekit.build.operations import Drafts
 from tracekit.build.runspans import add_run_spans, in_order
 from tracekit.build.spans import Calls, Objects, SpanRows, Told, nullable
-from tracekit.frames import MISSING, NEVER, Numbers, Small, figures, joint, numbers_of, objects, spread
+from tracekit.frames import MISSING, NEVER, Numbers, Small, figures, joint, numbers_of, objects
 from tracekit.parse.grammar import Meaning
 
 OF_FRAME = ("name", "parent", "depth", "first", "last", "before", "behind", "logged")  # columns of shapes
@@ -190,7 +190,9 @@ def parts_of(which: Numbers, counts: Numbers) -> tuple[Small, Small, Small]:
 
     `which` is the shape of each run, `counts` how many parts each shape has.
     """
-    of, within = (part.astype(np.int32) for part in spread(counts[which]))
+    many = counts[which]
+    of = np.repeat(np.arange(len(many), dtype=np.int32), many)
+    within = np.arange(len(of), dtype=np.int32) - (np.cumsum(many) - many).astype(np.int32)[of]
     return of, within, (np.cumsum(counts) - counts)[which].astype(np.int32)[of] + within
 
 
