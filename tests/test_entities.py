@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tracekit.build.entities import Groups, Named, check_renderings, load_renderings, united, with_host_names
+from tracekit.build.entities import LONGEST, Groups, Named, check_renderings, load_renderings, united, with_host_names
 from tracekit.resources import grammars
 from tracekit.schema import ENTITIES, frame
 from tracekit.trace import read_trace
@@ -40,16 +40,33 @@ def separately(data: bytes, low: int, high: int, begins: bytes, pattern: re.Patt
 
 
 @settings(deadline=None)  # a step of one byte takes its time
-@given(st.lists(PART, max_size=12), st.integers(0, 30), st.integers(0, 30), st.sampled_from([1, 7, 16, 100, 1 << 18]))
+@given(
+    st.lists(PART, max_size=12),
+    st.sampled_from([0, LONGEST]),
+    st.integers(0, 30),
+    st.integers(0, 30),
+    st.sampled_from([1, 7, 16, 100, 1 << 18]),
+)
 def test_one_pass_reads_what_a_search_for_each_rendering_reads(
-    parts: list[bytes], left: int, right: int, step: int
+    parts: list[bytes], behind: int, left: int, right: int, step: int
 ) -> None:
-    data = b"".join(parts)
+    data = b"".join(parts) + bytes(behind)
     low, high = min(left, len(data)), max(len(data) - right, 0)
     found = [list(said.items()) for said in RENDERINGS.found(data, low, high, step)]
     assert found == [
         list(Counter(separately(data, low, high, known.begins, known.pattern)).items()) for known in RENDERINGS.every
     ]
+
+
+def test_a_text_that_stands_there_again_is_counted_unless_one_overlaps_it() -> None:
+    host = b'Host {"id":1,"name":"kvm1"}'
+    nested = b'Host {Host {"id":1,"name":"kvm1"}'
+    data = b" ".join([host, host, nested, nested, b"Host {" + bytes(500) + b"}", host])
+    (said,) = (
+        found for known, found in zip(RENDERINGS.every, RENDERINGS.found(data, 0, len(data)), strict=True)
+        if known.begins == b"Host {"
+    )  # fmt: skip
+    assert list(said.values()) == [3, 2, 1]
 
 
 def test_lines_that_say_different_things_of_one_entity_are_put_together() -> None:

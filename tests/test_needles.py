@@ -17,7 +17,8 @@ TEXTS = (
     b"via: ",
     b'"vm":{"id":',
     b"[a[a",
-    b"\x00[\xff",
+    b"\x01[\xff",
+    b"a longer one, with [ in its middle, and more",
 )
 MARKS = b"{[v"
 
@@ -34,7 +35,7 @@ def together(data: bytes, low: int, high: int, step: int) -> dict[int, list[int]
     """The same in one pass."""
     found: dict[int, list[int]] = {number: [] for number in range(len(TEXTS))}
     for number, places in Needles.of(TEXTS, MARKS).within(data, low, high, step):
-        found[number] += places
+        found[number] += places.tolist()
     return found
 
 
@@ -59,6 +60,7 @@ def test_a_text_at_either_end_and_across_blocks_is_found(step: int) -> None:
     assert together(data, 0, len(data), step)[2] == [0, 26]
 
 
-def test_a_text_without_a_mark_is_refused() -> None:
+@pytest.mark.parametrize("text", [b"Host", b"Host {\0"])
+def test_a_text_without_a_mark_or_with_a_zero_byte_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match="Host"):
-        Needles.of([b"VM {", b"Host"], MARKS)
+        Needles.of([b"VM {", text], MARKS)

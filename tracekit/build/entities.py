@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from tracekit.schema import ENTITIES, ENTITY_KINDS, check, frame
 FILE = "entities.toml"
 BODY = "body"
 LEAST = 1 << 26  # bytes of logs for which a fork is worth its memory
+LONGEST = 1 << 8  # bytes of a text that is known again when it stands once more
 Groups = tuple[bytes | None, ...]  # of a rendering's pattern
 Part = tuple[str, int, int]  # path of a source, first byte, end
 
@@ -46,7 +47,47 @@ class Rendering:
     kind: str
     begins: bytes
     pattern: re.Pattern[bytes]
+    ends: bytes | None  # the character up to which the pattern reads; None where that is not told
     samples: tuple[Mapping[str, Any], ...]
+
+
+@dataclass
+class Reading:
+    """What one rendering reads in data[:high], place by place. Occurrences do not overlap."""
+
+    rendering: Rendering
+    data: Any
+    high: int
+    end: int = 0  # of the last occurrence that the pattern read
+    counted: Counter[Groups] = field(default_factory=Counter)
+    known: dict[bytes, Groups] = field(default_factory=dict)  # texts without their ends: a log has few, many times
+    again: dict[bytes, int] = field(default_factory=dict)  # how often each of them stood there once more
+
+    def read(self, places: Iterable[int]) -> None:
+        """Read what is said at some places."""
+        data, ends, again, last = self.data, self.rendering.ends, self.again, self.high - LONGEST
+        for at in places:
+            text = data[at : at + LONGEST].partition(ends)[0] if ends and at <= last else None
+            if text in again and at >= self.end:
+                again[text] += 1
+            else:
+                self.read_anew(at, text)
+
+    def read_anew(self, at: int, text: bytes | None) -> None:
+        """Have the pattern read at a place, and know the text again that it reads when nothing can overlap it."""
+        match = self.rendering.pattern.match(self.data, at, self.high) if at >= self.end else None
+        if not match:
+            return
+        self.end, groups = match.end(), match.groups()
+        self.counted[groups] += 1
+        if text and self.end == at + len(text) + 1 and self.rendering.begins not in text[1:]:
+            self.known[text], self.again[text] = groups, 0
+
+    def all(self) -> Counter[Groups]:
+        """What was said, counted."""
+        for text, times in self.again.items():
+            self.counted[self.known[text]] += times
+        return self.counted
 
 
 @dataclass(frozen=True)
@@ -59,19 +100,10 @@ class Renderings:
 
     def found(self, data: Any, low: int, high: int, step: int = BLOCK) -> list[Counter[Groups]]:
         """What each rendering reads in data[low:high], counted. Occurrences of one rendering do not overlap."""
-        found: list[Counter[Groups]] = [Counter() for _ in self.every]
-        ends = [low] * len(self.every)
+        readings = [Reading(rendering, data, high) for rendering in self.every]
         for number, places in self.needles.within(data, low, high, step):
-            read, end = self.every[number].pattern.match, ends[number]
-            said = []
-            for at in places:
-                match = read(data, at, high) if at >= end else None
-                if match:
-                    said.append(match.groups())
-                    end = match.end()
-            found[number].update(said)
-            ends[number] = end
-        return found
+            readings[number].read(places.tolist())
+        return [reading.all() for reading in readings]
 
     def read(self, rendering: Rendering, groups: Groups) -> Named | None:
         """What one occurrence says; None where it names nothing."""
@@ -93,7 +125,13 @@ def load_renderings(root: Traversable) -> Renderings:
         data = toml_of(root / FILE)
         fields = {name: re.compile(pattern.encode()) for name, pattern in data["fields"].items()}
         every = tuple(
-            Rendering(row["kind"], row["begins"].encode(), re.compile(row["reads"].encode()), tuple(row["samples"]))
+            Rendering(
+                row["kind"],
+                row["begins"].encode(),
+                re.compile(row["reads"].encode()),
+                row["ends"].encode() if "ends" in row else None,
+                tuple(row["samples"]),
+            )
             for row in data["entities"]
         )
         needles = Needles.of((rendering.begins for rendering in every), data["marks"].encode())

@@ -12,29 +12,46 @@ from typing import Any
 
 import numpy as np
 
+from tracekit.frames import Numbers
+
 BLOCK = 1 << 18  # bytes looked at together: with what is made of them they fit the processor's cache
 WORD = 8
-BEFORE = 4  # so many bytes of a word stand before the mark
+BEFORE = 4  # so many bytes of the first word that is compared stand before the mark
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Eight bytes of a text, or what it has of them."""
+
+    at: int  # of the first, counted from the text's mark
+    word: np.uint64
+    mask: np.uint64  # the bits of the word that the text has
+
+    @classmethod
+    def of(cls, text: bytes, mark: int, at: int) -> Piece:
+        """From a text, the place of its mark, and where the piece begins."""
+        begin = mark + at
+        part = text[max(begin, 0) : begin + WORD]
+        room = bytes(max(-begin, 0))
+        word, mask = (int.from_bytes(room + bits, "little") for bits in (part, b"\xff" * len(part)))
+        return cls(at, np.uint64(word), np.uint64(mask))
 
 
 @dataclass(frozen=True)
 class Needle:
     """A text that is looked for."""
 
-    text: bytes
     at: int  # of its mark
-    word: np.uint64  # what it has of the word around the mark
-    mask: np.uint64  # the bits of the word that it has
+    around: Piece  # what it has around the mark
+    others: tuple[Piece, ...]
 
     @classmethod
     def of(cls, text: bytes, mark: int) -> Needle:
         """From the text and a byte of it."""
         at = text.index(mark)
-        begin = max(at - BEFORE, 0)
-        part = text[begin : at - BEFORE + WORD]
-        room = bytes(BEFORE - at + begin)
-        word, mask = (int.from_bytes(room + bits, "little") for bits in (part, b"\xff" * len(part)))
-        return cls(text, at, np.uint64(word), np.uint64(mask))
+        before, behind = range(-BEFORE - WORD, -at - WORD, -WORD), range(WORD - BEFORE, len(text) - at, WORD)
+        others = tuple(Piece.of(text, at, begin) for begin in (*before, *behind))
+        return cls(at, Piece.of(text, at, -BEFORE), others)
 
 
 @dataclass(frozen=True)
@@ -46,33 +63,37 @@ class Needles:
 
     @classmethod
     def of(cls, texts: Iterable[bytes], marks: bytes) -> Needles:
-        """From the texts and the marks: a text is found by the first that it has. ValueError where it has none."""
+        """From the texts and the marks: a text is found by the first that it has.
+
+        ValueError where it has none, or a zero byte, as there are around a block.
+        """
         by_mark: dict[int, list[tuple[int, Needle]]] = {}
         longest = 1
         for number, text in enumerate(texts):
             mark = next((mark for mark in marks if mark in text), None)
-            if mark is None:
-                raise ValueError(f"{text!r} has none of the marks {marks!r}")
+            if mark is None or 0 in text:
+                raise ValueError(f"{text!r} has none of the marks {marks!r}, or a zero byte")
             by_mark.setdefault(mark, []).append((number, Needle.of(text, mark)))
             longest = max(longest, len(text))
         return cls(by_mark, longest)
 
-    def within(self, data: Any, low: int, high: int, step: int) -> Iterator[tuple[int, list[int]]]:
+    def within(self, data: Any, low: int, high: int, step: int) -> Iterator[tuple[int, Numbers]]:
         """Numbers of texts and where they begin in data[low:high]; of one text in order, overlapping ones too."""
         for begin in range(low, high, step):
-            block = data[begin : min(begin + step + self.longest - 1, high)]
-            for number, places in self.inside(block):
-                yield number, [begin + at for at in places if at < step]  # the others are the next block's
+            for number, places in self.inside(data[begin : min(begin + step + self.longest - 1, high)]):
+                yield number, begin + places[places < step]  # the others are the next block's
 
-    def inside(self, block: bytes) -> Iterator[tuple[int, list[int]]]:
+    def inside(self, block: bytes) -> Iterator[tuple[int, Numbers]]:
         """The same of a few bytes."""
-        plain = np.frombuffer(block, np.uint8)
-        words = np.ndarray(len(block), "<u8", buffer=bytes(BEFORE) + block + bytes(WORD), strides=(1,))
+        plain, room = np.frombuffer(block, np.uint8), bytes(self.longest + WORD)
+        words = np.ndarray(len(block) + 2 * len(room) - WORD, "<u8", room + block + room, strides=(1,))
+        here = words[len(room) - BEFORE :]  # a word for each byte, as it stands around that byte
         for mark, needles in self.by_mark.items():
             marks = np.flatnonzero(plain == mark)
-            around = words[marks]
+            around = here[marks]
             for number, needle in needles:
-                found = marks[(around & needle.mask) == needle.word]
+                found = marks[(around & needle.around.mask) == needle.around.word]
+                for piece in needle.others if found.size else ():
+                    found = found[(words[found + (len(room) + piece.at)] & piece.mask) == piece.word]
                 if found.size:
-                    begins = (found - needle.at).tolist()
-                    yield number, [at for at in begins if at >= 0 and block.startswith(needle.text, at)]
+                    yield number, found - needle.at
