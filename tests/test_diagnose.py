@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, strategies as st
 
 from tracekit.diagnose.clock import Clock, silences
 from tracekit.diagnose.engine import limits, together, union
+from tracekit.diagnose.evidence import around
 from tracekit.diagnose.haystack import Haystack
 from tracekit.diagnose.rows import Rows
 from tracekit.diagnose.rules import load_rules, match_of, rule_of
 from tracekit.diagnose.select import COMPARE
 from tracekit.errors import GrammarError
+from tracekit.frames import NEVER, by_source
 from tracekit.resources import grammars
 from tracekit.trace import read_trace
 
@@ -132,7 +135,7 @@ class Ticks:
 @pytest.mark.parametrize(("gap", "expected"), [(7.0, 1), (4.0, 0)])
 def test_only_a_silence_that_is_longer_than_usual_counts(gap: float, expected: int) -> None:
     seconds = [*np.arange(0.0, 20.0, 0.5), 19.5 + gap, *np.arange(20.0 + gap, 40.0 + gap, 0.5)]
-    records = pd.DataFrame({"ts": times(*seconds), "source": "log", "job": 1})
+    records = pd.DataFrame({"ts": times(*seconds), "source": "log", "job": 1}).astype({"source": "category"})
     assert len(silences(records, NoEvents())) == expected  # type: ignore[arg-type]
 
 
@@ -151,7 +154,7 @@ def test_a_short_silence_counts_when_a_tick_came_late(ticks: list[float], expect
     """Lines every 0.5 s, none between 10 s and 13 s."""
     others = [second for second in np.arange(0.25, 20.0, 0.5) if not 10.0 < second < 13.0]
     moments = sorted([*others, 10.0, *(tick for tick in ticks)])
-    records = pd.DataFrame({"ts": times(*moments), "source": "log", "job": 1})
+    records = pd.DataFrame({"ts": times(*moments), "source": "log", "job": 1}).astype({"source": "category"})
     events = Ticks([moments.index(tick) for tick in ticks])
     assert len(silences(records, events)) == expected  # type: ignore[arg-type]
 
@@ -170,7 +173,9 @@ def test_a_server_that_stands_still_for_three_seconds_is_found(healthy: Path, tm
 
 
 def test_an_idle_log_has_no_silence() -> None:
-    records = pd.DataFrame({"ts": times(*np.arange(0.0, 300.0, 10.0)), "source": "log", "job": 1})
+    records = pd.DataFrame({"ts": times(*np.arange(0.0, 300.0, 10.0)), "source": "log", "job": 1}).astype(
+        {"source": "category"}
+    )
     assert silences(records, NoEvents()).empty  # type: ignore[arg-type]
 
 
@@ -186,3 +191,36 @@ def test_a_line_that_many_records_have_is_kept_once() -> None:
     assert hay.text.count(b"at X") == 1
     assert hay.holding([b"at X"]).tolist() == [3, 5]
     assert hay.holding([b"at Y", b"third"]).tolist() == [5, 8]
+
+
+LINE = st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 9))
+STRETCH = st.tuples(
+    st.sampled_from(["a", "b", "c", None]), st.none() | st.integers(-3, 12), st.none() | st.integers(-3, 12)
+)
+
+
+@given(st.lists(LINE), st.lists(STRETCH))
+def test_the_lines_around_a_stretch_are_the_last_before_and_the_first_behind_it(
+    lines: list[tuple[str | None, int]], stretches: list[tuple[str | None, int | None, int | None]]
+) -> None:
+    names = pd.Categorical([name for name, _ in lines], categories=["a", "b", "c"])
+    records = pd.DataFrame(
+        {"operation": names, "ts": pd.Series([second for _, second in lines], dtype="datetime64[us]")}
+    )
+    bounds = [np.array([NEVER if row[at] is None else row[at] for row in stretches], dtype=np.int64) for at in (1, 2)]
+    made = around(records, [name for name, *_ in stretches], *bounds)
+    for (name, start, end), *found in zip(stretches, *(part.tolist() for part in made), strict=True):
+        own = sorted((time, at) for at, (line, time) in enumerate(lines) if line == name and name is not None)
+        if not own or start is None or end is None:
+            assert found == [-1, -1]
+            continue
+        before = [at for time, at in own if time <= start]
+        behind = [at for time, at in own if time >= end]
+        assert found == [before[-1] if before else own[0][1], behind[0] if behind else own[-1][1]]
+
+
+@pytest.mark.parametrize("paths", [["x", "x", "x"], ["y", "x", "y"], []])
+def test_records_by_source_are_all_of_them(paths: list[str]) -> None:
+    records = pd.DataFrame({"line": range(len(paths)), "source": pd.Categorical(paths, categories=["w", "x", "y"])})
+    parts = {path: part["line"].tolist() for path, part in by_source(records, "line")}
+    assert parts == {path: [at for at, own in enumerate(paths) if own == path] for path in sorted(set(paths))}

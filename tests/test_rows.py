@@ -51,7 +51,7 @@ def test_a_column_that_was_made_whole_is_not_made_again() -> None:
 
 def test_columns_beside_and_instead_of_others() -> None:
     made = rows(a=[1, 2, 3], b=[4, 5, 6]).take(np.array([2, 0])).having(b=np.array([7, 8]).__getitem__)
-    assert sorted(made) == ["a", "b"]
+    assert made.names == {"a", "b"}
     assert "a" in made
     assert "c" not in made
     assert made.where(np.array([False, True]))["a"].tolist() == [1]

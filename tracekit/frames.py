@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, namedtuple
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count, repeat
@@ -99,6 +99,16 @@ def rows_by(table: pd.DataFrame, column: str) -> dict[Any, list[Any]]:
     for key, row in zip(known[column], rows(known), strict=True):
         made.setdefault(key, []).append(row)
     return made
+
+
+def by_source(records: pd.DataFrame, *columns: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Some columns of the records of each source that has any; those of the only source are not copied."""
+    sources, table = records["source"].cat, records[[*columns]]
+    codes = sources.codes.to_numpy()
+    for number, path in enumerate(sources.categories):
+        at = np.flatnonzero(codes == number)
+        if len(at):
+            yield str(path), table if len(at) == len(table) else table.take(at)
 
 
 @cache

@@ -18,6 +18,7 @@ import pandas as pd
 
 from tracekit.build.needles import BLOCK, Needles
 from tracekit.errors import GrammarError
+from tracekit.frames import by_source
 from tracekit.prepared import toml_of
 from tracekit.processes import Waiting, idle_core
 from tracekit.read.files import Sources
@@ -198,10 +199,9 @@ def names_in(parts: Iterable[Part], sources: Sources, renderings: Renderings) ->
 
 def read_parts(records: pd.DataFrame) -> list[Part]:
     """Each source with the bytes of it that were read."""
-    ends = records["offset"] + records["length"]
     return [
-        (str(path), int(records["offset"].iloc[rows].min()), int(ends.iloc[rows].max()))
-        for path, rows in records.groupby("source", observed=True).indices.items()
+        (path, int(part["offset"].min()), int((part["offset"] + part["length"]).max()))
+        for path, part in by_source(records, "offset", "length")
     ]
 
 

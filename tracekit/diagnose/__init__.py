@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit.diagnose.engine import Engine, Found, Words
+from tracekit.diagnose.evidence import evidence
 from tracekit.diagnose.needs import Needs
 from tracekit.diagnose.platform import advice_for, load_marks, platform_of
 from tracekit.diagnose.ranking import ranked
@@ -18,8 +20,6 @@ from tracekit.parse.grammar import Meaning
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
 from tracekit.schema import FINDINGS, check, frame
-
-LINES = 8  # lines of evidence that a finding quotes
 
 
 def diagnose(
@@ -47,17 +47,21 @@ def diagnose(
     tables = Tables(records, spans, operations, jobs, commands, ledger, events, meanings, sources, asked)
     engine = Engine(tables)
     platform = platform_of(tables, load_marks(grammars() / "rules"))
-    found = engine.all(chosen)
-    seen = {one.rule.id for one in found}
-    rows = [row_of(one, platform, tables) for one in ranked(found, operations)]
+    found = ranked(engine.all(chosen), operations)
+    advice = {one.rule.id: advice_for(one.rule, platform) for one in found}
+    rows = [
+        {**row_of(one), "advice": advice[one.rule.id], "evidence": lines}
+        for one, lines in zip(found, evidence(found, records), strict=True)
+    ]
     needs = Needs(tables)
-    rows += [unfound(rule, needs) for rule in chosen if rule.id not in seen]
-    columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    rows += [unfound(rule, needs) for rule in chosen if rule.id not in advice]
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    columns["cost"] = np.array([int(round(row["cost"], 6) * 1e9) for row in rows], dtype="m8[ns]")
     return check(frame(FINDINGS, {name: columns[name] for name in FINDINGS if name in columns}), FINDINGS, "findings")
 
 
-def row_of(one: Found, platform: str | None, tables: Tables) -> dict[str, Any]:
-    """One finding as a row."""
+def row_of(one: Found) -> dict[str, Any]:
+    """One finding as a row, without its evidence and what to do about it."""
     span = one.longest("span") if "span" in one.rows else None
     limit = one.longest("limit")
     usual = (
@@ -72,10 +76,8 @@ def row_of(one: Found, platform: str | None, tables: Tables) -> dict[str, Any]:
         "verdict": "found",
         "operation": one.operation,
         "span": None if span is None else int(span),
-        "cost": pd.Timedelta(seconds=round(one.cost, 6)),
+        "cost": one.cost,
         "title": (one.match.title or one.rule.title).format_map(words),
-        "evidence": evidence(one, tables),
-        "advice": advice_for(one.rule, platform),
         "certainty": one.match.certainty or one.rule.certainty,
         "holder": one.holder,
     }
@@ -90,20 +92,10 @@ def unfound(rule: Rule, needs: Needs) -> dict[str, Any]:
         "verdict": "not enough data" if lacking else "clear",
         "operation": None,
         "span": None,
-        "cost": pd.Timedelta(0),
+        "cost": 0.0,
         "title": rule.name,
         "evidence": [],
         "advice": f"To tell it needs {', '.join(lacking)}." if lacking else None,
         "certainty": None,
         "holder": None,
     }
-
-
-def evidence(one: Found, tables: Tables) -> list[int]:
-    """Records that prove a finding: the lines around its longest rows, in the order of the log."""
-    made: list[int] = []
-    for at in one.at[:LINES]:
-        bounds = [one.rows.objects(name)[at] for name in ("first", "last")]
-        known = [int(number) for number in bounds if number is not None]
-        made += known or tables.around(one.operation, *(one.rows.objects(name)[at] for name in ("start", "end")))
-    return sorted(list(dict.fromkeys(made))[:LINES])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.diagnose.rows import Rows, nothing, once, values
+from tracekit.frames import by_source
 
 if TYPE_CHECKING:
     from tracekit.diagnose.tables import Tables
@@ -51,7 +52,8 @@ def parents(tables: Tables) -> Rows:
 def backsteps(tables: Tables) -> Rows:
     """Lines with a time before that of an earlier line of the same file: start is its own time, end the earlier one."""
     parts = []
-    for _, part in tables.records["ts"].groupby(tables.records["source"], observed=True):
+    for _, table in by_source(tables.records, "ts"):
+        part = table["ts"]
         reached = part.cummax()
         late = part < reached
         first_of_step = late & ~late.shift(1, fill_value=False)
@@ -64,9 +66,8 @@ def backsteps(tables: Tables) -> Rows:
 
 def files(tables: Tables) -> Rows:
     """One row a file: `records`, the shares of TRACE and DEBUG lines and `rate`, records a second."""
-    records = tables.records
     made = []
-    for source, part in records[["ts", "level", "job"]].groupby(records["source"], observed=True):
+    for source, part in by_source(tables.records, "ts", "level", "job"):
         took = max((part["ts"].max() - part["ts"].min()) / pd.Timedelta(seconds=1), 1.0)
         levels = part["level"].value_counts(normalize=True)
         trace, debug = float(levels.get("TRACE", 0.0)), float(levels.get("DEBUG", 0.0))

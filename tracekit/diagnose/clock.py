@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import Numbers, instants
+from tracekit.frames import Numbers, by_source, instants
 from tracekit.parse.events import Events
 
 LEAST = 4.5  # seconds: the slowest of the periodic threads that write at DEBUG does so every 4 s
@@ -61,8 +61,7 @@ def silences(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     to INFO or of an idle server has none. A shorter one counts when a thread that ticks (statements that mean
     `server.tick`) was due in it and came late, at its end. Restarts and the seams of two files are no silences.
     """
-    by_source = records[["ts", "job"]].groupby(records["source"], observed=True)
-    parts = [of_source(part, events) for _, part in by_source]
+    parts = [of_source(part, events) for _, part in by_source(records, "ts", "job")]
     found = [part for part in parts if len(part)]
     columns = ["start", "end", "first", "last", "usual"]
     if not found:

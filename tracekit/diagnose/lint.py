@@ -78,7 +78,7 @@ def columns(messages: Messages) -> Mapping[str, frozenset[str]]:
     )
     made = Tables(records, spans, operations, jobs, commands, ledger, Events(messages), messages.meanings)
     tables = {name: made.table(name) for name in (*VIEWS, *CHECKS)} | {"events": made.statements(())}
-    return {name: frozenset(table) for name, table in tables.items()}
+    return {name: table.names for name, table in tables.items()}
 
 
 def check_rules(folders: Sequence[Path]) -> Iterator[str]:

@@ -6,8 +6,8 @@ rows that are left by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -47,14 +47,13 @@ class Rows:
     def __len__(self) -> int:
         return self.size
 
-    def __iter__(self) -> Iterator[str]:
+    @cached_property
+    def names(self) -> frozenset[str]:
         """Names of the columns."""
-        yield from self.makers
-        if self.parent is not None:
-            yield from (name for name in self.parent if name not in self.makers)
+        return frozenset(self.makers) | (self.parent.names if self.parent is not None else frozenset())
 
     def __contains__(self, name: str) -> bool:
-        return name in self.makers or (self.parent is not None and name in self.parent)
+        return name in self.names
 
     def __getitem__(self, name: str) -> Column:
         """A column as an array. KeyError where there is none."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,8 @@ def whole(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
 def like(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
     """A text that fits one of some shell patterns."""
     patterns = value if isinstance(value, tuple) else (value,)
-    known = {text: any(fnmatchcase(str(text), pattern) for pattern in patterns) for text in column.dropna().unique()}
+    fits = re.compile("|".join(map(translate, patterns))).match
+    known = {text: fits(str(text)) is not None for text in column.dropna().unique()}
     found: pd.Series[bool] = column.map(known).eq(True)
     return found
 

@@ -281,26 +281,6 @@ class Tables:
         """Operations by job, without those of a number that two jobs have."""
         return self.jobs.drop_duplicates("job", keep=False).set_index("job")["operation"]
 
-    @cached_property
-    def lines(self) -> Mapping[str, tuple[npt.NDArray[np.datetime64], npt.NDArray[np.int64]]]:
-        """Times and records of each operation, in the order of time."""
-        times = self.records["ts"].to_numpy()
-        made = {}
-        for name, numbers in self.records.groupby("operation").indices.items():
-            at = np.asarray(numbers, dtype=np.int64)
-            at = at[np.argsort(times[at], kind="stable")]
-            made[str(name)] = (times[at], at)
-        return made
-
-    def around(self, operation: str | None, start: pd.Timestamp | None, end: pd.Timestamp | None) -> tuple[int, ...]:
-        """Lines of an operation that bound a stretch of its time: the last before it and the first behind it."""
-        if operation is None or operation not in self.lines or start is None or end is None:
-            return ()
-        times, at = self.lines[operation]
-        before = max(int(np.searchsorted(times, start.to_datetime64(), "right")) - 1, 0)
-        behind = min(int(np.searchsorted(times, end.to_datetime64())), len(at) - 1)
-        return int(at[before]), int(at[behind])
-
 
 VIEWS = ("intervals", "commands", "jobs", "operations", "spans", "silences")
 
