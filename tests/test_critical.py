@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tracekit.build.critical import critical_path, savings
+from tracekit.schema import SPANS, frame
 from tracekit.trace import Trace, read_trace
 
 
@@ -68,5 +69,4 @@ def test_without_a_step_all_that_lies_in_it_is_saved(trace: Trace) -> None:
 
 
 def test_nothing_is_made_up_for_an_operation_without_spans() -> None:
-    empty = pd.DataFrame({name: [] for name in ("span", "parent", "kind", "start", "end", "depth")})
-    assert critical_path(empty, pd.Timestamp("2026-11-22"), pd.Timestamp("2026-11-23")) == []
+    assert critical_path(frame(SPANS, {}), pd.Timestamp("2026-11-22"), pd.Timestamp("2026-11-23")) == []

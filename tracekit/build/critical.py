@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tracekit.frames import micros, moment, numbers_of
+from tracekit.frames import NEVER, instants, micros, moment, numbers_of
 
 # The later in this order carries the operation while both are there.
 CARRIERS: Mapping[str, int] = {"request": 0, "job": 1, "queue": 2, "work": 3}
@@ -58,6 +58,15 @@ class Stretch(NamedTuple):
     end: int  # of one that is open the operation's
 
 
+class Candidate(NamedTuple):
+    """A span of which the smallest key holds the operation up while it is there; times as above."""
+
+    key: tuple[int, int, int]
+    span: int
+    start: int
+    end: int
+
+
 def critical_path(spans: pd.DataFrame, start: datetime, end: datetime) -> list[Step]:
     """Steps from `start` (submitted) to `end` (completed) without hole or overlap; [] where `spans` has none.
 
@@ -66,35 +75,32 @@ def critical_path(spans: pd.DataFrame, start: datetime, end: datetime) -> list[S
     low, high = micros(start), micros(end)
     steps = stretches_of(spans, high)
     carriers = carriers_of(steps)
-    waiting = sorted(
-        (
-            (max(row.start, low), row.end, key_of(row, carrier), row.span)
-            for row in steps
-            if (carrier := carriers[row.span]) is not None and row.end > low
-        ),
-        key=lambda item: item[0],
-    )
-    if not waiting:
+    there = [
+        Candidate(key_of(row, carrier), row.span, max(row.start, low), row.end)
+        for row in steps
+        if (carrier := carriers[row.span]) is not None and row.end > low
+    ]
+    if not there:
         return []
-    edges = sorted({low, high, *(item[0] for item in waiting), *(min(item[1], high) for item in waiting)})
-    return sweep(waiting, edges)
+    edges = sorted({low, high, *(one.start for one in there), *(min(one.end, high) for one in there)})
+    return sweep(there, edges)
 
 
 def stretches_of(spans: pd.DataFrame, end: int) -> list[Stretch]:
     """The spans that can be steps and begin before `end`, in their order."""
-    begin, stop = (spans[name].to_numpy().astype("datetime64[us]") for name in ("start", "end"))
-    late = np.isnat(begin) | (begin.astype(np.int64) >= end)
-    at = np.flatnonzero(~(spans["kind"].isin(NOT_STEPS).to_numpy() | late))
-    stops = np.where(np.isnat(stop), end, stop.astype(np.int64))
-    columns = (
-        spans["kind"].astype("object").to_numpy(),
+    begin, stop = instants(spans["start"]), instants(spans["end"])
+    kind = spans["kind"].array
+    step = np.array([*(name not in NOT_STEPS for name in kind.categories), False])
+    at = np.flatnonzero(step[kind.codes] & (begin != NEVER) & (begin < end))
+    numbers = (
         spans["span"].to_numpy(),
         numbers_of(spans["parent"]),
         spans["depth"].to_numpy(),
-        begin.astype(np.int64),
-        stops,
+        begin,
+        np.where(stop == NEVER, end, stop),
     )
-    return list(map(Stretch._make, zip(*(column[at].tolist() for column in columns), strict=True)))
+    kinds = map(kind.categories.tolist().__getitem__, kind.codes[at].tolist())
+    return list(map(Stretch._make, zip(kinds, *(column[at].tolist() for column in numbers), strict=True)))
 
 
 def carriers_of(steps: Sequence[Stretch]) -> dict[int, Stretch | None]:
@@ -114,23 +120,25 @@ def key_of(row: Stretch, carrier: Stretch) -> tuple[int, int, int]:
     return (-CARRIERS[carrier.kind], -carrier.end, -row.depth)
 
 
-def sweep(waiting: Sequence[tuple[int, int, tuple[int, int, int], int]], edges: Sequence[int]) -> list[Step]:
+def sweep(there: Sequence[Candidate], edges: Sequence[int]) -> list[Step]:
     """Between two edges the best step that is there; where none is, the one before goes on."""
-    made: list[Step] = []
-    active: list[tuple[tuple[int, int, int], int, int]] = []
-    at = 0
+    best = sorted(there)
+    waiting = sorted(range(len(best)), key=lambda rank: best[rank].start)
+    made: list[list[int]] = []
+    active: list[int] = []  # ranks among the best
+    at, span = 0, min(there, key=lambda one: one.start).span
     for low, high in itertools.pairwise(edges):
-        while at < len(waiting) and waiting[at][0] <= low:
-            heapq.heappush(active, (waiting[at][2], waiting[at][3], waiting[at][1]))
+        while at < len(waiting) and best[waiting[at]].start <= low:
+            heapq.heappush(active, waiting[at])
             at += 1
-        while active and active[0][2] <= low:
+        while active and best[active[0]].end <= low:
             heapq.heappop(active)
-        span = active[0][1] if active else made[-1].span if made else waiting[0][3]
-        if made and made[-1].span == span:
-            made[-1] = made[-1]._replace(stop=high)
+        span = best[active[0]].span if active else span
+        if made and made[-1][2] == span:
+            made[-1][1] = high
         else:
-            made.append(Step(low, high, span))
-    return made
+            made.append([low, high, span])
+    return list(map(Step._make, made))
 
 
 def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, timedelta]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-import pandas as pd
+from pandas import NA, NaT, Timedelta
 
 from tracekit.prepared import toml_of
 from tracekit.redact import shown
@@ -78,14 +78,14 @@ def _machines(read: Mapping[str, Any]) -> dict[str, Any]:
 
 def known(value: object) -> bool:
     """Whether `value` is there: not None, NaN, NaT or NA."""
-    return not (value is None or value is pd.NA or value is pd.NaT or value != value)
+    return not (value is None or value is NA or value is NaT or value != value)
 
 
 def seconds(value: object) -> float | None:
     """A duration in seconds, exact to the microsecond; None where it is not known."""
     if type(value) is timedelta:  # nearly all are
         return value.total_seconds()
-    return value.value / 1e9 if isinstance(value, pd.Timedelta) else None
+    return value.value / 1e9 if isinstance(value, Timedelta) else None
 
 
 def between(start: object, end: object) -> float | None:
