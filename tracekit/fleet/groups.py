@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import pandas as pd
 
 from tracekit.fleet.chance import LEAST, excess_test, expected, unlikely
 from tracekit.fleet.members import GROUPED
-from tracekit.fleet.times import length_of
+from tracekit.fleet.times import Columns, length_of
+from tracekit.frames import Numbers
 from tracekit.schema import GROUPS, check, frame
 
 MORE = 2.0  # times the slow ones to be expected, from which on a group stands out
@@ -24,11 +25,13 @@ def groups(operations: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
     Groups with more slow operations than to be expected come first, API commands that took most time, hours in their
     order.
     """
+    columns = {name: operations[name].to_numpy() for name in ("failed", "compared", "slow", "seconds", "operation")}
+    columns["command"] = pd.factorize(operations["command"], sort=True)[0]
+    named = membership.reindex(operations["operation"])
     rows: list[dict[str, Any]] = []
     for by in GROUPED:
-        names = membership[by].reindex(operations["operation"]).to_numpy()
-        mine = operations.assign(name=names)
-        made = [{"by": by, **row} for row in compared(mine[mine["name"].notna()])]
+        number, names = pd.factorize(named[by], sort=True)
+        made = [{"by": by, **row} for row in compared(columns, number, list(map(str, names)))]
         odd = unlikely(np.array([row["p"] for row in made], dtype=np.float64))
         for row, rare in zip(made, odd, strict=True):
             row["odd"] = bool(rare) and row["slow"] >= max(MORE * row["expected"], LEAST)
@@ -43,18 +46,19 @@ def groups(operations: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
     return check(frame(GROUPS, {str(name): table[name] for name in table}), GROUPS, "groups")
 
 
-def compared(operations: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The groups of one `name` each, in the order of their names."""
-    known = operations[operations["compared"]]
-    strata = strata_of(known)
-    columns = {name: operations[name].to_numpy() for name in ("failed", "compared", "slow", "seconds", "operation")}
-    for name, at in operations.groupby("name", sort=True).indices.items():
-        group = {column: values[at] for column, values in columns.items()}
+def compared(columns: Columns, number: Numbers, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The groups of one name each, in the order of their names; `number` is that of each operation's name, or -1."""
+    known = np.flatnonzero(columns["compared"] & (number >= 0))
+    strata = strata_of(number[known], columns["command"][known], columns["slow"][known])
+    order = np.argsort(number, kind="stable")
+    bounds = np.searchsorted(number[order], np.arange(len(names) + 1)).tolist()
+    for place, (name, low, high) in enumerate(zip(names, bounds, bounds[1:], strict=False)):
+        group = {column: values[order[low:high]] for column, values in columns.items()}
         times = group["seconds"][~np.isnan(group["seconds"])]
-        mine, count = strata.get(name, []), int(group["compared"].sum())
+        mine, count = strata.get(place, []), int(group["compared"].sum())
         yield {
-            "name": str(name),
-            "count": len(at),
+            "name": name,
+            "count": high - low,
             "failed": int(group["failed"].sum()),
             "compared": count,
             "slow": int(group["slow"][group["compared"]].sum()),
@@ -69,16 +73,15 @@ def compared(operations: pd.DataFrame) -> Iterator[dict[str, Any]]:
         }
 
 
-def strata_of(known: pd.DataFrame) -> dict[Any, list[tuple[int, int, int, int]]]:
-    """For each `name` the commands it has: operations and slow ones of the command, of these those of the name."""
-    (name, names), (command, commands) = (pd.factorize(known[by], sort=True) for by in ("name", "command"))
-    slow = known["slow"].to_numpy()
-    counts = (np.bincount(command[rows], minlength=len(commands)).tolist() for rows in (..., slow))
-    every = list(zip(*counts, strict=True))
-    pair = name * len(commands) + command
-    sizes, hits = (np.bincount(pair[rows], minlength=len(names) * len(commands)) for rows in (..., slow))
-    made: dict[Any, list[tuple[int, int, int, int]]] = {}
+def strata_of(name: Numbers, command: Numbers, slow: Numbers) -> dict[int, list[tuple[int, int, int, int]]]:
+    """For each name the commands it has: operations and slow ones of the command, of these those of the name."""
+    many = int(command.max(initial=-1)) + 1
+    every = list(zip(*(np.bincount(command[rows], minlength=many).tolist() for rows in (..., slow)), strict=True))
+    pair = name * many + command
+    sizes = np.bincount(pair)
+    hits = np.bincount(pair[slow], minlength=len(sizes))
+    made: dict[int, list[tuple[int, int, int, int]]] = {}
     for at in np.flatnonzero(sizes).tolist():
-        who, what = divmod(at, len(commands))
-        made.setdefault(names[who], []).append((*every[what], int(sizes[at]), int(hits[at])))
+        who, what = divmod(at, many)
+        made.setdefault(who, []).append((*every[what], int(sizes[at]), int(hits[at])))
     return made

@@ -13,6 +13,7 @@ from tracekit.fleet.chance import LEAST, Ranked, unlikely
 from tracekit.schema import COMMAND_TIMES, check, frame
 
 Columns = Mapping[str, npt.NDArray[Any]]
+Lengths = npt.NDArray[np.timedelta64]
 
 LOST = ("failed", "cancelled")
 BAD_ANSWERS = ("false", "failed", "timed out")
@@ -119,6 +120,9 @@ def spread_of(part: Columns) -> dict[str, Any]:
     return {**counts, **quantiles, "total": float(part["seconds"].sum())}
 
 
-def length_of(seconds: pd.Series[Any]) -> pd.Series[Any]:
+def length_of(seconds: pd.Series[Any]) -> Lengths:
     """Seconds as durations."""
-    return pd.to_timedelta(seconds.astype("float64").round(6), unit="s").astype("timedelta64[us]")
+    micros = np.rint(seconds.to_numpy(dtype=np.float64) * 1e6)
+    made = np.nan_to_num(micros).astype(np.int64).view("timedelta64[us]")
+    made[np.isnan(micros)] = np.timedelta64("NaT")
+    return made
