@@ -5,10 +5,31 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given, strategies as st
 
 from tracekit.redact import mask, shown, visible
 
 SECRET = "S3cr3t-Vq9"
+PIECES = (
+    *(
+        "apiKey",
+        "vmPassword",
+        "TOKEN",
+        "session-id",
+        "userdata",
+        "x",
+        "null",
+        SECRET,
+        " ",
+        "=",
+        ":",
+        ",",
+        "&",
+        "%3D",
+        "%26",
+    ),
+    *('"', "'", "\\", "[", "}", "--", "***", "Bearer ", "https://u:", "@host/", "\n"),
+)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +81,11 @@ def test_the_value_of_a_secret_is_gone(text: str) -> None:
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert mask(text) == text
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), st.booleans())
+def test_a_text_in_ascii_is_masked_as_one_that_is_not(text: str, userdata: bool) -> None:
+    assert mask("é " + text, userdata=userdata) == "é " + mask(text, userdata=userdata)
 
 
 def test_text_around_a_secret_stays() -> None:

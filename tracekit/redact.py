@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import cache, lru_cache
 
 MASK = "***"
 
@@ -35,21 +36,29 @@ _NOTHING = r"(?!(?:null|true|false|none)\b)"
 _HINTS = r"key|secret|signature|session|passw|passphrase|token|bearer|basic|://|user[-_]?data"
 _HINT, _SMALL_HINT = re.compile(_HINTS, re.IGNORECASE), re.compile(_HINTS)
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-_BEARER = re.compile(r"\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
-_USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/@:]{0,200}:)[^\s/@]+(?=@)", re.IGNORECASE)
+_BEARER = r"\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}"
+_USERINFO = r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/@:]{0,200}:)[^\s/@]+(?=@)"
 
 
 def mask(text: str, *, userdata: bool = False) -> str:
     """`text` with the value of every secret replaced by ``***``; with `userdata` also what a user gave to a VM."""
-    if not (_SMALL_HINT.search(text.lower()) if text.isascii() else _HINT.search(text)):
+    small = text.isascii()
+    if not (_SMALL_HINT.search(text.lower()) if small else _HINT.search(text)):
         return text
     if "PRIVATE KEY" in text:
         text = _PEM.sub(rf"\1{MASK}\2", text)
-    text = _BEARER.sub(rf"\g<1>{MASK}", text)
-    text = _USERINFO.sub(rf"\g<1>{MASK}", text)
-    for pattern in _PATTERNS_USERDATA if userdata else _PATTERNS:
-        text = pattern.sub(rf"\g<1>{MASK}", text)
+    for pattern in _patterns(SECRET_WORDS + USERDATA_WORDS if userdata else SECRET_WORDS, small):
+        text = _masked(text, pattern.finditer(text.lower() if small else text))
     return text
+
+
+def _masked(text: str, found: Iterable[re.Match[str]]) -> str:
+    """`text` with MASK for what stands behind the first group of each match, of this text or of its small letters."""
+    parts, end = [], 0
+    for match in found:
+        parts += [text[end : match.end(1)], MASK]
+        end = match.end()
+    return "".join([*parts, text[end:]])
 
 
 def visible(text: str) -> str:
@@ -82,8 +91,12 @@ def _sign(char: str) -> str:
     return char
 
 
-def _patterns(words: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    """Patterns whose first group is everything before the value and whose rest is the value."""
+@cache
+def _patterns(words: tuple[str, ...], small: bool) -> tuple[re.Pattern[str], ...]:
+    """Patterns whose first group is everything before the value, from its beginning, and whose rest is the value.
+
+    `small` ones are for texts in small letters.
+    """
     # A key may have anything before the word (vmPassword, db.cloud.password), nothing after it (passwordEnabled).
     loose = "|".join(word.replace("key", "[-_.]?key").replace("id", "[-_.]?id") for word in words)
     key = rf"(?:{loose})"
@@ -96,12 +109,8 @@ def _patterns(words: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
         # key="a b" and key='a b'
         rf"({key}\s*[=:]\s*(['\"])){_NOTHING}(?:(?!\2).)+",
         # key=value in queries, property files, toString(); key: value; key%3Dvalue; "key":123
-        rf"({key}['\"]?\s*(?:=|:|%3D)\s*){_NOTHING}(?!\*\*\*)(?:(?!%26)[^\s&,;'\"\])}}<>])+",
+        rf"({key}['\"]?\s*(?:=|:|%3d)\s*){_NOTHING}(?!\*\*\*)(?:(?!%26)[^\s&,;'\"\])}}<>])+",
         # --password value
         rf"((?<!-)--[\w-]{{0,40}}{key}\s+){_NOTHING}(?!\*\*\*)[^\s-]\S*",
     )
-    return tuple(re.compile(form, re.IGNORECASE) for form in forms)
-
-
-_PATTERNS = _patterns(SECRET_WORDS)
-_PATTERNS_USERDATA = _patterns(SECRET_WORDS + USERDATA_WORDS)
+    return tuple(re.compile(form, 0 if small else re.IGNORECASE) for form in (_BEARER, _USERINFO, *forms))
