@@ -13,7 +13,6 @@ from tracekit.fleet.chance import LEAST, Ranked, unlikely
 from tracekit.schema import COMMAND_TIMES, check, frame
 
 Columns = Mapping[str, npt.NDArray[Any]]
-Lengths = npt.NDArray[np.timedelta64]
 
 LOST = ("failed", "cancelled")
 BAD_ANSWERS = ("false", "failed", "timed out")
@@ -120,9 +119,6 @@ def spread_of(part: Columns) -> dict[str, Any]:
     return {**counts, **quantiles, "total": float(part["seconds"].sum())}
 
 
-def length_of(seconds: pd.Series[Any]) -> Lengths:
+def length_of(seconds: pd.Series[Any]) -> pd.Series[Any]:
     """Seconds as durations."""
-    micros = np.rint(seconds.to_numpy(dtype=np.float64) * 1e6)
-    made = np.nan_to_num(micros).astype(np.int64).view("timedelta64[us]")
-    made[np.isnan(micros)] = np.timedelta64("NaT")
-    return made
+    return pd.to_timedelta(seconds.astype("float64").round(6), unit="s").astype("timedelta64[us]")
