@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.build.told import Told, coalesced
+from tracekit.build.mentions import Mentions, coalesced
 from tracekit.frames import NEVER, Numbers, distinct, firsts, instants, joint, numbers_of, text_column
 from tracekit.parse.events import Events
 from tracekit.schema import JOBS, check, frame
@@ -65,7 +65,7 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     # A job of which the file has but a few lines of its thread is one, too.
     jobs = distinct(np.concatenate([named, seen]))
     jobs = jobs[jobs >= 0]
-    told = Told.of(happened, MEANINGS, of_jobs(jobs, named), len(jobs))
+    told = Mentions.of(happened, MEANINGS, of_jobs(jobs, named), len(jobs))
     ran = of_jobs(jobs, seen)
 
     submit, queue, execute = (told.first(f"job.{word}") for word in ("submit", "queue", "execute"))
@@ -115,7 +115,7 @@ def origins(records: pd.DataFrame, ran: Numbers, jobs: int) -> Any:
     return records["origin"].array.take(at, allow_fill=True)
 
 
-def dequeued(told: Told) -> Any:
+def dequeued(told: Mentions) -> Any:
     """When each job was taken from its queue: the first dequeue statement of the same tick (thread and context)."""
     rows = np.flatnonzero(told.codes == MEANINGS.index("job.dequeue"))
     said = told.events.iloc[rows]
@@ -143,7 +143,7 @@ def short_uuids(records: pd.DataFrame, happened: pd.DataFrame, ran: Numbers, job
     return text_column(names, codes)
 
 
-def statuses(told: Told, completed: npt.NDArray[np.bool_], began: npt.NDArray[np.bool_]) -> list[str]:
+def statuses(told: Mentions, completed: npt.NDArray[np.bool_], began: npt.NDArray[np.bool_]) -> list[str]:
     """How each job ended, in the words of schema.STATUS."""
     said = told.said("STATUS", told.last("job.complete"))
     cancelled = told.last("job.cancel") >= 0

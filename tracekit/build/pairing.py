@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
-from tracekit.build.told import Told
+from tracekit.build.mentions import Mentions
 from tracekit.frames import Numbers, joint, look_up, numbers_of, rows
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
@@ -49,7 +49,7 @@ def build_commands(happened: pd.DataFrame) -> pd.DataFrame:
     `scheduled` is null for a command that did not wait for its turn in the host's sequence.
     """
     key = [numbers_of(happened[name]) for name in ("life", "HOST", "SEQ")]
-    told = Told.of(happened, (*OF_REQUEST, *OF_SEQUENCE), joint(*key), len(happened))
+    told = Mentions.of(happened, (*OF_REQUEST, *OF_SEQUENCE), joint(*key), len(happened))
     things = in_order(told, key)
     send, wait, execute, forward, receiver, answer = (told.first(word)[things] for word in OF_REQUEST)
     sender, known = told.first(*SENDERS)[things], told.first(*OF_REQUEST)[things]
@@ -69,7 +69,7 @@ def build_commands(happened: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(made | by_sequence(made, told), copy=False)
 
 
-def in_order(told: Told, key: Sequence[Numbers]) -> Numbers:
+def in_order(told: Mentions, key: Sequence[Numbers]) -> Numbers:
     """The commands that a `Request` names in the order in which they were sent; those of which nothing says so, in that
     in which they were received. `key` tells commands apart, by the events that are about them.
     """
@@ -80,7 +80,7 @@ def in_order(told: Told, key: Sequence[Numbers]) -> Numbers:
     return things[np.lexsort([*(part[known[things]] for part in reversed(key)), *reversed(times)])]
 
 
-def by_sequence(made: Mapping[str, Any], told: Told) -> dict[str, Any]:
+def by_sequence(made: Mapping[str, Any], told: Mentions) -> dict[str, Any]:
     """What statements say that know the sequence number alone: sent after waiting, given up, late answer. `made` has
     the columns of the commands so far.
     """

@@ -13,7 +13,7 @@ from tracekit.frames import Numbers, places
 
 
 @dataclass(frozen=True)
-class Told:
+class Mentions:
     """Events and what each is about. Where rows of events are given, -1 is none."""
 
     events: pd.DataFrame  # in order, with `means`
@@ -23,7 +23,7 @@ class Told:
     things: int
 
     @classmethod
-    def of(cls, events: pd.DataFrame, words: Sequence[str], about: Numbers, things: int) -> Told:
+    def of(cls, events: pd.DataFrame, words: Sequence[str], about: Numbers, things: int) -> Mentions:
         """Events that mean one of `words`, about things numbered from 0."""
         return cls(events, words, places(events["means"], words), about, things)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tracekit.build.told import Told, coalesced
+from tracekit.build.mentions import Mentions, coalesced
 
 WORDS = ("begin", "end", "other")
 EVENTS = pd.DataFrame(
@@ -23,11 +23,11 @@ ABOUT = np.array([0, 2, 0, 2, 0, -1])  # nothing is said of the second thing
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told.of(EVENTS, WORDS, ABOUT, 3)
+def told() -> Mentions:
+    return Mentions.of(EVENTS, WORDS, ABOUT, 3)
 
 
-def test_rows(told: Told) -> None:
+def test_rows(told: Mentions) -> None:
     assert told.first("begin").tolist() == [2, -1, 1]
     assert told.last("begin").tolist() == [4, -1, 1]
     assert told.first("end").tolist() == told.last("end").tolist() == [0, -1, 3]
@@ -35,7 +35,7 @@ def test_rows(told: Told) -> None:
     assert told.first("other", "end", "begin").tolist() == [0, -1, 3]
 
 
-def test_what_rows_say(told: Told) -> None:
+def test_what_rows_say(told: Mentions) -> None:
     begin, end = told.first("begin"), told.first("end")
     assert told.said("record", begin).tolist() == [8, pd.NA, 5]
     assert told.said("NUMBER", end, begin).tolist() == [2, pd.NA, 4]
@@ -46,12 +46,12 @@ def test_what_rows_say(told: Told) -> None:
 
 
 @pytest.mark.parametrize("column", [name for name in EVENTS if name != "record"])
-def test_what_is_said_has_the_type_of_the_column(told: Told, column: str) -> None:
+def test_what_is_said_has_the_type_of_the_column(told: Mentions, column: str) -> None:
     assert told.said(column, told.first("begin")).dtype == EVENTS[column].dtype
     assert told.said(column, told.first("other")).isna().all()
 
 
-def test_the_next_one_is_asked_where_nothing_is_known(told: Told) -> None:
+def test_the_next_one_is_asked_where_nothing_is_known(told: Mentions) -> None:
     begin, end = (told.said("NUMBER", told.first(word)) for word in ("begin", "end"))
     assert coalesced(begin, end).tolist() == [2, pd.NA, 4]
     assert coalesced(end, begin).tolist() == [2, pd.NA, 4]
@@ -59,5 +59,5 @@ def test_the_next_one_is_asked_where_nothing_is_known(told: Told) -> None:
 
 
 def test_without_events_nothing_is_said() -> None:
-    none = Told.of(EVENTS.iloc[:0], WORDS, ABOUT[:0], 0)
+    none = Mentions.of(EVENTS.iloc[:0], WORDS, ABOUT[:0], 0)
     assert all(len(none.said(name, none.first("begin"), none.last("end"))) == 0 for name in EVENTS)
