@@ -52,12 +52,12 @@ def old(samples: Path) -> Path:
 def test_headers_found_line_by_line_are_all_there_are(samples: Path, dialects: list[Dialect], low: int) -> None:
     for path in sorted(samples.rglob("management-server.log")):
         data = path.read_bytes()
-        high = len(data) - 100 * low
+        high = max(len(data) - 100 * low, len(data) // 2)
         dialect, _ = detect(data, dialects)
         assert dialect is not None
         found = [match.span() for match in dialect.heads(data, low, high)]
         assert found == [match.span() for match in dialect.header.finditer(data, low, high)]
-        assert len(found) > 100
+        assert len(found) > 20
 
 
 def text_of(path: Path) -> str:

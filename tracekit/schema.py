@@ -271,7 +271,7 @@ def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame
     import pandas as pd
 
     length = max((len(values) for values in columns.values() if hasattr(values, "__len__")), default=0)
-    none: Any = pd.Series([None], dtype=OBJECT)
+    none: Any = pd.Series([None][:length], dtype=OBJECT)
     nowhere = np.zeros(length, dtype=np.int64)
     nulls: dict[str, Any] = {}  # one null column of each dtype serves all that are not given
     made = {}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.errors import UsageError
-from tracekit.frames import numbered, rows
+from tracekit.frames import firsts, instants, joint, numbered, rows
 from tracekit.redact import shown
 from tracekit.report.words import known
 from tracekit.schema import SPAN_OF_TIME, TIME
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tracekit.trace import Trace
 
 TOLD = ("operation", "command", "entity", "account", "submitted", "wall", "sync", "queue", "status", "error", "doubts")
+SPENT = ("operation", "category", "owner", "start", "end")  # columns of the ledger
 COLUMNS = ("operation", "command", "entity", "account", "submitted", "wall", "sync", "queue", "most time in", "status")
 MARKS = {"error": "\u2717", "open": "\u2026", "orphan": "?"}
 DOUBT = "? "  # before what hangs on a join for which there were several candidates
@@ -53,20 +54,19 @@ def operations_table(trace: Trace, operations: pd.DataFrame) -> str:
 
 def most_time(trace: Trace) -> dict[str, str]:
     """Of each operation the owner of most of its wall time, with its share."""
-    ledger = trace.ledger
-    names, operation = numbered(ledger["operation"])
-    owners, owner = numbered(ledger["owner"])
+    ledger = trace.ledger[[*SPENT]]
+    ledger = ledger[ledger["category"].notna() & (ledger["category"] != "client")]
+    (names, operation), (owners, owner) = (numbered(ledger[name]) for name in ("operation", "owner"))
     category = ledger["category"].cat
-    counted = ((ledger["category"] != "client") & ledger["category"].notna()).to_numpy()
-    joint = (operation * len(category.categories) + category.codes.to_numpy()) * len(owners) + owner
-    spent = (ledger["end"] - ledger["start"])[counted].groupby(joint[counted]).sum()
-    rest, owner = np.divmod(spent.index.to_numpy(), len(owners))
-    operation, kind = np.divmod(rest, len(category.categories))
-    told = owners.notna().to_numpy()[owner] & names.notna().to_numpy()[operation]
-    table = pd.DataFrame({"operation": operation, "kind": kind, "owner": owner, "spent": spent.to_numpy()})[told]
+    kind = category.codes.to_numpy()
+    each = joint(operation, kind, owner)
+    spent = np.bincount(each, weights=instants(ledger["end"]) - instants(ledger["start"]))
+    at = firsts(each)
+    table = pd.DataFrame({"operation": operation[at], "kind": kind[at], "owner": owner[at], "spent": spent})
+    table = table[names.notna().to_numpy()[operation[at]] & owners.notna().to_numpy()[owner[at]]]
     whole = table.groupby("operation")["spent"]
     table["share"], most = table["spent"] / whole.transform("sum"), whole.transform("max")
-    top = table[(table["spent"] == most) & (table["spent"] > pd.Timedelta(0))]
+    top = table[(table["spent"] == most) & (table["spent"] > 0)]
     named = top.assign(
         operation=names.array.take(top["operation"].to_numpy()),
         kind=category.categories.take(top["kind"].to_numpy()),
