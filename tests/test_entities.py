@@ -5,13 +5,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tracekit.build.entities import LONGEST, Groups, Named, check_renderings, load_renderings, united, with_host_names
+from tracekit.build.entities import (
+    LONGEST,
+    Groups,
+    Named,
+    Reading,
+    Rendering,
+    check_renderings,
+    load_renderings,
+    united,
+    with_host_names,
+)
 from tracekit.resources import grammars
 from tracekit.schema import ENTITIES, frame
 from tracekit.trace import read_trace
@@ -56,6 +68,30 @@ def test_one_pass_reads_what_a_search_for_each_rendering_reads(
     assert found == [
         list(Counter(separately(data, low, high, known.begins, known.pattern)).items()) for known in RENDERINGS.every
     ]
+
+
+class Counting:
+    """A pattern that counts how often it is asked."""
+
+    asked = 0
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self.pattern = pattern
+
+    def match(self, data: bytes, low: int, high: int) -> re.Match[bytes] | None:
+        self.asked += 1
+        return self.pattern.match(data, low, high)
+
+
+@pytest.mark.parametrize("rendering", [rendering for rendering in RENDERINGS.every if rendering.ends])
+def test_a_line_of_beginnings_without_an_end_is_tried_once(rendering: Rendering) -> None:
+    sample = rendering.samples[0]["text"].encode()
+    data = rendering.begins * 500 + b"\n" + sample
+    pattern: Any = Counting(rendering.pattern)
+    reading = Reading(replace(rendering, pattern=pattern), data, len(data))
+    reading.read([match.start() for match in re.finditer(re.escape(rendering.begins), data)])
+    assert pattern.asked == 2
+    assert reading.all().total() == 1
 
 
 def test_a_text_that_stands_there_again_is_counted_unless_one_overlaps_it() -> None:

@@ -59,7 +59,7 @@ class Reading:
     rendering: Rendering
     data: Any
     high: int
-    end: int = 0  # of the last occurrence that the pattern read
+    end: int = 0  # up to here all is read
     counted: Counter[Groups] = field(default_factory=Counter)
     known: dict[bytes, Groups] = field(default_factory=dict)  # texts without their ends: a log has few, many times
     again: dict[bytes, int] = field(default_factory=dict)  # how often each of them stood there once more
@@ -76,13 +76,24 @@ class Reading:
 
     def read_anew(self, at: int, text: bytes | None) -> None:
         """Have the pattern read at a place, and know the text again that it reads when nothing can overlap it."""
-        match = self.rendering.pattern.match(self.data, at, self.high) if at >= self.end else None
+        if at < self.end:
+            return
+        match = self.rendering.pattern.match(self.data, at, self.high)
         if not match:
+            self.skip_line(at)
             return
         self.end, groups = match.end(), match.groups()
         self.counted[groups] += 1
         if text and self.end == at + len(text) + 1 and self.rendering.begins not in text[1:]:
             self.known[text], self.again[text] = groups, 0
+
+    def skip_line(self, at: int) -> None:
+        """Read nothing of a line that does not end what begins at a place: beginnings without number may follow."""
+        if self.rendering.ends:
+            line = self.data.find(b"\n", at, self.high)
+            line = self.high if line < 0 else line
+            if self.data.find(self.rendering.ends, at, line) < 0:
+                self.end = line
 
     def all(self) -> Counter[Groups]:
         """What was said, counted."""
