@@ -94,6 +94,11 @@ def test_a_line_of_beginnings_without_an_end_is_tried_once(rendering: Rendering)
     assert reading.all().total() == 1
 
 
+def test_a_line_of_jobs_without_a_uuid_names_none() -> None:
+    data = b'AsyncJob {"id": 1, ' * 3000
+    assert not any(RENDERINGS.found(data, 0, len(data)))
+
+
 def test_a_text_that_stands_there_again_is_counted_unless_one_overlaps_it() -> None:
     host = b'Host {"id":1,"name":"kvm1"}'
     nested = b'Host {Host {"id":1,"name":"kvm1"}'
