@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     usual = cache_folder()
     made = tmp_path / "cache" / "tracekit"
     made.mkdir(parents=True)
-    for path in usual.glob("*.json") if usual.is_dir() else ():
+    for path in (*usual.glob("grammar-*"), *usual.glob("toml-*")) if usual.is_dir() else ():
         shutil.copy(path, made)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("tracekit.cache.LEAST", 0)

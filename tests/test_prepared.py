@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tracekit.prepared import prepared
+from tracekit.prepared import SMALL, prepared, read_toml
 
 MADE = {"rule": ("Class.method", None, 3), "other": ("x" * 1000, "begin", 0)}
 
@@ -42,3 +42,12 @@ def test_a_file_that_was_cut_is_made_again(folder: Path, left: int) -> None:
 def test_without_a_folder_it_is_made_each_time(folder: Path) -> None:
     folder.write_text("no folder")
     assert [prepared("some", "one", lambda number=number: number) for number in (1, 2)] == [1, 2]
+
+
+@pytest.mark.parametrize(("line", "kept"), [("n = 1", 1), ("n = 2026-11-30", 0)])
+def test_a_toml_file_is_kept_unless_it_has_a_date(folder: Path, line: str, kept: int) -> None:
+    text = f"# {'x' * SMALL}\n{line}\n"
+    first = read_toml(text, "some.toml")
+    assert list(first) == ["n"]
+    assert read_toml(text, "some.toml") == first
+    assert len(list(folder.glob("toml-some-*"))) == kept

@@ -46,8 +46,11 @@ def keep(path: Path, write: Callable[[Path], object]) -> bool:
 
 
 def keep_value(path: Path, value: Any) -> bool:
-    """Let `path` be a value of which marshal gives back what it was given; whether it is."""
-    content = marshal.dumps(value)
+    """Let `path` be a value of which marshal gives back what it was given; whether it is. It knows no dates."""
+    try:
+        content = marshal.dumps(value)
+    except ValueError:
+        return False
     return keep(path, lambda draft: draft.write_bytes(hashlib.sha256(content).digest() + content))
 
 

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from tracekit.cache import cache_folder, keep, keep_value, kept_value, prune
+from tracekit.cache import cache_folder, keep_value, kept_value, prune
 from tracekit.errors import GrammarError, TracekitError
 from tracekit.resources import grammars
 
@@ -49,19 +49,7 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
     known = shipped().get("toml", {}).get(digest)
     if known is not None:
         return dict(json.loads(known))
-    stem = Path(name).stem
-    path = cache_folder() / f"toml-{stem}-{digest[:32]}.json"
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        made = parsed(text, name)
-    try:
-        whole = json.dumps(made)
-    except TypeError:  # a date, which JSON does not have
-        return made
-    keep(path, lambda draft: draft.write_text(whole, encoding="utf-8"))
-    prune(path.parent, f"toml-{stem}-{'?' * 32}.json", MOST)
-    return made
+    return dict(prepared(f"toml-{Path(name).stem}", digest, lambda: parsed(text, name)))
 
 
 def prepared(name: str, key: str, make: Callable[[], Any]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import Numbers
+from tracekit.frames import Numbers, instants
 
 AROUND = 5_000_000  # microseconds before and after a stretch in which its server's usual pace is counted
 TIMES = 50  # the mean distance of lines there; a stretch of that length does not happen by chance
@@ -40,13 +40,13 @@ class Server:
     def of(cls, records: pd.DataFrame) -> Server:
         """From records with `life`, `server`, `component` and `run_kind`; lives without jobs or requests count not."""
         made = cls()
-        lives, ts = records["life"].to_numpy(), records["ts"].to_numpy()
+        lives, ts = records["life"].to_numpy(), instants(records["ts"])
         working = set(np.unique(lives[(records["run_kind"] != "other").to_numpy()]).tolist())
         before: dict[tuple[str, str], int] = {}
         stretches: list[tuple[int, int]] = []
         for number in np.unique(lives).tolist():
             own = np.flatnonzero(lives == number)
-            times = np.maximum.accumulate(ts[own].astype("datetime64[us]").astype(np.int64))
+            times = np.maximum.accumulate(ts[own])
             made.lives[number] = Life(int(times[0]), int(times[-1]), int(own[0]), int(own[-1]))
             who = (str(records["server"].iloc[own[0]]), str(records["component"].iloc[own[0]]))
             if who in before:

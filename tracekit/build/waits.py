@@ -84,7 +84,8 @@ def just_ended(paused: pd.DataFrame, work: pd.DataFrame) -> tuple[Numbers, Numbe
 def add_waits(tree: Tree, waits: list[Wait], jobs: pd.DataFrame, lines: Lines) -> None:
     """A `wait` span for each, which names the holder."""
     origin: Mapping[int, Any] = dict(zip(jobs["job"].tolist(), jobs["origin"].tolist(), strict=True))
-    first, last = (np.array([wait[column] for wait in waits], dtype=np.int64) for column in (2, 3))
+    first = np.array([wait.first for wait in waits], dtype=np.int64)
+    last = np.array([wait.last for wait in waits], dtype=np.int64)
     parents, told = tree.of_record[first], tree.rows.told
     roots = tree.rows.roots(parents)
     tree.rows.add(

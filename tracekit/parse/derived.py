@@ -7,16 +7,14 @@ They are taken from the first place that has those of the very same grammar: the
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tracekit.cache import cache_folder, keep, prune
 from tracekit.parse.grammar import Derived, Grammar, Messages, code_digest
-from tracekit.prepared import MOST, prepared, shipped
+from tracekit.prepared import prepared, shipped
 
 
 def derived_rules(messages: Messages) -> list[Derived]:
@@ -38,16 +36,8 @@ def patterns(grammar: Grammar) -> list[Derived]:
     brought = shipped()
     if brought.get("code") == code and grammar.digest in brought["grammars"]:
         return rules_of(brought["grammars"][grammar.digest])
-    whole = hashlib.sha256(f"{grammar.digest} {code} {lark_digest()}".encode()).hexdigest()
-    name = Path(grammar.name).stem
-    path = cache_folder() / f"grammar-{name}-{whole[:32]}.json"
-    found = load(path)
-    if found is None:
-        found = grammar.derive()
-        text = json.dumps(found)
-        keep(path, lambda draft: draft.write_text(text, encoding="utf-8"))
-        prune(path.parent, f"grammar-{name}-{'?' * 32}.json", MOST)
-    return found
+    name, key = f"grammar-{Path(grammar.name).stem}", f"{grammar.digest} {code} {lark_digest()}"
+    return rules_of(prepared(name, key, lambda: [tuple(rule) for rule in grammar.derive()]))
 
 
 @cache
@@ -60,14 +50,6 @@ def lark_digest() -> str:
     return hashlib.sha256(loader.get_data(spec.origin)).hexdigest()
 
 
-def load(path: Path) -> list[Derived] | None:
-    """Rules of a cache file; None where there is none or it is damaged."""
-    try:
-        return rules_of(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, IndexError, TypeError):
-        return None
-
-
 def rules_of(rows: Sequence[Sequence[Any]]) -> list[Derived]:
-    """Rules as JSON keeps them."""
+    """Rules out of the rows that are kept of them."""
     return [Derived(row[0], row[1], tuple(row[2]), tuple(row[3]), row[4], row[5]) for row in rows]
