@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from tracekit import __version__
 from tracekit.aside import arrays_aside, table_aside
 from tracekit.memory import give_back
+from tracekit.processes import idle_core
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
 from tracekit.resources import grammars
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
 FOLLOWED = timedelta(hours=2)
+FORKED = 1 << 19  # records; tables of more are too large to have a fork write into copies of their pages
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,12 @@ class Trace:
     meta: Meta
 
     @classmethod
-    def of_parts(cls, part: Callable[[str], Any]) -> Self:
-        """A trace whose attributes are what `part` gives for their names, when they are first asked for."""
+    def of_parts(cls, part: Callable[[str], Any], **known: Any) -> Self:
+        """A trace whose attributes, but for the `known` ones, are what `part` gives for their names, when they are first
+        asked for.
+        """
         made = cls.__new__(cls)
-        vars(made)["_part"] = part
+        vars(made).update(known, _part=part)
         return made
 
     def with_operations(self, operations: pd.DataFrame) -> Self:
@@ -115,6 +120,7 @@ def trace_of(
     from tracekit.build import build
     from tracekit.build.entities import Naming, load_renderings, with_host_names
     from tracekit.diagnose import diagnose
+    from tracekit.diagnose.meanwhile import Meanwhile
     from tracekit.parse import parse
     from tracekit.parse.begun import begin
     from tracekit.parse.mine import mine
@@ -132,7 +138,8 @@ def trace_of(
     give_back()
     entities = naming.table()
     commands = with_host_names(built.commands, entities)
-    findings = diagnose(
+    look = partial(
+        diagnose,
         built.records,
         built.spans,
         built.operations,
@@ -144,18 +151,19 @@ def trace_of(
         sources=parsed.sources,
         own=rules or (),
     )
-    return Trace(
-        parsed.sources,
-        parsed.events,
-        built.records,
-        built.spans,
-        built.operations,
-        built.jobs,
-        commands,
-        built.ledger,
-        findings,
-        quality.frame(),
-        entities,
-        mine(parsed.records, parsed.sources),
-        Meta(parsed.files, __version__),
+    meanwhile = Meanwhile(look) if len(built.records) <= FORKED and idle_core() else None
+    return Trace.of_parts(
+        lambda _: meanwhile.findings if meanwhile else look(),
+        sources=parsed.sources,
+        events=parsed.events,
+        records=built.records,
+        spans=built.spans,
+        operations=built.operations,
+        jobs=built.jobs,
+        commands=commands,
+        ledger=built.ledger,
+        quality=quality.frame(),
+        entities=entities,
+        unknown=mine(parsed.records, parsed.sources),
+        meta=Meta(parsed.files, __version__),
     )

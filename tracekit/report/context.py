@@ -12,9 +12,11 @@ import pandas as pd
 from tracekit import frames
 from tracekit.fleet import Fleet, fleet
 from tracekit.report import answers, figures, fleet as compared, ledger, machines, overall, summary, topology, verdict
+from tracekit.report.boxes import Topology
 from tracekit.report.every import Every
 from tracekit.report.figures import Point, Reach
 from tracekit.report.log import Log
+from tracekit.report.machines import Host
 from tracekit.report.model import Answer, Coverage, Detail, Overview, PageContext, Row, Table, Verdict
 from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail, doubts
 from tracekit.report.scale import stacked
@@ -54,6 +56,9 @@ class Basis:
     order: Sequence[int]  # places of all operations, failed and slow ones first
     full: Sequence[Any]  # rows of those that are shown in full
     worst: Any  # the row of the first; None where there is none
+    compared: Fleet
+    hosts: Mapping[str, Host]
+    topology: Topology | None
     splitter: Splitter
 
     @classmethod
@@ -64,8 +69,13 @@ class Basis:
         order = verdict.ranked(every)
         full = every.rows(order[: max(top, 0)])
         (*_, worst) = (None, *every.rows(order[:1]))
+        log, compared = Log(trace), fleet(trace)
+        commands = machines.sent_commands(trace.commands)
+        hosts = machines.hosts_of(commands)
+        drawn = topology.view(trace, commands, hosts, log)
+        # Last: it needs the findings, which a fork may still be looking for.
         splitter = Splitter(trace, (str(row.operation) for row in (*full, worst) if row))
-        return cls(trace, Log(trace), end_of_log, every, order, full, worst, splitter)
+        return cls(trace, log, end_of_log, every, order, full, worst, compared, hosts, drawn, splitter)
 
     @property
     def hrefs(self) -> dict[str, str]:
@@ -96,10 +106,8 @@ class Basis:
         hrefs = self.hrefs
         parts = self.splitter.parts(str(self.worst.operation))
         href = hrefs.get(str(self.worst.operation), "")
-        made = fleet(trace)
-        commands = machines.sent_commands(trace.commands)
-        hosts = machines.hosts_of(commands)
-        said = _answers(every, self.worst, parts, covered, log, href, hosts, made)
+        made = self.compared
+        said = _answers(every, self.worst, parts, covered, log, href, self.hosts, made)
         short = log.names.short
         return PageContext(
             verdict=_verdict(self.worst, parts, log, href, self.end_of_log),
@@ -110,7 +118,7 @@ class Basis:
             command_times=overall.command_times(made.commands),
             heat=overall.heat_map(made.commands, log),
             concurrency=overall.concurrency(every),
-            topology=topology.view(trace, commands, hosts, log),
+            topology=self.topology,
             fleet=compared.view(made, hrefs, log),
             stats=summary.stats(made.groups),
             table=_table(every, self.order[:MAX_ROWS], trace.ledger, hrefs),
@@ -131,7 +139,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
 
 def _answers(
     every: Every, worst: Any, parts: Parts, covered: Coverage, log: Log, href: str,
-    hosts: Mapping[str, machines.Host], made: Fleet,
+    hosts: Mapping[str, Host], made: Fleet,
 ) -> tuple[Answer, ...]:  # fmt: skip
     return (
         answers.covered(covered),

@@ -25,6 +25,7 @@ from tracekit.report.figures import bundle
 from tracekit.report.model import Detail, PageContext
 from tracekit.report.words import words
 from tracekit.resources import reports
+from tracekit.trace import FORKED
 
 if TYPE_CHECKING:
     from tracekit.report.diff import DiffContext
@@ -41,7 +42,6 @@ SYNTAX: Mapping[str, Any] = {
 }
 DIGEST = 32  # bytes that tell whether a compiled template is whole
 OWN = 4  # every fourth operation is made beside the rest of the page, which takes less than the others
-FORKED = 1 << 19  # records; tables of more are too large to have a fork write into copies of their pages
 MOST = 60  # compiled templates that stay in the cache
 
 
