@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tracekit import processes
+from tracekit import diagnose, processes, trace as tracing
 from tracekit.build import entities
 from tracekit.cli import cli
 from tracekit.errors import NotOurLogError
@@ -154,6 +154,33 @@ def test_entities_that_a_fork_finds_are_those_of_the_log(
     monkeypatch.setattr(entities, "names_in", found)
     pd.testing.assert_frame_equal(read_trace([str(healthy)]).entities, alone)
     assert finders == ([own] if killed else [])
+
+
+@LINUX
+@pytest.mark.parametrize("killed", [False, True])
+def test_findings_that_a_fork_looks_for_are_those_of_the_log(
+    restarted: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    own, here = os.getpid(), diagnose.diagnose
+    monkeypatch.setattr(tracing, "idle_core", lambda: False)
+    alone = read_trace([str(restarted)]).findings
+    assert (alone["verdict"] == "found").any()
+    seekers = []
+
+    def sought(*given: Any, **named: Any) -> Any:
+        if os.getpid() != own and killed:
+            died()
+        seekers.append(os.getpid())
+        return here(*given, **named)
+
+    monkeypatch.setattr(tracing, "idle_core", lambda: True)
+    monkeypatch.setattr(diagnose, "diagnose", sought)
+    trace = read_trace([str(restarted)])
+    later = trace.with_operations(trace.operations.iloc[:1])
+    assert not seekers
+    pd.testing.assert_frame_equal(trace.findings, alone)
+    assert later.findings is trace.findings
+    assert seekers == ([own] if killed else [])
 
 
 @LINUX

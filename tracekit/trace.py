@@ -58,9 +58,7 @@ class Trace:
 
     @classmethod
     def of_parts(cls, part: Callable[[str], Any], **known: Any) -> Self:
-        """A trace whose attributes, but for the `known` ones, are what `part` gives for their names, when they are first
-        asked for.
-        """
+        """A trace of `known` attributes; others are what `part` gives for their names, once they are asked for."""
         made = cls.__new__(cls)
         vars(made).update(known, _part=part)
         return made
