@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from tracekit.build.needles import Needles
+from tracekit.parse.needles import Needles
 
 TEXTS = (
     b"VM[",

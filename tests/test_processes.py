@@ -16,10 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from tracekit import diagnose, processes, trace as tracing
-from tracekit.build import entities
 from tracekit.cli import cli
 from tracekit.errors import NotOurLogError
-from tracekit.parse import Parsed, begun as beginning, parse
+from tracekit.parse import Parsed, begun as beginning, named as naming, parse
 from tracekit.processes import Forked, Waiting
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
@@ -27,7 +26,10 @@ from tracekit.trace import read_trace
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are made on Linux alone")
 # What is imported before the fork; `report` imports the rest beside it.
-EARLY = "import sys, tracekit.cli, tracekit.kept, tracekit.parse.begun; print('pandas' in sys.modules)"
+EARLY = """
+import sys, tracekit.cli, tracekit.kept, tracekit.parse.begun, tracekit.parse.named
+print("pandas" in sys.modules)
+"""
 
 
 def died() -> Any:
@@ -139,7 +141,7 @@ def test_what_is_no_log_is_refused_before_the_fork(tmp_path: Path) -> None:
 def test_entities_that_a_fork_finds_are_those_of_the_log(
     healthy: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
-    own, here = os.getpid(), entities.names_in
+    own, here = os.getpid(), naming.names_in
     alone = read_trace([str(healthy)]).entities
     finders = []
 
@@ -149,9 +151,9 @@ def test_entities_that_a_fork_finds_are_those_of_the_log(
         finders.append(os.getpid())
         return here(*given, **named)
 
-    monkeypatch.setattr(entities, "LEAST", 0)
-    monkeypatch.setattr(entities, "idle_core", lambda: True)
-    monkeypatch.setattr(entities, "names_in", found)
+    monkeypatch.setattr(naming, "LEAST", 0)
+    monkeypatch.setattr(naming, "idle_core", lambda: True)
+    monkeypatch.setattr(naming, "names_in", found)
     pd.testing.assert_frame_equal(read_trace([str(healthy)]).entities, alone)
     assert finders == ([own] if killed else [])
 

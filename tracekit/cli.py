@@ -18,9 +18,8 @@ from tracekit.errors import TracekitError, UsageError
 if TYPE_CHECKING:
     from tracekit.diagnose.rules import Rule
     from tracekit.options import Filters
-    from tracekit.parse.begun import Begun
     from tracekit.read.files import Sources
-    from tracekit.trace import Trace
+    from tracekit.trace import Started, Trace
 
 COLLECTIONS = (1_000_000, 20, 100)  # objects made between two collections of garbage, and their generations
 LARGE = 10.0  # MB of a page from which on one is warned
@@ -317,11 +316,11 @@ def check(unknown: str | None) -> None:
 
 def wrong() -> Iterator[str]:
     """Everything that is wrong in grammars, dialects and rules, one line each."""
-    from tracekit.build.entities import check_renderings, load_renderings
     from tracekit.diagnose.lint import check_rules
     from tracekit.fleet.members import check_members, load_members
     from tracekit.parse.explain import check as checked
     from tracekit.parse.grammar import load_messages
+    from tracekit.parse.named import check_renderings, load_renderings
     from tracekit.report.told import check_tellings, load_tellings
     from tracekit.resources import grammars
 
@@ -358,7 +357,7 @@ class Opened(NamedTuple):
     sources: Sources
     options: Mapping[str, Any]
     place: Path | None  # in the cache; None where it is not asked
-    begun: Begun | None  # of logs that the cache does not have
+    started: Started | None  # of logs that the cache does not have
 
 
 def opened(paths: Sequence[str], **options: Any) -> Opened:
@@ -366,21 +365,21 @@ def opened(paths: Sequence[str], **options: Any) -> Opened:
     from tracekit.kept import place_of
     from tracekit.memory import settle
     from tracekit.read.files import open_sources
-    from tracekit.trace import begun_trace
+    from tracekit.trace import started_trace
 
     settle()
     sources = open_sources(list(paths))
     given = {**options, "rules": own_rules()}
     place = None if click.get_current_context().meta.get(NO_CACHE) else place_of(sources, given)
     there = place is not None and place.is_file()
-    return Opened(sources, given, place, None if there else begun_trace(sources, **options))
+    return Opened(sources, given, place, None if there else started_trace(sources, **options))
 
 
 def read(logs: Opened) -> Trace:
     """The trace of logs: of a large one from the cache when it was read before, unless --no-cache was given."""
     from tracekit.kept import kept_trace
 
-    return kept_trace(logs.sources, logs.place, begun=logs.begun, **logs.options)
+    return kept_trace(logs.sources, logs.place, started=logs.started, **logs.options)
 
 
 def window(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,16 +19,13 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tracekit.cache import cache_folder, keep, prune, worth
 from tracekit.container import DamagedError, Reader, Writer
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
-from tracekit.trace import Meta, Trace, trace_of
-
-if TYPE_CHECKING:
-    from tracekit.parse.begun import Begun
+from tracekit.trace import Meta, Started, Trace, trace_of
 
 MOST = 12  # traces that stay
 EDGE = 1 << 16  # bytes of a plain file's beginning and end that are compared
@@ -40,24 +37,24 @@ def place_of(sources: Sources, options: Mapping[str, Any]) -> Path | None:
     return cache_folder() / f"trace-{key_of(sources, options)[:40]}.bin" if worthwhile else None
 
 
-def kept_trace(sources: Sources, place: Path | None, *, begun: Begun | None = None, **options: Any) -> Trace:
+def kept_trace(sources: Sources, place: Path | None, *, started: Started | None = None, **options: Any) -> Trace:
     """As `trace_of`, out of `place` where it was made before. Where there is no place it is not kept."""
     if place is None:
-        return trace_of(sources, begun=begun, **options)
+        return trace_of(sources, started=started, **options)
     try:
         kept = Kept(place, sources, options)
     except (OSError, DamagedError):
-        return read_anew(place, sources, options, begun)
+        return read_anew(place, sources, options, started)
     with contextlib.suppress(OSError):
         os.utime(place)  # the youngest stay
     return Trace.of_parts(kept.part)
 
 
-def read_anew(path: Path, sources: Sources, options: Mapping[str, Any], begun: Begun | None = None) -> Trace:
+def read_anew(path: Path, sources: Sources, options: Mapping[str, Any], started: Started | None = None) -> Trace:
     """The trace of the logs themselves, which is kept as `path`."""
     from tracekit.stored import UnkeptError
 
-    made = trace_of(sources, begun=begun, **options)
+    made = trace_of(sources, started=started, **options)
     with contextlib.suppress(UnkeptError):
         if keep(path, lambda draft: store(made, sources, draft)):
             prune(path.parent, "trace-*", MOST)  # with drafts of who was killed

@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tracekit import __version__
 from tracekit.aside import arrays_aside, table_aside
@@ -15,7 +15,6 @@ from tracekit.memory import give_back
 from tracekit.processes import idle_core
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
-from tracekit.resources import grammars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from tracekit.parse import FileRead
     from tracekit.parse.begun import Begun
     from tracekit.parse.events import Events
+    from tracekit.parse.named import Naming
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
 FOLLOWED = timedelta(hours=2)
@@ -89,16 +89,30 @@ def read_trace(
     return trace_of(open_sources(paths), dialect=dialect, since=since, until=until)
 
 
-def begun_trace(
+class Started(NamedTuple):
+    """Sources of which it is known what to read of them."""
+
+    begun: Begun
+    naming: Naming
+
+    @classmethod
+    def of(cls, begun: Begun) -> Self:
+        """With what they name, which is found once they were read."""
+        from tracekit.parse.named import Naming
+
+        return cls(begun, Naming(Sources(tuple(layout.source for layout in begun.layouts))))
+
+
+def started_trace(
     sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
-) -> Begun:
-    """For who has yet to import what `trace_of` runs: what it takes as `begun`, records being scanned meanwhile.
+) -> Started:
+    """For who has yet to import what `trace_of` runs: what it takes as `started`, records being scanned meanwhile.
 
     Raises the errors of parse.
     """
     from tracekit.parse.begun import ahead
 
-    return ahead(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
+    return Started.of(ahead(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None))
 
 
 def trace_of(
@@ -108,15 +122,16 @@ def trace_of(
     since: datetime | None = None,
     until: datetime | None = None,
     rules: Sequence[Rule] | None = None,
-    begun: Begun | None = None,
+    started: Started | None = None,
 ) -> Trace:
-    """As `read_trace`, of files that are open; `rules` are asked, too. `begun` is what `begun_trace` gave for the same.
+    """As `read_trace`, of files that are open; `rules` are asked, too. `started` is what `started_trace` gave for the
+    same.
 
     Raises the errors of parse.
     """
     # A trace out of the cache needs none of these.
     from tracekit.build import build
-    from tracekit.build.entities import Naming, load_renderings, with_host_names
+    from tracekit.build.entities import entity_table, read_parts, with_host_names
     from tracekit.diagnose import diagnose
     from tracekit.diagnose.meanwhile import Meanwhile
     from tracekit.parse import parse
@@ -125,16 +140,17 @@ def trace_of(
 
     quality = Collector()
     quality.extend(sources.quality)
-    begun = begun or begin(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
-    naming = Naming(Sources(tuple(layout.source for layout in begun.layouts)), load_renderings(grammars()))
+    begun, naming = started or Started.of(
+        begin(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
+    )
     parsed = parse(sources, quality, begun=begun)
-    naming.begin(parsed.records)
+    naming.begin(read_parts(parsed.records))
     parsed = replace(parsed, records=table_aside(parsed.records))
     parsed.events.moved(arrays_aside)
     give_back()
     built = build(parsed, parsed.sources, quality)
     give_back()
-    entities = naming.table()
+    entities = entity_table(naming.found())
     commands = with_host_names(built.commands, entities)
     look = partial(
         diagnose,

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from tracekit import build, diagnose
-from tracekit.build import entities
-from tracekit.parse import begun
+from tracekit.parse import begun, named
 from tracekit.schema import FINDINGS, frame
 from tracekit.trace import Trace, read_trace
 
@@ -23,7 +22,7 @@ LOADERS = (
     (build, "load_model"),
     (build, "load_calls"),
     (build, "load_silences"),
-    (entities, "load_renderings"),
+    (named, "load_renderings"),
 )
 
 

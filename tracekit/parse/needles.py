@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracekit.frames import Numbers
+if TYPE_CHECKING:  # it imports pandas
+    from tracekit.frames import Numbers
 
 BLOCK = 1 << 18  # bytes looked at together: with what is made of them they fit the processor's cache
 WORD = 8
