@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LEAST = 1 << 25  # bytes for which a file is worth its while
 LARGE = 1 << 16  # bytes of a single array
+CELL = 9  # bytes of a number, at most, and of whether it is known
 NUMBERS = "biufmM"  # kinds of numpy's dtypes that are plain numbers
 
 
@@ -118,6 +119,8 @@ def table_aside(table: pd.DataFrame, columns: Iterable[str] | None = None) -> pd
     import pandas as pd
 
     wanted = set(table.columns if columns is None else columns)
+    if len(table) * len(wanted) * CELL < LEAST:
+        return table
     parts = {str(name): parts_of(column) for name, column in table.items() if name in wanted}
     laid = iter(arrays_aside([array for own in parts.values() for array in own]))
     made = {
