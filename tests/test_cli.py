@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -172,3 +173,31 @@ def test_most_time_is_in_what_owns_most_of_it_but_for_the_client() -> None:
 def ledger_of(columns: dict[str, Any]) -> Any:
     """A trace of which only the ledger is there."""
     return SimpleNamespace(ledger=frame(LEDGER, columns))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_output_that_cannot_be_written_is_said_in_one_line(log: str, buffered: str) -> None:
+    environment = os.environ | {"PYTHONUNBUFFERED": buffered}
+    with Path("/dev/full").open("wb") as full:
+        made = subprocess.run(
+            [sys.executable, "-m", "tracekit", "operations", log],
+            stdout=full, stderr=subprocess.PIPE, env=environment, check=False,
+        )  # fmt: skip
+    assert made.stderr == b"tracekit: standard output: No space left on device; write elsewhere\n"
+    assert made.returncode == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of other systems the pipe tells otherwise")
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_who_reads_no_more_of_the_output_ends_the_command_without_an_error(log: str, buffered: str) -> None:
+    environment = os.environ | {"PYTHONUNBUFFERED": buffered}
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as pipe:
+        made = subprocess.run(
+            [sys.executable, "-m", "tracekit", "operations", log],
+            stdout=pipe, stderr=subprocess.PIPE, env=environment, check=False,
+        )  # fmt: skip
+    assert made.stderr == b""
+    assert made.returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import os
 import sys
@@ -69,7 +70,22 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@click.group(context_settings=CONTEXT)
+class Commands(click.Group):
+    """All commands. Where nobody reads any more what one prints it ends, and that is no error."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was given, and see that what it printed is written."""
+        try:
+            made = super().invoke(ctx)
+            if sys.stdout is not None:  # as when it was closed before
+                sys.stdout.flush()
+        except BrokenPipeError:
+            print_no_more()
+            ctx.exit(0)
+        return made
+
+
+@click.group(cls=Commands, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="tracekit")
 def cli() -> None:
     r"""Show where a slow or failed CloudStack operation spent its time, from the management server's log.
@@ -501,5 +517,13 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
+    except OSError as error:  # of files each says more; what is left is where the output goes
+        print_no_more()
+        click.echo(f"tracekit: {error.filename or 'standard output'}: {error.strerror}; write elsewhere", err=True)
+        sys.exit(UsageError.exit_code)
+
+
+def print_no_more() -> None:
+    """Have Python write nowhere what it could not write: it would try once more when it ends, and say so."""
+    with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
