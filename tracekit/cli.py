@@ -92,7 +92,7 @@ def cli() -> None:
 
     \b
     LOG is a file, a packed file, a folder, or - for standard input.
-    Exit codes: 0 fine; 2 usage, or a file that would be overwritten; 3 empty, binary or another program's log;
+    Exit codes: 0 fine; 2 usage, or what cannot or must not be written; 3 empty, binary or another program's log;
     4 missing, unreadable, or a folder without logs; 130 interrupted; 1 with --strict, when something was found.
     """
 
