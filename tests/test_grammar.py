@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +143,21 @@ def test_a_column_has_one_value_whichever_alternative_names_it() -> None:
     assert grammar.parse(WRAP + "either", "by number 12") == {"NAME": "12"}
     (rule,) = grammar.derive()
     assert rule.fields == ("NAME", "NAME")
+
+
+def test_ways_that_go_on_alike_are_read_as_one() -> None:
+    text = 'ways: ("x" | "y" | KEY) [ONE] [" b"] TWO [" c"]\nKEY: /[p-r]/\nONE.1: /\\d+/\nTWO: / [c-z\\d]+/'
+    grammar = message_grammar("made", "_TAIL.-3: /\\s*\\n(?s:.*)/", text)
+    (rule,) = grammar.derive()
+    assert rule.fields == ("KEY", "ONE", "TWO")
+    parts = ("xqb", ("", "3"), ("", " b"), ("", " 7", " c", " b", "+"), ("", " c"))
+    read = 0
+    for line in map("".join, itertools.product(*parts)):
+        found = re.fullmatch(rule.pattern, line)
+        columns = found and {name: value for name, value in zip(rule.fields, found.groups(), strict=True) if value}
+        assert columns == grammar.parse(WRAP + "ways", line), line
+        read += found is not None
+    assert 10 < read < 100
 
 
 def test_a_rule_that_contains_itself_is_refused() -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.resources.abc import Traversable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracekit.errors import GrammarError
@@ -151,20 +152,48 @@ class Deriver:
         return pattern
 
     def _branch(self, tails: list[list[Symbol]]) -> str:
-        """Alternatives as a tree of common beginnings, in the order in which the lexer would try them."""
+        """Alternatives as a tree of common beginnings, in the order in which the lexer would try them; ways that go on
+        alike go on as one.
+        """
         groups: dict[Symbol, list[list[Symbol]]] = {}
         for tail in tails:
             if tail:
                 groups.setdefault(tail[0], []).append(tail[1:])
-        parts: list[str] = []
-        seen: list[Symbol] = []
-        for symbol in sorted(groups, key=self._order):
-            barrier = "".join(f"(?!{self._bare(other)})" for other in seen if self._overlap(other, symbol))
-            parts.append(barrier + self._symbol(symbol) + self._branch(groups[symbol]))
-            seen.append(symbol)
-        if any(not tail for tail in tails) and parts:
-            return f"(?:{'|'.join(parts)})?"
-        return f"(?:{'|'.join(parts)})" if len(parts) > 1 else "".join(parts)
+        symbols = sorted(groups, key=self._order)
+        for symbol in (symbols[0], symbols[-1]) if len(symbols) > 1 else ():
+            without = [tail for tail in tails if not tail or tail[0] != symbol]
+            if frozen(groups[symbol]) == frozen(without):
+                made = self._optional(symbol, symbols) + self._branch(without)
+                break
+        else:
+            made = self._choice([list(run) for _, run in groupby(symbols, lambda one: frozen(groups[one]))], groups)
+        return f"(?:{made}|)" if made and [] in tails else made  # `re` is quicker with this than with `?`
+
+    def _optional(self, symbol: Symbol, symbols: list[Symbol]) -> str:
+        """A symbol that may be left out; it is the first or the last of those that the lexer would try here."""
+        others = [other for other in symbols if other != symbol and self._overlap(other, symbol)]
+        if symbol == symbols[0]:
+            return f"(?:{self._symbol(symbol)}|{self._barrier([symbol]) if others else ''})"
+        return f"(?:{self._barrier(others)}{self._symbol(symbol)}|)"
+
+    def _choice(self, runs: list[list[Symbol]], groups: Mapping[Symbol, list[list[Symbol]]]) -> str:
+        """Alternatives; what follows the symbols of one run is the same."""
+        made, close = "", ""
+        passed: list[Symbol] = []  # tried before, but not yet excluded where the next one is tried
+        for run in runs:
+            if any(self._overlap(other, symbol) for other in passed for symbol in run):
+                # All that follows stands behind the barrier: each terminal is asked about once, not for each other.
+                made += f"|{self._barrier(passed)}(?:"
+                close, passed = close + ")", []
+            elif made:
+                made += "|"
+            each = self._symbol(run[0]) if len(run) == 1 else self._choice([[one] for one in run], {})
+            made += each + self._branch(groups.get(run[0], []))
+            passed += run
+        return f"(?:{made}{close})" if len(runs) > 1 else made
+
+    def _barrier(self, symbols: Iterable[Symbol]) -> str:
+        return "".join(f"(?!{self._bare(symbol)})" for symbol in symbols)
 
     def _symbol(self, symbol: Symbol) -> str:
         if not symbol.is_term:
@@ -185,7 +214,8 @@ class Deriver:
 
     def _bare_rule(self, name: str) -> str:
         """What a rule can begin with, for a barrier: its first terminals without groups."""
-        return "(?:" + "|".join(self._bare(expansion[0]) for expansion in self.productions[name] if expansion) + ")"
+        firsts = dict.fromkeys(self._bare(expansion[0]) for expansion in self.productions[name] if expansion)
+        return f"(?:{'|'.join(firsts)})" if len(firsts) > 1 else "".join(firsts)
 
     def _order(self, symbol: Symbol) -> tuple[Any, ...]:
         if not symbol.is_term:
@@ -243,6 +273,11 @@ class Deriver:
             each.append(strings)
         shortest = min(each, key=len, default=[])
         return [s for s in shortest if all(s in strings for strings in each)]
+
+
+def frozen(tails: Iterable[list[Symbol]]) -> frozenset[tuple[Symbol, ...]]:
+    """Alternatives, to be compared with others."""
+    return frozenset(map(tuple, tails))
 
 
 class Meaning(NamedTuple):
