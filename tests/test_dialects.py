@@ -60,6 +60,17 @@ def test_headers_found_line_by_line_are_all_there_are(samples: Path, dialects: l
         assert len(found) > 20
 
 
+def test_no_header_goes_on_behind_a_newline(dialects: list[Dialect]) -> None:
+    for dialect in dialects:
+        for sample in dialect.samples:
+            line = sample["line"].encode()
+            head = dialect.header.match(line)
+            assert head is not None
+            for at in range(head.end()):
+                found = dialect.header.match(line[:at] + b"\n" + line[at:])
+                assert found is None or found.end() <= at
+
+
 def text_of(path: Path) -> str:
     path = path if path.exists() else path.with_name(path.name + ".gz")
     data = path.read_bytes()

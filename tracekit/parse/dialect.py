@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources.abc import Traversable
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from tracekit.errors import GrammarError, UsageError
 from tracekit.parse.derived import derived_headers
 from tracekit.parse.grammar import Derived, Grammar, line_grammar
+from tracekit.parse.lines import line_starts
 from tracekit.parse.stamps import times as read_times
 from tracekit.patterns import compiled
 from tracekit.prepared import toml_of
@@ -53,15 +55,11 @@ class Dialect:
 
     def heads(self, data: Any, low: int = 0, high: int | None = None) -> Iterator[re.Match[bytes]]:
         """The headers in data[low:high], which begins at the start of a line. Lines are found here, for `re` would try
-        the pattern at every byte.
+        the pattern at every byte; no header goes on behind a newline.
         """
-        at, high, match = low, len(data) if high is None else high, self.header.match
-        while at < high:
-            found = match(data, at, high)
-            if found is not None:
-                yield found
-                at = found.end() - 1
-            at = data.find(b"\n", at, high) + 1 or high
+        high = len(data) if high is None else high
+        found = map(self.header.match, repeat(data), line_starts(data, low, high), repeat(high))
+        return filter(None, found)
 
     @cached_property
     def fields(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,12 @@ import numpy.typing as npt
 
 from tracekit.parse.coded import Coded, Coder, concatenated
 from tracekit.parse.dialect import Dialect
+from tracekit.parse.lines import Places, newlines
 from tracekit.parse.stamps import Clock
 from tracekit.patterns import compiled
 
-Places = npt.NDArray[np.int64]
 AT_ONCE = 1 << 10  # headers whose matches are in memory at the same time: few, so that they stay near the processor
 CHANGED = 0.2  # of the lines inside a record begin with another layout's header: they are no quotation
-NEWLINE = 10
 
 
 @dataclass(frozen=True)
@@ -57,12 +56,9 @@ class HeaderReader:
 
     def suspects(self, data: Any, bodies: Places, ends: Places, others: Sequence[Dialect]) -> Iterator[int]:
         """Numbers of the records inside which a line may begin with a header of `others`."""
-        for at in range(0, len(bodies), AT_ONCE):
-            begin, behind = bodies[at : at + AT_ONCE], ends[at : at + AT_ONCE]
-            low = int(begin[0])
-            lines = np.flatnonzero(np.frombuffer(data[low : int(behind[-1])], dtype=np.uint8) == NEWLINE) + low
-            first = np.append(lines, behind[-1])[np.searchsorted(lines, begin)]
-            yield from (np.flatnonzero(first < behind - 1) + at).tolist()
+        lines = newlines(data, int(bodies[0]), int(ends[-1]))
+        first = np.append(lines, ends[-1])[np.searchsorted(lines, bodies)]
+        yield from np.flatnonzero(first < ends - 1).tolist()
 
 
 BY_RE = HeaderReader()
@@ -91,14 +87,14 @@ def stretch(data: Any, dialect: Dialect, low: int, high: int) -> Stretch:
     coders: dict[str, Coder] = {}
     codes: dict[str, list[npt.NDArray[np.int32]]] = {}
     while chunk := list(islice(found, AT_ONCE)):
-        places.append(np.array([match.span() for match in chunk], dtype=np.int64))
+        places.append(np.fromiter(chain.from_iterable(map(re.Match.span, chunk)), np.int64, 2 * len(chunk)))
         columns = header_columns(dialect.fields, [match.groups() for match in chunk])
         clock.add(columns.pop("TS", [None] * len(chunk)))
         for name, values in columns.items():
             codes.setdefault(name, []).append(coders.setdefault(name, Coder()).codes(values))
-    whole = np.concatenate([np.empty((0, 2), dtype=np.int64), *places])
+    whole = np.concatenate([np.empty(0, dtype=np.int64), *places])
     made = {name: Coded(coders[name].values_of(), np.concatenate(parts)) for name, parts in codes.items()}
-    return Stretch(dialect, whole[:, 0].copy(), whole[:, 1].copy(), clock.times(), made)
+    return Stretch(dialect, whole[::2].copy(), whole[1::2].copy(), clock.times(), made)
 
 
 def header_columns(

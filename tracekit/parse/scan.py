@@ -16,7 +16,8 @@ from tracekit.parse.coded import ABSENT, Codes
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import LONGEST, Events, Rows
 from tracekit.parse.grammar import Derived
-from tracekit.parse.headers import NEWLINE, Heads, Places, read_heads
+from tracekit.parse.headers import Heads, read_heads
+from tracekit.parse.lines import NEWLINE, Places, line_counts
 from tracekit.patterns import compiled
 
 AT_ONCE = 1 << 14  # messages whose events are gathered before they become arrays
@@ -164,22 +165,3 @@ def message_ends(data: Any, heads: Heads, high: int) -> Places:
         ends[-1] -= 1
     ends = np.maximum(ends, heads.bodies)
     return np.where(ends - heads.starts <= LONGEST, ends, heads.bodies)
-
-
-def line_counts(
-    data: Any, starts: npt.NDArray[np.int64], high: int, block: int = 1 << 24
-) -> tuple[int, npt.NDArray[np.int64]]:
-    """Line of the first record, and how many lines each record has; the last one's may lack its newline."""
-    if not len(starts):
-        return 1, np.array([], dtype=np.int64)
-    low = int(starts[0])
-    before = sum(data[at : min(at + block, low)].count(b"\n") for at in range(0, low, block))
-    newlines = np.concatenate(
-        [
-            np.flatnonzero(np.frombuffer(data[at : min(at + block, high)], dtype=np.uint8) == NEWLINE) + at
-            for at in range(low, high, block)
-        ]
-    )
-    total = len(newlines) + (data[high - 1] != NEWLINE)
-    numbers = np.append(np.searchsorted(newlines, starts), total)
-    return before + 1, np.diff(numbers)

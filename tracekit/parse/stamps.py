@@ -54,7 +54,7 @@ _DIRECTIVES: Mapping[str, str] = {
     "%f": r"(?P<f>\d{1,9})",
 }
 _ZONE = r"(?: ?(?:Z|[+-]\d\d:?\d\d))?"
-FIXED: Mapping[str, int] = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%f": 3}
+FIXED: Mapping[str, int] = {"%Y": 4, "%m": 2, "%d": 2, "%H": 2, "%M": 2, "%S": 2, "%f": 3}  # digits, in a row's order
 
 
 class Clock:
@@ -68,9 +68,9 @@ class Clock:
 
     def add(self, stamps: Sequence[bytes | None]) -> None:
         """Read the next stamps; None is a record without one."""
-        places = self.places
-        if places is not None and stamps and all(stamp is not None and len(stamp) == places[1] for stamp in stamps):
-            self.parts.append(quick(np.array(stamps).view(np.uint8).reshape(len(stamps), -1), places[0]))
+        given = [stamp for stamp in stamps if stamp is not None]
+        if self.places is not None and len(given) == len(stamps) and {*map(len, given)} == {self.places[1]}:
+            self.parts.append(quick(np.frombuffer(b"".join(given), np.uint8).reshape(len(given), -1), self.places[0]))
             return
         rows = np.full((len(stamps), 7), -1, dtype=np.int64)  # year, month, day, hour, minute, second, microsecond
         for at, stamp in enumerate(stamps):
@@ -99,12 +99,15 @@ def times(stamps: Sequence[bytes | None], formats: Sequence[str]) -> Times:
 
 def quick(stamps: npt.NDArray[np.uint8], places: Mapping[str, tuple[int, int]]) -> Times:
     """Times of stamps, one a row of bytes, that all have the same digits in the same places."""
-    digits = stamps.astype(np.int64) - ord("0")
-    part = {
-        name: digits[:, at : at + width] @ (10 ** np.arange(width - 1, -1, -1)) for name, (at, width) in places.items()
-    }
-    names = ("%Y", "%m", "%d", "%H", "%M", "%S")
-    return assembled(np.stack([*(part[name] for name in names), part["%f"] * 1000], axis=1))
+    digits = stamps.T.astype(np.int16) - ord("0")
+    rows = np.zeros((len(FIXED), len(stamps)), dtype=np.int64)
+    for row, name in zip(rows, FIXED, strict=True):
+        at, width = places[name]
+        for digit in digits[at : at + width]:
+            row *= 10
+            row += digit
+    rows[-1] *= 1000  # milliseconds
+    return assembled(rows.T)
 
 
 @lru_cache

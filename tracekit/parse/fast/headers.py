@@ -19,7 +19,8 @@ from tracekit.parse.fast.jit import compiled
 from tracekit.parse.fast.machine import DEPTH, GIVEN_UP
 from tracekit.parse.fast.reading import first_change, read_headers
 from tracekit.parse.fast.tables import Programs, Tables
-from tracekit.parse.headers import HeaderReader, Places, Stretch
+from tracekit.parse.headers import HeaderReader, Stretch
+from tracekit.parse.lines import Places
 from tracekit.parse.stamps import FIXED, Clock, fixed
 
 AT_ONCE = 1 << 14  # headers of one call
