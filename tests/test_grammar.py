@@ -52,8 +52,9 @@ def distinct_messages(samples: Path, dispatch: Dispatch) -> Iterator[tuple[str, 
 
 def candidates(dispatch: Dispatch, message: bytes) -> list[int]:
     """Numbers of the rules that may read a message, in the order in which they are asked."""
-    found = [number for key, table in dispatch.tables for number in table.get(message[:key], ())]
-    return found + [number for number, literal in dispatch.open if literal in message]
+    return [
+        number for key, table in dispatch.ways for number, literal in table.get(message[:key], ()) if literal in message
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,22 @@ def both(data: Any, dialects: list[Dialect], dispatch: Dispatch, processes: int)
     two = parallel.scan_parallel(data, dialect, dispatch, together, 7, others, window, processes)
     same(one, two)
     assert alone.equals(together)
+
+
+@pytest.mark.parametrize("size", [1, 5000])
+def test_it_does_not_matter_how_many_messages_are_compared(
+    samples: Path, dispatch: Dispatch, dialects: list[Dialect], size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (samples / "4.18" / "a-healthy" / "management-server.log").read_bytes()
+    dialect, _ = detect(data, dialects)
+    assert dialect is not None
+    messages = load_messages(grammars())
+    all_at_once, few = Events(messages), Events(messages)
+    one = scan(data, dialect, dispatch, all_at_once, 7)
+    monkeypatch.setattr(import_module("tracekit.parse.scan"), "AT_ONCE", size)
+    same(one, scan(data, dialect, dispatch, few, 7))
+    assert all_at_once.equals(few)
+    assert 1000 < sum(len(few.rows(rule).records) for rule in few) == np.count_nonzero(one.rules >= 0)
 
 
 @pytest.mark.parametrize("processes", [2, 3])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.parse.coded import ABSENT, Codes
+from tracekit.parse.coded import ABSENT, Coded, Codes, coded
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import LONGEST, Events, Rows
 from tracekit.parse.grammar import Derived
@@ -20,28 +20,29 @@ from tracekit.parse.headers import Heads, read_heads
 from tracekit.parse.lines import NEWLINE, Places, line_counts
 from tracekit.patterns import compiled
 
-AT_ONCE = 1 << 14  # messages whose events are gathered before they become arrays
-KEYS = (24, 16, 8, 4)  # lengths of the literal beginnings by which a message finds its rules
+AT_ONCE = 1 << 23  # bytes in which the messages begin that are compared with each other
+KEYS = (24, 16, 8, 4, 0)  # lengths of the literal beginnings by which a message finds its rules; 0: it has none
 # The first of them that a beginning of so many bytes has.
-KEY_OF = tuple(next((key for key in KEYS if key <= length), None) for length in range(KEYS[0] + 1))
+KEY_OF = tuple(next(key for key in KEYS if key <= length) for length in range(KEYS[0] + 1))
+SHORT = 1 << 15  # rules that need no more than 16 bits
+
+Spans = npt.NDArray[np.int32]
+Table = dict[bytes, list[tuple[int, bytes]]]  # beginning -> number and literal of its rules
 
 
 @dataclass
 class Reader:
-    """One derived rule, compiled when a message first needs it."""
+    """One derived rule."""
 
     rule: Derived
     literal: bytes  # stands in every message of the rule
-    compiled: re.Pattern[bytes] | None = None
 
-    def read(self, message: bytes) -> re.Match[bytes] | None:
-        """The match when the rule reads exactly `message`."""
-        # Compiling takes as long as reading a thousand messages: not for one that cannot be of the rule.
-        if self.literal not in message:
-            return None
-        if self.compiled is None:
-            self.compiled = compiled(self.rule.pattern.encode())
-        return self.compiled.fullmatch(message)
+    @cached_property
+    def match(self) -> Callable[[bytes], re.Match[bytes] | None]:
+        """Gives the match when the rule reads exactly a message. Compiled when a message first needs it: that takes as
+        long as reading a thousand, so not for one that lacks the literal.
+        """
+        return compiled(self.rule.pattern.encode()).fullmatch
 
 
 class Dispatch:
@@ -51,33 +52,24 @@ class Dispatch:
         self.readers = [
             Reader(rule, rule.literal.encode()) for rule in sorted(rules, key=lambda rule: (-rule.weight, rule.name))
         ]
-        self.tables: list[tuple[int, dict[bytes, list[int]]]] = []
-        self.open: list[tuple[int, bytes]] = []
-        self._sort_in()
-
-    def _sort_in(self) -> None:
-        tables: dict[int, dict[bytes, list[int]]] = {key: {} for key in KEYS}
+        tables: dict[int, Table] = {key: {} for key in KEYS}
         for number, reader in enumerate(self.readers):
             prefixes = [prefix.encode() for prefix in reader.rule.prefixes] or [b""]
             key = KEY_OF[min(KEYS[0], *map(len, prefixes))]
-            if key is None:
-                self.open.append((number, reader.literal))
-                continue
             for prefix in {prefix[:key] for prefix in prefixes}:
-                tables[key].setdefault(prefix, []).append(number)
-        self.tables = [(key, table) for key, table in tables.items() if table]
+                tables[key].setdefault(prefix, []).append((number, reader.literal))
+        self.open = tables[0].setdefault(b"", [])
+        self.tables = [(key, table) for key, table in tables.items() if table and key]
+        self.ways = [*self.tables, (0, tables[0])]
 
     def find(self, message: bytes) -> tuple[int, re.Match[bytes]] | None:
         """Number of the rule that reads `message` and its match, or None."""
-        for key, table in self.tables:
-            for number in table.get(message[:key], ()):
-                found = self.readers[number].read(message)
-                if found is not None:
-                    return number, found
-        for number, _ in self.open:
-            found = self.readers[number].read(message)
-            if found is not None:
-                return number, found
+        for key, table in self.ways:
+            for number, literal in table.get(message[:key], ()):
+                if literal in message:
+                    found = self.readers[number].match(message)
+                    if found is not None:
+                        return number, found
         return None
 
 
@@ -121,41 +113,71 @@ def scan(
     events.texts.add(data)
     rules = np.full(len(heads.starts), ABSENT, dtype=np.int32)
     ends = message_ends(data, heads, high)
-    gathered = Gathered(dispatch)
-    for begin in range(0, len(rules), AT_ONCE):
-        part = slice(begin, begin + AT_ONCE)
-        for number, body, end in zip(count(begin), heads.bodies[part].tolist(), ends[part].tolist()):
-            found = dispatch.find(data[body:end])
-            if found is not None:
-                rules[number] = found[0]
-                gathered.add(found[0], number, found[1])
-        gathered.pour(events, heads, first)
+    read_messages(data, dispatch, heads, ends, np.arange(len(rules)), rules, events, first)
     first_line, lines = line_counts(data, heads.starts, high)
     return Scanned(heads, low, high, lines, first_line, rules)
 
 
-class Gathered:
-    """Matches of a portion of records, as numbers."""
+def read_messages(
+    data: Any,
+    dispatch: Dispatch,
+    heads: Heads,
+    ends: Places,
+    numbers: Places,
+    rules: Codes,
+    events: Events,
+    first: int,
+) -> None:
+    """Read the messages of the records of these numbers: fill in their `rules`, and give their events to `events`."""
+    begins = heads.starts[numbers]
+    for part in np.split(numbers, np.flatnonzero(np.diff((begins - begins[:1]) // AT_ONCE)) + 1):
+        bodies = heads.bodies[part]
+        texts = coded([data[body:end] for body, end in zip(bodies.tolist(), ends[part].tolist(), strict=True)])
+        rules[part], spans = read_texts(dispatch, texts, bodies - heads.starts[part])
+        pour(dispatch, events, part + first, rules[part], spans)
 
-    def __init__(self, dispatch: Dispatch) -> None:
-        self.readers = dispatch.readers
-        self.found: dict[int, tuple[array[int], array[int]]] = {}  # by rule: record, first and last + 1 byte of groups
 
-    def add(self, rule: int, record: int, match: re.Match[bytes]) -> None:
-        records, spans = self.found.get(rule) or self.found.setdefault(rule, (array("q"), array("q")))
-        records.append(record)
-        spans.extend(chain.from_iterable(match.regs))
+def read_texts(dispatch: Dispatch, texts: Coded, before: Places) -> tuple[Codes, Spans]:
+    """The rule of each message, and where all fields of all messages stand, with as many bytes `before` a message.
 
-    def pour(self, events: Events, heads: Heads, first: int) -> None:
-        """Give everything to `events`: records are numbered from `first`."""
-        for rule, (records, spans) in self.found.items():
-            known = self.readers[rule].rule
-            at = np.frombuffer(records, dtype=np.int64)
-            groups = np.frombuffer(spans, dtype=np.int64).reshape(len(at), -1)[:, 2:]
-            before = heads.bodies[at] - heads.starts[at]
-            fields = np.where(groups < 0, ABSENT, groups + before[:, None]).astype(np.int32)
-            events.add(known.name, known.fields, Rows((at + first).astype(np.int32), fields))
-        self.found = {}
+    Each different message is read once: every other one was there before, to the letter.
+    """
+    found: list[int] = []
+
+    def groups() -> Iterator[tuple[int, int]]:
+        for text in texts.values:
+            number, match = dispatch.find(text) or (ABSENT, None)
+            found.append(number)
+            if match is not None:
+                yield from match.regs[1:]
+
+    places = np.fromiter(chain.from_iterable(groups()), dtype=np.int32)
+    rules = np.array(found, dtype=np.int32)
+    width = widths(dispatch)[rules]
+    each = width[texts.codes]
+    # From where the spans of each message's text begin to where those of the message do.
+    moved = (np.cumsum(width) - width)[texts.codes] - (np.cumsum(each) - each)
+    spans = places[np.arange(each.sum()) + np.repeat(moved, each)]
+    return rules[texts.codes], np.where(spans < 0, ABSENT, spans + np.repeat(before, each)).astype(np.int32)
+
+
+def widths(dispatch: Dispatch) -> Places:
+    """How many numbers an event of each rule has; behind them those of no rule, whose number counts from the end."""
+    return np.array([*(2 * len(reader.rule.fields) for reader in dispatch.readers), 0, 0], dtype=np.int64)
+
+
+def pour(dispatch: Dispatch, events: Events, records: Places, rules: Codes, spans: Spans) -> None:
+    """Give the events of some records to `events`: the rule of each record, and the spans of all their fields."""
+    width = widths(dispatch)
+    places = np.cumsum(width[rules]) - width[rules]
+    short = rules.astype(np.int16) if len(width) < SHORT else rules  # which numpy sorts in one pass
+    order = np.argsort(short, kind="stable")
+    order = order[np.searchsorted(rules[order], 0) :]
+    cuts = np.flatnonzero(np.diff(rules[order], prepend=-1))
+    for part in np.split(order, cuts[1:]) if len(order) else ():
+        known = dispatch.readers[rules[part[0]]].rule
+        fields = spans[places[part][:, None] + np.arange(2 * len(known.fields))]
+        events.add(known.name, known.fields, Rows(records[part].astype(np.int32), fields))
 
 
 def message_ends(data: Any, heads: Heads, high: int) -> Places:

@@ -169,9 +169,9 @@ def lookup_of(dispatch: Dispatch, entries: Sequence[int], pool: Pool) -> Lookup:
     candidates: list[int] = []
     hashes: list[int] = []
     for length, table in dispatch.tables:
-        for beginning, numbers in table.items():
-            keys.append((length, pool.string(beginning), len(candidates), len(numbers)))
-            candidates += numbers
+        for beginning, rules in table.items():
+            keys.append((length, pool.string(beginning), len(candidates), len(rules)))
+            candidates += [number for number, _ in rules]
             hashes.append(hash_of(beginning))
     slots = np.full(1 << (4 * len(keys) + 1).bit_length(), UNKNOWN, dtype=np.int32)
     for number, made in enumerate(hashes):
