@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tracekit.build.callgraph import NOTHING, Place
+from tracekit.build.callcounts import NOTHING
+from tracekit.build.callgraph import Place
 from tracekit.build.calls import CallGraph, Said, Shapes, advance, load_calls, shapes_of, times_of, trail
 from tracekit.errors import GrammarError
 from tracekit.resources import grammars

@@ -38,6 +38,11 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def source_digest(module: Any) -> str:
+    """Tells the code of a module, given by its `__spec__`, from other versions of it."""
+    return hashlib.sha256(module.loader.get_data(module.origin)).hexdigest()
+
+
 def read_toml(text: str, name: str) -> dict[str, Any]:
     """The tables of the TOML `text` of the file `name` under grammars/, made anew for each who asks.
 

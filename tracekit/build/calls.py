@@ -10,18 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.build.callgraph import (
-    FADED,
-    NOTHING,
-    Advance,
-    Beam,
-    Bound,
-    CallGraph,
-    Place,
-    Statement,
-    Words,
-    load_calls,
-)
+from tracekit.build.callcounts import NOTHING, Bound, Words
+from tracekit.build.callgraph import FADED, Advance, Beam, CallGraph, Place, Statement, load_calls
 from tracekit.build.spans import depths
 from tracekit.frames import Numbers, Small, firsts, joint
 

@@ -20,7 +20,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracekit.errors import GrammarError
-from tracekit.prepared import digest_of, prepared, read_toml
+from tracekit.prepared import digest_of, prepared, read_toml, source_digest
 
 if TYPE_CHECKING:  # a log is read by the derived patterns alone: what reads grammars is imported where it is needed
     from lark import Lark
@@ -341,8 +341,7 @@ class Messages:
 @cache
 def code_digest() -> str:
     """Tells this code from other versions of it."""
-    loader: Any = __spec__.loader
-    return hashlib.sha256(loader.get_data(__file__)).hexdigest()
+    return source_digest(__spec__)
 
 
 def load_messages(root: Traversable) -> Messages:
