@@ -6,10 +6,12 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tracekit.errors import GrammarError
+from tracekit.prepared import digest_of, prepared, source_digest
 
+FILE = "silence.tsv"
 HEAD = "level first second count median_ms p95_ms sql lock statements tables methods releases"
 MOSTLY = 0.5  # share of the measured time from which an interval is called after it
 FAR = 3  # times its usual longest
@@ -85,15 +87,21 @@ class Silences:
 
 def load_silences(root: Traversable) -> Silences:
     """Read the table. Raises GrammarError where head or row are not as they should be."""
-    text = (root / "silence.tsv").read_text(encoding="utf-8")
+    text = (root / FILE).read_text(encoding="utf-8")
+    made = prepared("silence", f"{digest_of(text)} {source_digest(__spec__)}", lambda: measured(text))
+    return Silences({pair: Usual(*row) for pair, row in made.items()})
+
+
+def measured(text: str) -> dict[tuple[str, str, str], tuple[Any, ...]]:
+    """By level and pair what :class:`Usual` says of it, from the text of the table."""
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     if "".join(lines[:1]).split("\t") != HEAD.split():
-        raise GrammarError(f"grammars: silence.tsv: the head is not {HEAD}")
-    made: dict[tuple[str, str, str], Usual] = {}
+        raise GrammarError(f"grammars: {FILE}: the head is not {HEAD}")
+    made: dict[tuple[str, str, str], tuple[Any, ...]] = {}
     for row in csv.reader(lines[1:], delimiter="\t"):
         try:
             level, first, second, _, median, longest, sql, lock, statements, tables, methods, _ = row
-            made[level, first, second] = Usual(
+            made[level, first, second] = (
                 level,
                 int(median) * 1000,
                 int(longest) * 1000,
@@ -104,8 +112,8 @@ def load_silences(root: Traversable) -> Silences:
                 _names(methods),
             )
         except ValueError as error:
-            raise GrammarError(f"grammars: silence.tsv: row {row}: {error}") from error
-    return Silences(made)
+            raise GrammarError(f"grammars: {FILE}: row {row}: {error}") from error
+    return made
 
 
 def _names(cell: str) -> tuple[str, ...]:
