@@ -21,6 +21,7 @@ LARGE = 1 << 40  # of a span of numbers
 LARGEST = 1 << 62
 MISSING: Any = None  # a cell without a value, for functions of which a type checker takes None for no argument
 NEVER = int(np.iinfo(np.int64).min)  # the microsecond of an unknown time
+TEXTS = pd.StringDtype(na_value=np.nan)  # "str", which pandas need not look up then
 
 
 def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
@@ -41,7 +42,7 @@ def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
 
 def text_column(names: Iterable[str | None], codes: npt.NDArray[Any]) -> Any:
     """An array of dtype str of which every different text is there once: names by their numbers, null where -1."""
-    return pd.array([*names, None], dtype="str").take(codes)
+    return pd.array([*names, None], dtype=TEXTS).take(codes)
 
 
 def numbered(texts: pd.Series[Any]) -> tuple[pd.Series[Any], Numbers]:

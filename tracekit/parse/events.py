@@ -5,14 +5,14 @@ Per rule two arrays: the record, and where in the record each field stands. Wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.parse.coded import Coded, coded, concatenated
+from tracekit.parse.coded import ABSENT, Coded, coded, concatenated
 from tracekit.parse.grammar import Messages
 
 if TYPE_CHECKING:  # who scans needs no tables
@@ -56,18 +56,21 @@ class Texts:
 
     def cut(self, starts: Places, ends: Places) -> Coded:
         """The texts between places; none where the start is -1."""
-        source = np.where(starts < 0, -1, np.searchsorted(self.bases, starts, side="right") - 1)
+        codes = np.full(len(starts), ABSENT, dtype=np.int32)
+        known = np.flatnonzero(starts >= 0)
+        starts, ends = starts[known], ends[known]
+        made = self.cutter(self.data[0], starts, ends) if len(self.data) == 1 else self._cut_of_several(starts, ends)
+        codes[known] = made.codes
+        return Coded(made.values, codes)
+
+    def _cut_of_several(self, starts: Places, ends: Places) -> Coded:
+        source = np.searchsorted(self.bases, starts, side="right") - 1
         parts, rows = [], []
-        for number in (np.flatnonzero(np.bincount(source + 1)) - 1).tolist():
+        for number in np.flatnonzero(np.bincount(source)).tolist():
             at = np.flatnonzero(source == number)
             rows.append(at)
-            if number < 0:
-                parts.append(Coded.absent(len(at)))
-            else:
-                base = self.bases[number]
-                parts.append(self.cutter(self.data[number], starts[at] - base, ends[at] - base))
-        if len(parts) == 1:
-            return parts[0]
+            base = self.bases[number]
+            parts.append(self.cutter(self.data[number], starts[at] - base, ends[at] - base))
         back = np.argsort(np.concatenate(rows), kind="stable") if rows else np.empty(0, dtype=np.int64)
         return concatenated(parts).take(back)
 
@@ -158,27 +161,20 @@ class Events:
 
     def meaning(self, *words: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Events of all rules that mean one of `words`: `record`, `name`, `means` and `columns`, all without."""
-        rules = [rule for rule in self if self.messages.meanings[rule].means in words]
-        made = self.table(rules, columns)
-        made["means"] = made["name"].map({rule: self.messages.meanings[rule].means for rule in rules}).astype("str")
-        return made
+        from tracekit.frames import text_column
+
+        meanings = self.messages.meanings
+        cut = self.cutter([rule for rule in self if meanings[rule].means in words])
+        made = cut.columns(columns)
+        made["means"] = text_column([meanings[rule].means for rule in cut.rules], cut.numbers)
+        return cut.frame(made)
 
     def table(self, rules: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Events of `rules` (all without), in the order of their records: `record` (int64), `name` (str), and every
         column of `columns.toml`, or those of `columns`, of the dtype it has there; null where absent.
         """
-        import pandas as pd
-
         cut = self.cutter(self if rules is None else rules)
-        made: dict[str, Any] = {"record": pd.Series(cut.records), "name": pd.Series(cut.names())}
-        filled = cut.filled()
-        # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
-        absent = Coded.absent(len(cut.records))
-        nulls = {"str": pd.Series(absent.texts()), "Int64": pd.Series(absent.numbers())}
-        for name in self.messages.columns if columns is None else columns:
-            null = nulls["str" if self.messages.columns[name] == "str" else "Int64"]
-            made[name] = pd.Series(cut.column(name)) if name in filled else null
-        return pd.DataFrame(made, copy=False)
+        return cut.frame(cut.columns(columns))
 
     def cutter(self, rules: Iterable[str]) -> Cutter:
         """What cuts the columns of :meth:`table` out of the sources, one by one."""
@@ -214,21 +210,47 @@ class Cutter(NamedTuple):
         import pandas as pd
 
         events, dtype, order = self.events, self.events.messages.columns[name], self.order[chosen]
-        starts, ends = np.full(len(self.order), -1, dtype=np.int64), np.zeros(len(self.order), dtype=np.int64)
+        spans = np.full((len(self.order), 2), -1, dtype=np.int64)
         at = 0
         for rule in self.rules:
-            rows = events.rows(rule)
-            part = slice(at, at + len(rows.records))
-            at = part.stop
+            rows, first = events.rows(rule), at
+            at += len(rows.records)
             for number, column in enumerate(events.fields(rule)):
-                if column != name:
-                    continue
-                begin, end = rows.spans[:, 2 * number], rows.spans[:, 2 * number + 1]
-                base = 0 if dtype == "offset" else events.places[rows.records]
-                starts[part] = np.where(begin >= 0, begin + base, starts[part])
-                ends[part] = np.where(begin >= 0, end + base, ends[part])
-        starts, ends = starts[order], ends[order]
+                if column == name:
+                    own = rows.spans[:, 2 * number : 2 * number + 2]
+                    np.copyto(spans[first:at], own, where=own[:, :1] >= 0)
+        starts, ends = spans[order].T
         if dtype == "offset":
             return pd.arrays.IntegerArray(np.maximum(starts, 0), starts < 0)
-        texts = events.texts.cut(starts, ends)
+        base = events.places[self.records[chosen]]
+        texts = events.texts.cut(np.where(starts < 0, -1, starts + base), ends + base)
         return texts.texts() if dtype == "str" else texts.numbers()
+
+    def columns(self, names: Iterable[str] | None) -> dict[str, Any]:
+        """`record`, `name` and columns, or all that there are; null where no rule fills one."""
+        dtypes = self.events.messages.columns
+        filled, nulls = self.filled(), dict[str, Any]()
+        made = {"record": self.records, "name": self.names()}
+        for name in dtypes if names is None else names:
+            if name in filled:
+                made[name] = self.column(name)
+                continue
+            # Most columns are in no rule of one meaning: one null column of each dtype serves them all.
+            dtype = dtypes[name]
+            if dtype not in nulls:
+                nulls[dtype] = self._null(dtype)
+            made[name] = nulls[dtype]
+        return made
+
+    def _null(self, dtype: str) -> Any:
+        import pandas as pd
+
+        absent = Coded.absent(len(self.records))
+        # A series, so that who changes one column of a table changes no other.
+        return pd.Series(absent.texts() if dtype == "str" else absent.numbers())
+
+    def frame(self, columns: Mapping[str, Any]) -> pd.DataFrame:
+        """A table of such columns."""
+        import pandas as pd
+
+        return pd.DataFrame(columns, index=pd.RangeIndex(len(self.records)), copy=False)
