@@ -270,32 +270,38 @@ def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame
     """A frame with exactly the columns of `schema`, cast to its dtypes; columns not given are null."""
     import pandas as pd
 
-    length = max((len(values) for values in columns.values() if hasattr(values, "__len__")), default=0)
-    none: Any = pd.Series([None][:length], dtype=OBJECT)
-    nowhere = np.zeros(length, dtype=np.int64)
+    index = pd.RangeIndex(max((len(values) for values in columns.values() if hasattr(values, "__len__")), default=0))
     nulls: dict[str, Any] = {}  # one null column of each dtype serves all that are not given
     made = {}
     for name, dtype in schema.items():
         values: Any = columns.get(name)
         if values is None:
             if dtype not in nulls:
-                nulls[dtype] = pd.Series(none.astype(dtype).array.take(nowhere))
+                nulls[dtype] = null_column(dtype, index)
             made[name] = nulls[dtype]
         else:
-            own = isinstance(values, pd.Series)
-            column: Any = values.reset_index(drop=True) if own else pd.Series(values, copy=False)
-            made[name] = column if column.dtype == dtype else column.astype(dtype)
-    return pd.DataFrame(made, copy=False)
+            column: Any = pd.Series(values, copy=False) if not isinstance(values, pd.Series) else values
+            made[name] = (column if column.dtype.name == dtype else column.astype(dtype)).set_axis(index)
+    return pd.DataFrame(made, index=index, copy=False)
+
+
+def null_column(dtype: str, index: pd.Index[Any]) -> pd.Series[Any]:
+    """A column without a value."""
+    import pandas as pd
+
+    none: Any = pd.Series([None][: len(index)], dtype=OBJECT)
+    return pd.Series(none.astype(dtype).array.take(np.zeros(len(index), dtype=np.int64)), index)
 
 
 def check(table: pd.DataFrame, schema: Mapping[str, str], name: str) -> pd.DataFrame:
     """`table` itself when it has the columns, dtypes and closed vocabularies of `schema`; else SchemaError."""
     if list(table.columns) != list(schema):
         raise SchemaError(f"{name}: columns {list(table.columns)} instead of {list(schema)}")
-    for column, dtype in schema.items():
-        if str(table[column].dtype) != dtype:
-            raise SchemaError(f"{name}.{column}: dtype {table[column].dtype} instead of {dtype}")
-        if column in CHOICES:
+    for (column, dtype), own in zip(schema.items(), table.dtypes, strict=True):
+        if own.name != dtype:
+            raise SchemaError(f"{name}.{column}: dtype {own} instead of {dtype}")
+        # What a category might say is looked for only where it names what it must not say.
+        if column in CHOICES and not set(own.categories) <= set(CHOICES[column]):
             strange = set(table[column].dropna().unique()) - set(CHOICES[column])
             if strange:
                 raise SchemaError(f"{name}.{column}: unknown {sorted(strange)}")
