@@ -32,12 +32,20 @@ def look_up(keys: pd.Series[Any], table: pd.Series[Any]) -> pd.Series[Any]:
     known = table.index
     if keys.dtype == known.dtype:
         at = known.get_indexer(pd.Index(keys))
-    elif pd.api.types.is_integer_dtype(keys.dtype) and pd.api.types.is_integer_dtype(known.dtype):
-        wanted = keys.to_numpy(dtype=np.int64, na_value=0)
-        at = np.where(keys.isna(), -1, known.astype("int64").get_indexer(pd.Index(wanted)))
+    elif keys.dtype.kind == "i" and known.dtype.kind == "i":
+        wanted = keys.array
+        at = known.astype("int64").get_indexer(pd.Index(wanted.to_numpy(dtype=np.int64, na_value=0)))
+        at[wanted.isna()] = -1
     else:
         at = known.astype("object").get_indexer(pd.Index(keys.astype("object")))
-    return table.reset_index(drop=True).reindex(at).set_axis(keys.index)
+    return pd.Series(taken(table, at), keys.index, name=table.name, copy=False)
+
+
+def taken(column: pd.Series[Any], rows: Numbers) -> Any:
+    """An array of what some rows of a column say, null where -1."""
+    plain = isinstance(column.dtype, np.dtype) and column.dtype.kind not in "mM"
+    values: Any = column.to_numpy() if plain else column.array
+    return pd.api.extensions.take(values, rows, allow_fill=True)
 
 
 def text_column(names: Iterable[str | None], codes: npt.NDArray[Any]) -> Any:
