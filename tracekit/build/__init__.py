@@ -27,6 +27,7 @@ from tracekit.build.hosts import (
 )
 from tracekit.build.jobs import build_jobs, job_events
 from tracekit.build.ledger import build_ledger, count_unlogged
+from tracekit.build.mentions import with_records
 from tracekit.build.model import Model, load_model
 from tracekit.build.names import describe_operations, errors_of, with_entities
 from tracekit.build.numbering import databases
@@ -214,7 +215,5 @@ def tree_events(records: pd.DataFrame, events: Events, sent: pd.DataFrame) -> di
     """Events that the tree asks for, with time and run of their records."""
     made: dict[str, pd.DataFrame] = {"commands": sent}
     for word, columns in (("request.end", ()), ("job.remove", ()), ("vm.state", STATES)):
-        rows = events.meaning(word, columns=columns)
-        said = records.loc[rows["record"], ["ts", "run"]].set_index(rows.index)
-        made[word] = rows.join(said)
+        made[word] = with_records(events.meaning(word, columns=columns), records, "ts", "run")
     return made

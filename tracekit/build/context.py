@@ -24,10 +24,13 @@ def add_lives(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     Several servers, and the other programs whose logs were given, have lives of their own.
     """
     who = joint(*(pd.factorize(records[name])[0] for name in ("server", "component")))
-    starts = events.meaning("server.start", columns=())["record"]
+    starts = events.meant("server.start").records
     # A start prints several such statements, of which a torn line may hide the first.
-    again = starts.groupby(who[starts]).diff() < ONE_START
-    return records.assign(life=joint(who, turns(who, starts[~again].to_numpy())))
+    order = np.argsort(who[starts], kind="stable")
+    ordered = starts[order]
+    again = np.zeros(len(starts), dtype=np.bool_)
+    again[order[1:]] = (np.diff(who[ordered]) == 0) & (np.diff(ordered) < ONE_START)
+    return records.assign(life=joint(who, turns(who, starts[~again])))
 
 
 def turns(key: Numbers, begins: Numbers) -> Numbers:
@@ -56,7 +59,7 @@ def flags(numbers: Numbers, key: Numbers) -> npt.NDArray[np.bool_]:
 
 def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """`records` with `run` (int64, numbered by first record) and `run_kind` {request, job, work, other}."""
-    begins = events.meaning("request.start", "job.add", columns=())["record"].to_numpy()
+    begins = events.meant("request.start", "job.add").records
     key = joint(
         records["life"].to_numpy(),
         records["thread"].cat.codes.to_numpy(),
@@ -70,6 +73,6 @@ def add_runs(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     kind = np.full(len(run), other, dtype=np.int8)
     kind[has_job] = job
     kind[records["origin"].notna().to_numpy()] = work
-    edges = events.meaning("request.start", "request.end", columns=())["record"].to_numpy()
+    edges = events.meant("request.start", "request.end").records
     kind[flags(run[edges], run) & ~has_job] = request
     return records.assign(run=run, run_kind=pd.Categorical.from_codes(kind, pd.Index(KINDS, dtype="str")))

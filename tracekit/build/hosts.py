@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.jobs import SHORT
+from tracekit.build.mentions import with_records
 from tracekit.build.pairing import body_of, class_names
 from tracekit.frames import joint, look_up, numbers_of
 from tracekit.parse.events import Events
@@ -29,8 +30,7 @@ APART = pd.Timedelta(1, "s")  # clocks that differ by more are worth a warning
 def host_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """What agents print of commands, with ts, thread, server, source, offset and length of their records."""
     made = events.meaning(REQUEST, BEGIN, ANSWER, columns=["HOST", "SEQ", "BODY"])
-    said = records.loc[made["record"], ["ts", "thread", "server", "component", "source", "offset"]]
-    made = made.join(said.set_index(made.index))
+    made = with_records(made, records, "ts", "thread", "server", "component", "source", "offset")
     return made[made["component"] == AGENT]
 
 

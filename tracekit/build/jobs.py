@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.build.mentions import Mentions, coalesced
+from tracekit.build.mentions import Mentions, coalesced, with_records
 from tracekit.frames import NEVER, Numbers, distinct, firsts, instants, joint, numbers_of, text_column
 from tracekit.parse.events import Events
 from tracekit.schema import JOBS, check, frame
@@ -48,11 +48,10 @@ STATUS: Mapping[str, str] = {
 def job_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """Events about jobs with what their records say: ts, thread, ctx, run, and the context's own job as `in_job`."""
     made = events.meaning(*MEANINGS, columns=COLUMNS)
-    said = records.loc[made["record"], ["ts", "thread", "ctx", "run", "origin", "job", "logid", "life"]]
-    said = said.rename(columns={"origin": "in_origin", "job": "in_job"}).set_index(made.index)
-    made = made.join(said)
+    made = with_records(made, records, "ts", "thread", "ctx", "run", "logid", "life", in_origin="origin", in_job="job")
     # What a job's own thread prints need not name the job: its context does.
-    return made.assign(JOB=made["JOB"].fillna(made["in_job"]))
+    made["JOB"] = coalesced(made["JOB"].array, made["in_job"].array)
+    return made
 
 
 def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:

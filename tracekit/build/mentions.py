@@ -54,6 +54,15 @@ class Mentions:
         return values.array.take(at, allow_fill=True)
 
 
+def with_records(events: pd.DataFrame, records: pd.DataFrame, *columns: str, **named: str) -> pd.DataFrame:
+    """Events with columns of the table of records, some of them under another name."""
+    at = events["record"].to_numpy()
+    whole: dict[Any, Any] = dict(events.items())
+    for name, column in {**dict(zip(columns, columns, strict=True)), **named}.items():
+        whole[name] = records[column].array.take(at)
+    return pd.DataFrame(whole, index=events.index, copy=False)
+
+
 def coalesced(first: Any, *others: Any) -> Any:
     """An array with what the next ones know where it knows nothing."""
     made = first.copy()

@@ -55,11 +55,11 @@ def vm_names(events: Events) -> pd.DataFrame:
     """Instance name and uuid of each VM that any line names, by its number."""
     rules = [rule for rule in events if {"VM", "VM_NAME"} <= set(events.fields(rule))]
     cut = events.cutter(rules)
-    vm, name = pd.Series(cut.column("VM")), pd.Series(cut.column("VM_NAME"))
-    named = np.flatnonzero(vm.notna() & name.notna())
-    first = named[~vm.iloc[named].duplicated().to_numpy()]
-    told = {"VM_NAME": name.array[first], "VM_UUID": cut.column("VM_UUID", first)}
-    return pd.DataFrame(told, index=pd.Index(vm.array[first], name="VM"))
+    named = np.flatnonzero(cut.known("VM") & cut.known("VM_NAME"))
+    vm = pd.Index(cut.column("VM", named), name="VM")
+    first = ~vm.duplicated()
+    told = {name: cut.column(name, named[first]) for name in ("VM_NAME", "VM_UUID")}
+    return pd.DataFrame(told, index=vm[first])
 
 
 def account_names(

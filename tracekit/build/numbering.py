@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.context import add_lives
-from tracekit.frames import instants, places
+from tracekit.build.mentions import coalesced
+from tracekit.frames import instants, joint, numbers_of, places
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 
@@ -26,7 +27,7 @@ def databases(
     """The group of each record: its installation, divided where job numbers begin anew; None where there is one."""
     placed = pd.Series(0, index=records.index) if installation is None else installation
     born = births(records, events, placed)
-    if not born.duplicated(["group", "word", "job"]).any():
+    if not repeated(born):
         return installation
     records = add_lives(records, events)
     turn = pd.Series(0, index=records.index)
@@ -39,24 +40,29 @@ def databases(
 
 def births(records: pd.DataFrame, events: Events, placed: pd.Series[Any]) -> pd.DataFrame:
     """What can be said of a job only once: `record`, `job`, `word` by number and the installation's `group`."""
-    made = events.meaning(*ONCE, "job.add", columns=["JOB"])[["record", "means", "JOB"]]
-    said = records.loc[made["record"], ["job", "server"]].set_index(made.index)
-    added = made["means"] == "job.add"
+    made = events.meaning(*ONCE, "job.add", columns=["JOB"])
+    record, known = made["record"].to_numpy(), places(made["means"], ONCE)
     # What a thread says when it adds its job is said once by each server.
-    words = np.where(added, len(ONCE) + 1 + said["server"].cat.codes, places(made["means"], ONCE))
+    words = np.where(known < 0, len(ONCE) + 1 + records["server"].array.codes[record], known)
     born = pd.DataFrame(
         {
-            "record": made["record"],
-            "job": made["JOB"].fillna(said["job"]),
+            "record": record,
+            "job": coalesced(made["JOB"].array, records["job"].array.take(record)),
             "word": words,
-            "group": placed.loc[made["record"]].to_numpy(),
+            "group": placed.to_numpy()[record],
         }
     )
-    if born.duplicated(["group", "word", "job"]).any():
+    if repeated(born):
         # A thread that is woken up adds its job again; in another life of the server it can only be another job.
-        life = add_lives(records, events)["life"].loc[made["record"]].to_numpy()
-        born = born[~(added & born.assign(life=life).duplicated(["word", "job", "life"]))]
-    return born.dropna(subset=["job"])
+        life = add_lives(records, events)["life"].to_numpy()[record]
+        born = born[~((known < 0) & born.assign(life=life).duplicated(["word", "job", "life"]))]
+    return born[born["job"].notna().to_numpy()]
+
+
+def repeated(born: pd.DataFrame) -> bool:
+    """Whether anything is said twice."""
+    number = joint(*(numbers_of(born[name]) for name in ("group", "word", "job")))
+    return int(number.max(initial=-1)) + 1 < len(number)
 
 
 def cuts(born: pd.DataFrame, records: pd.DataFrame) -> list[int]:

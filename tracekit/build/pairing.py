@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
-from tracekit.build.mentions import Mentions
+from tracekit.build.mentions import Mentions, with_records
 from tracekit.frames import Numbers, joint, look_up, numbers_of, rows
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
@@ -39,8 +39,7 @@ _NAME = re.compile(r'"([\w.$]+)"')
 def command_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """Events of agent commands with what their records say."""
     made = events.meaning(*OF_REQUEST, *OF_SEQUENCE, columns=COLUMNS)
-    said = records.loc[made["record"], ["ts", "thread", "run", "job", "life", "offset", "source"]]
-    return made.join(said.set_index(made.index))
+    return with_records(made, records, "ts", "thread", "run", "job", "life", "offset", "source")
 
 
 def build_commands(happened: pd.DataFrame) -> pd.DataFrame:

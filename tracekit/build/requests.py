@@ -11,53 +11,68 @@ import pandas as pd
 
 from tracekit.build.model import Model
 from tracekit.build.pairing import texts
-from tracekit.frames import figures, firsts
+from tracekit.frames import Numbers, distinct, firsts, numbers_of
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 
 SIDES = ("start", "end")  # of a request
-OF_LINE = ("QUERY", "PARAMS", "record")  # what the line of either says
+OF_LINE = ("IP", "QUERY", "PARAMS")  # what the line of either says
 
 
 def build_requests(records: pd.DataFrame, events: Events, sources: Sources, model: Model) -> pd.DataFrame:
-    """One row a request, by `run`: begin and end (record, ts), ctx, caller, command, polled (uuid of a job), name.
+    """One row a request, by `run`: begin and end, ctx, thread, caller, command, polled (uuid of a job), name.
 
     A request that the file's beginning cut off has no begin, one that its end cut off has no end.
     """
-    starts = bounds(records, events, "request.start").add_prefix("start_")
-    ends = bounds(records, events, "request.end").add_prefix("end_")
-    made = starts.join(ends, how="outer")
-    text_of = texts(records, sources)
-    queries = pd.concat([made["start_QUERY"], made["end_QUERY"]]).dropna().unique()
+    run_of, text_of = records["run"].to_numpy(), texts(records, sources)
+    sides = {side: bounds(run_of, events, f"request.{side}") for side in SIDES}
+    run = distinct(np.concatenate([own["run"] for own in sides.values()]))
+    made: dict[str, Any] = {}
+    for side, own in sides.items():
+        at = pd.Index(own["run"]).get_indexer(pd.Index(run))
+        made |= {f"{side}_{name}": pd.api.extensions.take(own[name], at, allow_fill=True) for name in OF_LINE}
+        record = made[f"{side}_record"] = np.where(at < 0, -1, np.append(own["record"], -1)[at])
+        made[f"{side}_ts"] = records["ts"].array.take(record, allow_fill=True)
     # Most are polls, which are asked many times; a login is its bare command.
+    queries = {query for side in SIDES for query in made[f"{side}_QUERY"] if isinstance(query, str)} - {"null"}
     known = {query: lowered(query) if "=" in query else {"command": query.strip()} for query in queries}
-    known.pop("null", None)
-    told = figures(made[[f"{side}_{name}" for side in SIDES for name in OF_LINE]])
-    lines = (zip(*(told[f"{side}_{name}"].tolist() for name in OF_LINE), strict=True) for side in SIDES)
-    asked = [parameters(both, known, text_of) for both in zip(*lines, strict=True)]
-    made["command"] = [values.get("command") for values in asked]
-    made["polled"] = [
-        values.get(model.poll_parameter) if values.get("command") == model.poll_command else None for values in asked
-    ]
-    made["name"] = [values.get("name") or values.get("displayname") for values in asked]
-    named = events.meaning("request.command", columns=["API"])
-    said = pd.Series(named["API"].to_numpy(), index=records.loc[named["record"], "run"].to_numpy())
-    made["command"] = made["command"].fillna(said[~said.index.duplicated()].reindex(made.index))
-    first = firsts(records["run"].to_numpy())[made.index.to_numpy(dtype=np.int64)]
-    return made.join(records[["ctx", "thread", "life", "logid"]].iloc[first].set_axis(made.index))
-
-
-def bounds(records: pd.DataFrame, events: Events, word: str) -> pd.DataFrame:
-    """First event of that meaning in each run."""
-    rows = events.meaning(word, columns=["IP", "QUERY", "PARAMS"])
-    rows = rows[["record", "IP", "QUERY", "PARAMS"]].assign(
-        run=records.loc[rows["record"], "run"].to_numpy(), ts=records.loc[rows["record"], "ts"].to_numpy()
+    lines = (
+        zip(made[f"{side}_QUERY"], numbers_of(made[f"{side}_PARAMS"]).tolist(), made[f"{side}_record"], strict=True)
+        for side in SIDES
     )
-    return rows.drop_duplicates("run").set_index("run")
+    asked = [parameters(both, known, text_of) for both in zip(*lines, strict=True)]
+    named = events.meant("request.command")
+    # Of a run's several lines the first.
+    said = dict(zip(run_of[named.records][::-1].tolist(), named.column("API")[::-1], strict=True))
+    commands = [values.get("command") for values in asked]
+    first = firsts(run_of)[run]
+    return pd.DataFrame(
+        {
+            **{name: made[name] for name in ("start_IP", "start_ts", "end_ts")},
+            "command": [
+                said.get(own) if name is None else name for own, name in zip(run.tolist(), commands, strict=True)
+            ],
+            "polled": [
+                values.get(model.poll_parameter) if name == model.poll_command else None
+                for name, values in zip(commands, asked, strict=True)
+            ],
+            "name": [values.get("name") or values.get("displayname") for values in asked],
+            **{name: records[name].array.take(first) for name in ("ctx", "thread")},
+        },
+        index=pd.Index(run, name="run"),
+    )
+
+
+def bounds(run_of: Numbers, events: Events, word: str) -> dict[str, Any]:
+    """First event of that meaning in each run; `run_of` is the run of each record."""
+    cut = events.meant(word)
+    run = run_of[cut.records]
+    first = np.flatnonzero(~pd.Index(run).duplicated())
+    return {"run": run[first], "record": cut.records[first], **{name: cut.column(name, first) for name in OF_LINE}}
 
 
 def parameters(
-    lines: Iterable[tuple[Any, float, float]], known: Mapping[str, dict[str, str]], text_of: Callable[[int, int], str]
+    lines: Iterable[tuple[Any, int, int]], known: Mapping[str, dict[str, str]], text_of: Callable[[int, int], str]
 ) -> Mapping[str, str]:
     """Parameters of a request: the query's, which are `known`, or what a POST prints below its line; `lines` are its
     first and last: query, place of what is below, record.
@@ -67,7 +82,7 @@ def parameters(
         if found is not None:
             return found
         if place >= 0:
-            pairs = (line.partition("=") for line in text_of(int(record), int(place)).splitlines())
+            pairs = (line.partition("=") for line in text_of(record, place).splitlines())
             return {key.strip().lower(): value.strip() for key, _, value in pairs if key}
     return {}
 

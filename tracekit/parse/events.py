@@ -163,11 +163,14 @@ class Events:
         """Events of all rules that mean one of `words`: `record`, `name`, `means` and `columns`, all without."""
         from tracekit.frames import text_column
 
-        meanings = self.messages.meanings
-        cut = self.cutter([rule for rule in self if meanings[rule].means in words])
+        cut = self.meant(*words)
         made = cut.columns(columns)
-        made["means"] = text_column([meanings[rule].means for rule in cut.rules], cut.numbers)
+        made["means"] = text_column([self.messages.meanings[rule].means for rule in cut.rules], cut.numbers)
         return cut.frame(made)
+
+    def meant(self, *words: str) -> Cutter:
+        """What cuts the columns of :meth:`meaning`; its `records` are those of the events."""
+        return self.cutter([rule for rule in self if self.messages.meanings[rule].means in words])
 
     def table(self, rules: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Events of `rules` (all without), in the order of their records: `record` (int64), `name` (str), and every
@@ -209,22 +212,31 @@ class Cutter(NamedTuple):
         """A column of the events at some positions; of a rule's several fields for it the last."""
         import pandas as pd
 
-        events, dtype, order = self.events, self.events.messages.columns[name], self.order[chosen]
-        spans = np.full((len(self.order), 2), -1, dtype=np.int64)
-        at = 0
-        for rule in self.rules:
-            rows, first = events.rows(rule), at
-            at += len(rows.records)
-            for number, column in enumerate(events.fields(rule)):
-                if column == name:
-                    own = rows.spans[:, 2 * number : 2 * number + 2]
-                    np.copyto(spans[first:at], own, where=own[:, :1] >= 0)
-        starts, ends = spans[order].T
+        events, dtype = self.events, self.events.messages.columns[name]
+        starts, ends = self._spans(name)[self.order[chosen]].T
         if dtype == "offset":
             return pd.arrays.IntegerArray(np.maximum(starts, 0), starts < 0)
         base = events.places[self.records[chosen]]
         texts = events.texts.cut(np.where(starts < 0, -1, starts + base), ends + base)
         return texts.texts() if dtype == "str" else texts.numbers()
+
+    def known(self, name: str) -> npt.NDArray[np.bool_]:
+        """Which events have anything in a column."""
+        known: npt.NDArray[np.bool_] = self._spans(name)[self.order, 0] >= 0
+        return known
+
+    def _spans(self, name: str) -> Places:
+        """Where in its record a column of each event begins and ends, rule by rule; -1 where it is absent."""
+        made = np.full((len(self.order), 2), -1, dtype=np.int64)
+        at = 0
+        for rule in self.rules:
+            rows, first = self.events.rows(rule), at
+            at += len(rows.records)
+            for number, column in enumerate(self.events.fields(rule)):
+                if column == name:
+                    own = rows.spans[:, 2 * number : 2 * number + 2]
+                    np.copyto(made[first:at], own, where=own[:, :1] >= 0)
+        return made
 
     def columns(self, names: Iterable[str] | None) -> dict[str, Any]:
         """`record`, `name` and columns, or all that there are; null where no rule fills one."""
