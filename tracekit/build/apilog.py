@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from tracekit.build.jobs import SHORT
+from tracekit.build.jobs import SHORT, submitted_jobs
+from tracekit.build.mentions import with_records
 from tracekit.frames import look_up
 from tracekit.parse.events import Events
 
@@ -19,16 +21,19 @@ WHOLE = 36  # characters of a uuid
 
 def logged_requests(records: pd.DataFrame, events: Events, requests: pd.DataFrame) -> pd.DataFrame:
     """Lines of apilog with record, run of their request, UUID, USER, ACCOUNT; without those of no request."""
-    rows = events.meaning("request.logged", columns=["UUID", "USER", "ACCOUNT"]).drop(columns=["name", "means"])
-    said = records.loc[rows["record"], KEY].set_index(rows.index)
+    rows = with_records(events.meaning("request.logged", columns=["UUID", "USER", "ACCOUNT"]), records, *KEY)
+    if rows.empty:  # as it is where apilog was not given
+        return rows.assign(run=np.empty(0, dtype=np.int64))
     runs = requests.reset_index()[[*KEY, "run"]].dropna().drop_duplicates(KEY, keep=False)
-    made = rows.join(said.astype({"thread": "str"})).merge(runs.astype({"thread": "str"}), on=KEY, how="inner")
+    made = rows.astype({"thread": "str"}).merge(runs.astype({"thread": "str"}), on=KEY, how="inner")
     return made.drop_duplicates("run")
 
 
 def with_uuids(jobs: pd.DataFrame, logged: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     """`jobs` with the whole uuid where the server's log has only its beginning, the logid, or nothing of it."""
-    submits = happened[happened["means"] == "job.submit"].drop_duplicates("run").set_index("run")["JOB"]
+    if logged.empty:
+        return jobs
+    submits = submitted_jobs(happened)
     told = logged.dropna(subset=["UUID"]).assign(job=lambda rows: look_up(rows["run"], submits))
     by_job = told.dropna(subset=["job"]).drop_duplicates("job").set_index("job")["UUID"]
     whole = look_up(jobs["job"].astype("Int64"), by_job)
@@ -45,6 +50,8 @@ def logged_operations(logged: pd.DataFrame, of_run: pd.Series[Any]) -> pd.Series
 
 def with_callers(table: pd.DataFrame, logged: pd.DataFrame) -> pd.DataFrame:
     """Operations that have a job with user and account where the server's log does not tell them."""
+    if logged.empty:
+        return table
     by_run = logged.set_index("run")
     user = look_up(table["run"], by_run["USER"]).astype("object").map(str, na_action="ignore")
     account = "account " + look_up(table["run"], by_run["ACCOUNT"]).astype("object").map(str, na_action="ignore")

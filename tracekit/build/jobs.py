@@ -54,6 +54,14 @@ def job_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     return made
 
 
+def submitted_jobs(happened: pd.DataFrame) -> pd.Series[Any]:
+    """The first job that each run submitted, by run."""
+    at = np.flatnonzero(happened["means"].to_numpy(dtype=object) == "job.submit")
+    run = happened["run"].to_numpy()[at]
+    first = ~pd.Index(run).duplicated()
+    return pd.Series(happened["JOB"].array[at[first]], index=run[first])
+
+
 def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     """The jobs table; `operation`, `server` and `error` are filled in later. Pseudo jobs are not in it.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,28 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
-from tracekit.build.jobs import SHORT
+from tracekit.build.jobs import SHORT, submitted_jobs
+from tracekit.build.mentions import coalesced
 from tracekit.build.model import Model
-from tracekit.frames import Numbers, Small, firsts, instants, joint, look_up, numbers_of
+from tracekit.build.spans import nullable
+from tracekit.frames import (
+    MISSING,
+    NEVER,
+    TEXTS,
+    Numbers,
+    Small,
+    distinct,
+    firsts,
+    instants,
+    joint,
+    look_up,
+    numbers_of,
+    objects,
+    taken,
+)
 from tracekit.quality import Collector
 
-LAST_READ = np.timedelta64(2, "ms")  # before its end a poll reads the job's row for the last time
+LAST_READ = 2000  # microseconds before its end that a poll reads the job's row for the last time
 
 
 @dataclass(frozen=True)
@@ -38,16 +55,10 @@ def draft_operations(
     quality: Collector,
 ) -> Drafts:
     """Join each request to the job it submitted, each job to its origin, each poll to the job it asks about."""
-    root = jobs.set_index("job")["origin"]
-    root = root.fillna(pd.Series(root.index, index=root.index))
-    submits = happened[happened["means"] == "job.submit"].drop_duplicates("run").set_index("run")["JOB"]
-    asked = requests[requests["polled"].isna()].copy()
-    asked["job"] = submits.reindex(asked.index).astype("Int64")
-    asked["operation"] = request_names(asked)
-    of_job = "job-" + root.astype("Int64").astype("str")
-    pseudo = runs["origin"].dropna().unique()
-    of_job = pd.concat([of_job, pd.Series([f"job-{job}" for job in pseudo], index=pseudo, dtype="str")])
-    of_job = of_job[~of_job.index.duplicated()]
+    of_job = topmost(jobs, runs)
+    asked = requests[requests["polled"].isna()]
+    job = look_up(asked.index.to_series(), submitted_jobs(happened))
+    asked = asked.assign(job=job, operation=request_names(asked, numbers_of(job)))
     of_run = look_up(runs["origin"].fillna(runs["job"]), of_job)
     of_run = of_run.where(of_run.notna(), asked["operation"].reindex(of_run.index))
     table = table_of(asked, jobs, of_run, of_job, runs, model)
@@ -57,26 +68,41 @@ def draft_operations(
     return Drafts(with_polls(table, polls), of_run, of_job)
 
 
-def request_names(asked: pd.DataFrame) -> pd.Series[Any]:
+def topmost(jobs: pd.DataFrame, runs: pd.DataFrame) -> pd.Series[Any]:
+    """The operation of each job, and of those that only the contexts of other jobs name: the job that it works for."""
+    job, origin = jobs["job"].to_numpy(), numbers_of(jobs["origin"])
+    others = numbers_of(runs["origin"])
+    others = distinct(others[(others >= 0) & ~np.isin(others, job)])
+    root = np.concatenate([np.where(origin < 0, job, origin), others])
+    names = pd.array([f"job-{number}" for number in root.tolist()], dtype=TEXTS)
+    return pd.Series(names, index=np.concatenate([job, others]))
+
+
+def request_names(asked: pd.DataFrame, jobs: Numbers) -> Any:
     """The operation of each request: of the job that it submitted, else its own, numbered where its `ctx-` repeats.
 
     Up to 4.2 threads have no `ctx-`: there it is called after its thread.
     """
-    ctx, thread = (asked[name].astype("object").astype("str") for name in ("ctx", "thread"))
-    own = "req-" + ctx.fillna(thread)
-    names = ("job-" + asked["job"].astype("object").astype("str")).where(asked["job"].notna(), own)
-    times = names.groupby(names).cumcount() + 1
-    return names.where(times == 1, names + "#" + times.astype("str"))
+    times: Counter[str] = Counter()
+    made: list[str | None] = []
+    for job, *own in zip(jobs.tolist(), *(objects(asked[name]).tolist() for name in ("ctx", "thread")), strict=True):
+        name = f"job-{job}" if job >= 0 else next((f"req-{text}" for text in own if text is not None), None)
+        if name is not None:
+            times[name] += 1
+        made.append(f"{name}#{times[name]}" if name is not None and times[name] > 1 else name)
+    return pd.array(made, dtype=TEXTS)
 
 
 def doubt_origins(runs: pd.DataFrame, of_job: pd.Series[Any], doubts: Doubts) -> None:
     """Work jobs whose contexts name more than one job that they work for."""
-    pairs = runs.loc[runs["origin"].notna(), ["job", "origin"]].drop_duplicates()
-    for job, part in pairs[pairs["job"].duplicated(keep=False)].groupby("job"):
-        names = " and ".join(f"job-{origin}" for origin in part["origin"])
-        doubts.add(
-            "work jobs of two operations", look_up(part["origin"], of_job), f"job-{job} says that it works for {names}"
-        )
+    job, origin = numbers_of(runs["job"]), numbers_of(runs["origin"])
+    named = np.flatnonzero((origin >= 0) & (job >= 0))
+    job, origin = (numbers[named[firsts(joint(job[named], origin[named]))]] for numbers in (job, origin))
+    every, many = np.unique(job, return_counts=True)
+    for number in every[many > 1].tolist():
+        own = pd.Series(origin[job == number])
+        names = " and ".join(f"job-{other}" for other in own)
+        doubts.add("work jobs of two operations", look_up(own, of_job), f"job-{number} says that it works for {names}")
 
 
 def table_of(
@@ -88,36 +114,57 @@ def table_of(
     model: Model,
 ) -> pd.DataFrame:
     """One row an operation: the request's side, then the side of its topmost job."""
-    side = asked.reset_index().set_index("operation")
     # Of some jobs other threads alone speak: a restart cancels what was left.
-    named = pd.concat([of_run.dropna(), look_up(jobs["job"], of_job).dropna()])
-    made = pd.DataFrame(index=pd.Index(named.unique(), name="operation"))
-    made["run"] = side["run"].reindex(made.index).astype("Int64")
-    made["job"] = pd.Series([number(name) for name in made.index], index=made.index, dtype="Int64")
-    # A nullable index: evenly spaced numbers become a range otherwise, in which no null can be looked for.
-    top = jobs.set_index(pd.Index(jobs["job"], dtype="Int64")).reindex(made["job"]).set_index(made.index)
-    first = runs.assign(operation=of_run).groupby("operation")["start"].min()
-    made["submitted"] = side["start_ts"].reindex(made.index).fillna(first)
-    made["returned"] = side["end_ts"].reindex(made.index)
-    for name in ("uuid", "queued", "started", "completed"):
-        made[name] = top[name]
-    # A job's own queue (a volume, a network) or the executor: from submit until its thread took it.
-    made["queued"] = made["queued"].fillna(top["submitted"])
-    made.loc[made["job"].isna(), "completed"] = made["returned"]
-    made["command"] = side["command"].reindex(made.index).astype("str").fillna(top["command"].map(model.api_commands))
-    made["caller"] = side["start_IP"].reindex(made.index).astype("str")
-    made["asked_name"] = side["name"].reindex(made.index).astype("str")
-    made["status"] = top["status"].astype("object")
-    returned = made["job"].isna() & made["returned"].notna()
-    made.loc[returned, "status"] = "succeeded"
-    made["status"] = made["status"].fillna("unknown")
-    made.loc[made["job"].isna() & made["returned"].isna(), "status"] = "unfinished"
-    return made
+    every = pd.concat([of_run, look_up(jobs["job"], of_job)]).dropna()
+    names = pd.Index(every.unique(), name="operation")
+    own = pd.Index(asked["operation"]).get_indexer(names)
+    job = np.array([number(name) for name in names], dtype=np.int64)
+    top = pd.Index(jobs["job"]).get_indexer(pd.Index(job))
+    # Of a request what it says, of the job what is told of it, each by operation.
+    begun, returned, caller = (taken(asked[name], own) for name in ("start_ts", "end_ts", "start_IP"))
+    asked_for, called = (np.append(objects(asked[name]), MISSING)[own].tolist() for name in ("command", "name"))
+    uuid, submitted, queued, started, completed, ran, status = (
+        taken(jobs[name], top) for name in ("uuid", "submitted", "queued", "started", "completed", "command", "status")
+    )
+    alone, answered = job < 0, ~returned.isna()
+    completed[alone] = returned[alone]
+    commands = (name or model.api_commands.get(cls) for name, cls in zip(asked_for, ran, strict=True))
+    states = zip(alone.tolist(), answered.tolist(), status.astype("object").tolist(), strict=True)
+    return pd.DataFrame(
+        {
+            "run": nullable(np.append(asked.index.to_numpy(dtype=np.int64), -1)[own]),
+            "job": nullable(job),
+            "submitted": coalesced(begun, first_starts(runs, names.get_indexer(pd.Index(of_run)), len(names))),
+            "returned": returned,
+            "uuid": uuid,
+            # A job's own queue (a volume, a network) or the executor: from submit until its thread took it.
+            "queued": coalesced(queued, submitted),
+            "started": started,
+            "completed": completed,
+            "command": pd.array(list(commands), dtype=TEXTS),
+            "caller": caller,
+            "asked_name": pd.array(called, dtype=TEXTS),
+            "status": [
+                ("succeeded" if ended else "unfinished") if own_job else said if isinstance(said, str) else "unknown"
+                for own_job, ended, said in states
+            ],
+        },
+        index=names,
+    )
 
 
-def number(operation: str) -> int | None:
-    """The job of `job-43`; None for a request without a job."""
-    return int(operation.removeprefix("job-")) if operation.startswith("job-") else None
+def first_starts(runs: pd.DataFrame, of_run: Numbers, operations: int) -> Any:
+    """When the first run of each operation began; `of_run` is the number of each run's operation, -1 for none."""
+    start, last = instants(runs["start"]), np.iinfo(np.int64).max
+    made = np.full(operations, last)
+    known = (of_run >= 0) & (start != NEVER)
+    np.minimum.at(made, of_run[known], start[known])
+    return pd.array(np.where(made == last, NEVER, made).view("datetime64[us]"))
+
+
+def number(operation: str) -> int:
+    """The job of `job-43`; -1 for a request without a job."""
+    return int(operation.removeprefix("job-")) if operation.startswith("job-") else -1
 
 
 def polls_of(
@@ -150,15 +197,17 @@ def polls_of(
 
 def with_polls(table: pd.DataFrame, polls: pd.DataFrame) -> pd.DataFrame:
     """Add `client_seen` and `seen_run`: the end of the first poll that could see the job's end."""
-    rows = polls.dropna(subset=["operation", "end_ts"]).sort_values("end_ts")
+    of, end = table.index.get_indexer(pd.Index(polls["operation"])), instants(polls["end_ts"])
+    rows = np.flatnonzero((of >= 0) & (end != NEVER))
+    rows = rows[np.argsort(end[rows], kind="stable")]
     # A poll reads the job's row just before it answers: of those that were under way when the row was written, the
     # measured ones saw it where they ended 3 ms later and missed it where they ended 1 ms later.
-    done = table["completed"].reindex(rows["operation"]).to_numpy()
-    seen = rows[rows["end_ts"].to_numpy() - LAST_READ >= done].drop_duplicates("operation")
-    seen = seen.reset_index().set_index("operation")
-    return table.assign(
-        client_seen=seen["end_ts"].reindex(table.index), seen_run=seen["run"].reindex(table.index).astype("Int64")
-    )
+    done = instants(table["completed"])[of[rows]]
+    rows = rows[(done != NEVER) & (end[rows] - LAST_READ >= done)][::-1]
+    first = np.full(len(table), -1, dtype=np.int64)
+    first[of[rows]] = rows  # the one that comes last stays
+    run = np.append(polls.index.to_numpy(dtype=np.int64), -1)[first]
+    return table.assign(client_seen=taken(polls["end_ts"], first), seen_run=nullable(run))
 
 
 def describe_runs(records: pd.DataFrame) -> pd.DataFrame:
