@@ -110,8 +110,8 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
         build_ledger(made.drafts.table, made.runs, made.jobs, commands, tree, lines, explainer, records, parsed.events)
     )
     count_unlogged(ledger, quality)
-    jobs = errors_of(made.jobs, parsed.events, records, sources)
-    named = with_callers(with_entities(made.drafts.table, jobs, made.runs, parsed.events, records), made.logged)
+    jobs = errors_of(made.jobs, parsed.events)
+    named = with_callers(with_entities(made.drafts.table, jobs, parsed.events, records), made.logged)
     operations = describe_operations(named, tree, ledger, jobs, made.doubts)
     known = {name: records[name] for name in RECORDS if name in records}
     records = frame(RECORDS, known | {"span": nullable(tree.of_record)})
