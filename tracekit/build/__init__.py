@@ -46,7 +46,7 @@ from tracekit.build.stages import add_stages
 from tracekit.build.systems import installations, part, united
 from tracekit.build.tree import Lines, Tree, build_tree
 from tracekit.build.waits import add_waits, find_waits
-from tracekit.frames import look_up, numbers_of, rows
+from tracekit.frames import look_up, numbers_of, objects, rows
 from tracekit.memory import give_back
 from tracekit.parse import Parsed
 from tracekit.parse.events import Events
@@ -193,20 +193,25 @@ def server_by(operations: pd.Series[Any], spans: pd.DataFrame, where: pd.Series[
 
 def server_of_jobs(records: pd.DataFrame, jobs: pd.DataFrame) -> pd.Series[Any]:
     """The server on which each job ran."""
-    ran = records.loc[records["job"].notna(), ["job", "server"]].drop_duplicates("job").set_index("job")["server"]
+    job = numbers_of(records["job"])
+    first = np.flatnonzero((job >= 0) & ~pd.Index(job).duplicated())
+    ran = pd.Series(records["server"].array[first], index=job[first])
     return look_up(jobs["job"], ran).cat.remove_unused_categories()
 
 
 def add_host_side(tree: Tree, commands: pd.DataFrame, at_command: pd.Series[Any]) -> None:
     """Tell the spans of commands what the hosts say, and put the hosts' lines into them."""
-    sent = commands[commands["span"].notna()]
-    attributes = tree.rows.told.attributes[tree.rows.roots(numbers_of(sent["span"]))]
-    told = sent["host_received"].notna() & sent["host_answered"].notna()
-    for at, command in zip(np.flatnonzero(told).tolist(), rows(sent[told]), strict=True):
+    spans = numbers_of(commands["span"])
+    sent = np.flatnonzero(spans >= 0)
+    attributes = tree.rows.told.attributes[tree.rows.roots(spans[sent])]
+    told = (commands["host_received"].notna() & commands["host_answered"].notna()).to_numpy()[sent]
+    for at, why in zip(np.flatnonzero(~told).tolist(), objects(commands["unsplit"])[sent[~told]], strict=True):
+        if why is not None:
+            attributes[at]["unsplit"] = why
+    if at_command.empty:  # as it is where no agent's log was given
+        return
+    for at, command in zip(np.flatnonzero(told).tolist(), rows(commands.iloc[sent[told]]), strict=True):
         attributes[at].update(host_shares(command))
-    unsplit = np.flatnonzero(~told & sent["unsplit"].notna())
-    for at, why in zip(unsplit.tolist(), sent["unsplit"].iloc[unsplit], strict=True):
-        attributes[at]["unsplit"] = why
     held = look_up(at_command.dropna(), commands["span"]).dropna()
     tree.of_record[held.index.to_numpy()] = held.to_numpy(dtype="int64")
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tracekit.build.runspans import HAND_OVERS
 from tracekit.build.tree import Tree
-from tracekit.frames import NEVER, Numbers, Small, firsts, instants, joint, numbers_of, rows
+from tracekit.frames import NEVER, Numbers, Small, firsts, instants, joint, numbers_of, objects, rows
 from tracekit.schema import CATEGORIES
 
 RANK: Mapping[str, int] = {category: rank for rank, category in enumerate(CATEGORIES)}
@@ -99,7 +99,7 @@ def command_claims(commands: pd.DataFrame, of: Numbers, owners: Owners) -> Claim
     at_host = owners.of(
         "agent", (f"{host_of(n, h)}: {c or 'command'}" for _, n, h, c in rows(asked.iloc[firsts(alike)]))
     )
-    ahead = zip(rows(held_up), ahead_of(commands.iloc[held], commands), strict=True)
+    ahead = zip(rows(held_up), ahead_of(held, commands), strict=True)
     in_turn = owners.of("queue", (f"{host_of(n, h)}: sequence, behind {other}" for (_, n, h, _), other in ahead))
     last = numbers_of(commands["receiver"].fillna(commands["closer"]))
     span, first = numbers_of(commands["span"]), numbers_of(commands["sender"])
@@ -117,17 +117,21 @@ def host_of(name: Any, number: int) -> str:
     return name if isinstance(name, str) else f"host {number}"
 
 
-def ahead_of(held: pd.DataFrame, commands: pd.DataFrame) -> list[str]:
-    """What stood before each of these commands in the sequence of its host."""
-    keys = ["life", "HOST", "SEQ"]
-    known = commands[[*keys, "command", "operation"]].dropna(subset=keys).drop_duplicates(keys, keep="last")
-    found = held[["life", "HOST", "behind"]].merge(
-        known, how="left", left_on=["life", "HOST", "behind"], right_on=keys, indicator="known"
-    )
+def ahead_of(held: Numbers, commands: pd.DataFrame) -> list[str]:
+    """What stood before each of these commands, rows of the table, in the sequence of its host."""
+    keys = [
+        np.concatenate([numbers_of(commands[name]), numbers_of(commands[other])[held]])
+        for name, other in (("life", "life"), ("HOST", "HOST"), ("SEQ", "behind"))
+    ]
+    number, sequence, many = joint(*keys), keys[-1], len(commands)
+    known = np.flatnonzero(np.min(keys, axis=0)[:many] >= 0)
+    last = np.full(int(number.max(initial=-1)) + 1, -1, dtype=np.int64)
+    last[number[known]] = known  # of one number the last
+    command, operation = (objects(commands[name]).tolist() for name in ("command", "operation"))
     made = []
-    for row in rows(found):
-        of = f" of {row.operation}" if isinstance(row.operation, str) else ""
-        made.append(f"{row.command or row.SEQ}{of}" if row.known == "both" else str(row.behind))
+    for at, behind in zip(last[number[many:]].tolist(), sequence[many:].tolist(), strict=True):
+        of = f" of {operation[at]}" if operation[at] is not None else ""
+        made.append(f"{command[at] or behind}{of}" if at >= 0 else str(behind))
     return made
 
 

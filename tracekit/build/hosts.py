@@ -14,7 +14,7 @@ import pandas as pd
 from tracekit.build.jobs import SHORT
 from tracekit.build.mentions import with_records
 from tracekit.build.pairing import body_of, class_names
-from tracekit.frames import joint, look_up, numbers_of
+from tracekit.frames import distinct, joint, look_up, numbers_of, objects
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
@@ -147,23 +147,36 @@ def unsplit(commands: pd.DataFrame, told: pd.DataFrame, asked: set[str], records
     "no requests" in it, as at INFO; "not covered", this command. Null where it can, and where there is no such agent.
     `asked` are the hosts with one.
     """
-    name = commands["host_name"].astype("object")
-    given = set(records.loc[records["component"] == AGENT, "server"].dropna().astype("str"))
-    why = pd.Series("not covered", index=commands.index, dtype="object")
-    why[~name.isin(set(told["server"].dropna().astype("str")))] = "no requests"
-    why[~name.isin(given)] = "not given"
-    return why.where(name.isin(asked) & commands["host_answered"].isna(), None)
+    given, said = agents_given(records), set(told["server"].dropna().astype("str"))
+    split = commands["host_answered"].notna().tolist()
+    why = [
+        None
+        if known or name not in asked
+        else "not given"
+        if name not in given
+        else "not covered"
+        if name in said
+        else "no requests"
+        for name, known in zip(commands["host_name"].tolist(), split, strict=True)
+    ]
+    return pd.Series(why, index=commands.index, dtype="object")
+
+
+def agents_given(records: pd.DataFrame) -> set[str]:
+    """Hosts whose agents' logs were given."""
+    server = records["server"].array
+    codes = distinct(server.codes[(records["component"] == AGENT).to_numpy()])
+    return {str(name) for name in server.categories[codes[codes >= 0]]}
 
 
 def agents(sent: pd.DataFrame) -> set[str]:
     """Hosts that commands are sent to, those left out that the server itself plays."""
-    key = ["life", "SEQ"]
-    number = joint(*(numbers_of(sent[name].astype("Int64")) for name in key))
-    begun = number[(sent["means"] == "command.begun").to_numpy()]  # by a thread of the server
-    here = np.isin(number, begun)
-    inside = sent.loc[here | (sent["means"] == "command.execute"), "HOST_NAME"].dropna()
-    asked = sent.loc[sent["means"].isin(["command.send", "command.wait"]), "HOST_NAME"].dropna()
-    return set(asked.unique()) - set(inside.unique())
+    means, names = sent["means"].to_numpy(dtype=object), objects(sent["HOST_NAME"])
+    number = joint(*(numbers_of(sent[name]) for name in ("life", "SEQ")))
+    here = np.isin(number, number[means == "command.begun"])  # by a thread of the server
+    inside = names[here | (means == "command.execute")]
+    asked = names[(means == "command.send") | (means == "command.wait")]
+    return set(asked.tolist()) - set(inside.tolist()) - {None}
 
 
 def by_logid(lines: pd.DataFrame, drafts: pd.DataFrame) -> pd.Series[Any]:
@@ -206,6 +219,8 @@ def count_offsets(commands: pd.DataFrame, told: pd.DataFrame, quality: Collector
     """By how much each host's clock is ahead of the server's: a command cannot arrive before it was sent, nor its
     answer before the host gave it, so every round trip bounds the difference from both sides.
     """
+    if told.empty:
+        return
     source = told.drop_duplicates("HOST").set_index("HOST")["source"].astype("str")
     trips = commands.dropna(subset=["sent", "answered", "host_received", "host_answered"])
     for host, rows in trips.groupby("HOST"):
@@ -221,14 +236,13 @@ def count_offsets(commands: pd.DataFrame, told: pd.DataFrame, quality: Collector
             example=f"{in_ms(offset):+.0f} ms, give or take {in_ms(slack):.0f}; shown, not applied",
             where=str(source.get(host, "")) or None,
         )
-    if len(told) and not len(trips):
+    if not len(trips):
         quality.add("agent's log without a command of the server's log", "note", example="its times cannot be compared")
 
 
 def count_missing(asked: set[str], records: pd.DataFrame, quality: Collector) -> None:
     """Hosts with an agent of their own whose log was not given, and what it would add."""
-    given = records.loc[records["component"] == AGENT, "server"].dropna().astype("str")
-    missing = sorted(asked - set(given))
+    missing = sorted(asked - agents_given(records))
     if missing:
         quality.add(
             "hosts without their agent's log",

@@ -32,7 +32,7 @@ from tracekit.build.pairs import Context, pair_claims
 from tracekit.build.spans import categories, nullable
 from tracekit.build.still import Server
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, distinct, instants, spread, stretches, text_column
+from tracekit.frames import NEVER, Numbers, distinct, instants, spread, stretches, text_column
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
@@ -70,16 +70,18 @@ def build_ledger(
     events: Events,
 ) -> pd.DataFrame:
     """Rows of schema.LEDGER for every operation whose beginning and end are known, `client` rows behind."""
-    known = operations[operations["completed"] >= operations["submitted"]]
-    walls = Walls.of(instants(known["submitted"]), instants(known["completed"]))
+    start, end, seen = (instants(operations[name]) for name in ("submitted", "completed", "client_seen"))
+    known = np.flatnonzero((start != NEVER) & (end >= start))
+    names = operations.index[known]
+    walls = Walls.of(start[known], end[known])
     holders = [gap.holder for gap in explainer.gaps if gap.holder is not None]
     locks = Locks.of(records, events, holders, runs)
     owners = Owners()
     context = Context(tree, lines, explainer, Server.of(records), locks, owners)
     queues = Queues.of(jobs)
     tables = (runs, jobs, commands)
-    of_run, of_job, of_command = (known.index.get_indexer(pd.Index(table["operation"])) for table in tables)
-    places = {str(name): at for at, name in enumerate(known.index)}
+    of_run, of_job, of_command = (names.get_indexer(pd.Index(table["operation"])) for table in tables)
+    places = {str(name): at for at, name in enumerate(names)}
     inside = sweep(
         Claims.joined(
             [
@@ -93,8 +95,8 @@ def build_ledger(
         walls,
         owners.number("unlogged", "no line"),
     )
-    made = Claims.joined([inside, client_times(instants(known["client_seen"]), walls, owners)])
-    return table_of(made.at(np.argsort(made.operation, kind="stable")), known.index, owners)
+    made = Claims.joined([inside, client_times(seen[known], walls, owners)])
+    return table_of(made.at(np.argsort(made.operation, kind="stable")), names, owners)
 
 
 def by_number(runs: pd.DataFrame, of_run: Numbers, lines: Lines) -> Numbers:
@@ -177,13 +179,15 @@ def client_times(seen: Numbers, walls: Walls, owners: Owners) -> Claims:
 
 def count_unlogged(ledger: pd.DataFrame, quality: Collector) -> None:
     """How many intervals nothing explains, of which share of all operations' time, and the longest."""
-    length = (ledger["end"] - ledger["start"])[ledger["category"] != "client"]
-    mine = length[ledger["category"] == "unlogged"]
+    length = instants(ledger["end"]) - instants(ledger["start"])
+    is_client, is_unlogged = ((ledger["category"] == name).to_numpy() for name in ("client", "unlogged"))
+    mine = np.flatnonzero(is_unlogged)
     if len(mine):
-        share = mine.sum() / length.sum()
-        longest = ledger.loc[mine.index[int(mine.to_numpy().argmax())]]
-        text = f"{share:.1%} of the time; longest {mine.max().total_seconds():.3f} s in {longest['operation']}: "
-        quality.add("unlogged intervals", "note", len(mine), example=text + str(longest["owner"]))
+        share = length[mine].sum() / length[~is_client].sum()
+        longest = mine[length[mine].argmax()]
+        operation, owner = (ledger[name].array[longest] for name in ("operation", "owner"))
+        text = f"{share:.1%} of the time; longest {length[longest] / 1e6:.3f} s in {operation}: {owner}"
+        quality.add("unlogged intervals", "note", len(mine), example=text)
 
 
 def table_of(made: Claims, names: pd.Index[Any], owners: Owners) -> pd.DataFrame:

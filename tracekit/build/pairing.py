@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
-from tracekit.build.mentions import Mentions, with_records
-from tracekit.frames import Numbers, joint, look_up, numbers_of, rows
+from tracekit.build.mentions import Mentions, coalesced, with_records
+from tracekit.frames import Numbers, joint, numbers_of
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 from tracekit.schema import COMMANDS, check, frame
@@ -112,12 +112,13 @@ def by_sequence(made: Mapping[str, Any], told: Mentions) -> dict[str, Any]:
 
 def doubt_commands(commands: pd.DataFrame, doubts: Doubts) -> None:
     """Commands of which statements tell that know the sequence number alone, which another host's command has, too."""
-    for command in rows(commands[commands["shared"].fillna(False).astype(bool)]):
+    shared = np.flatnonzero(commands["shared"])
+    columns = (commands[name].array[shared] for name in ("operation", "HOST", "SEQ"))
+    for operation, host, seq in zip(*columns, strict=True):
         doubts.add(
             "sequence numbers of two hosts",
-            [command.operation],
-            f"Seq {command.HOST}-{command.SEQ} has the number of another host's command: "
-            "which one waited or was given up is not known",
+            [operation],
+            f"Seq {host}-{seq} has the number of another host's command: which one waited or was given up is not known",
         )
 
 
@@ -125,12 +126,14 @@ def name_commands(
     made: pd.DataFrame, happened: pd.DataFrame, records: pd.DataFrame, sources: Sources
 ) -> list[str | None]:
     """Simple class names of the commands in each request, from the body of the line that sent it."""
-    body = happened.drop_duplicates("record").set_index("record")["BODY"]
-    record = made["sender"].fillna(made["receiver"])
+    record = numbers_of(coalesced(made["sender"].array, made["receiver"].array))
+    said = np.append(happened["record"].to_numpy(), np.iinfo(np.int64).max)  # in order
+    at = np.searchsorted(said, record)
+    body = np.where(said[at] == record, np.append(numbers_of(happened["BODY"]), -1)[at], -1)
     text_of, names_of = texts(records, sources), lru_cache(NEAR)(class_names)
     return [
         ", ".join(names_of(text_of(record, place))) or None if place >= 0 else None
-        for record, place in zip(numbers_of(record).tolist(), numbers_of(look_up(record, body)).tolist(), strict=True)
+        for record, place in zip(record.tolist(), body.tolist(), strict=True)
     ]
 
 

@@ -18,13 +18,18 @@ OF_RUN = ("run_kind", "operation", "job", "origin", "thread", "first", "last", "
 HAND_OVERS = ("submitted", "queued", "scheduled")  # times of a job
 
 
-def in_order(runs: pd.DataFrame, drafts: Drafts) -> pd.DataFrame:
+def in_order(runs: pd.DataFrame) -> pd.DataFrame:
     """Runs that have a span, those of one operation together, parents before children; times in microseconds."""
-    order = runs["run_kind"].astype("object").map(ORDER)
-    mine = runs.assign(operation=drafts.of_run.reindex(runs.index), order=order)[order.notna()]
-    begun = mine.groupby("operation")["first"].transform("min").fillna(mine["first"])
-    ordered = mine.assign(begun=begun).sort_values(["begun", "operation", "order", "first"], kind="stable")
-    return figures(ordered[list(OF_RUN)])
+    kind = runs["run_kind"].array
+    order = np.array([*(ORDER.get(name, -1) for name in kind.categories), -1])[kind.codes]
+    mine = np.flatnonzero(order >= 0)
+    order, first = order[mine], runs["first"].to_numpy()[mine]
+    operation, names = pd.factorize(runs["operation"].array[mine])
+    begun = np.full(len(names) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(begun, operation, first)
+    mine = mine[np.lexsort((first, order, np.where(operation < 0, first, begun[operation])))]
+    columns = {name: runs[name].array.take(mine) for name in OF_RUN}
+    return figures(pd.DataFrame(columns, index=runs.index[mine], copy=False))
 
 
 def add_run_spans(

@@ -117,7 +117,7 @@ def build_tree(
     """All spans, operation by operation in the order of their first line; parents before children."""
     nowhere = (np.full(many, -1, dtype=np.int32) for many in (len(lines.ts), len(lines.of_run.starts) - 1))
     tree = Tree(SpanRows(), *nowhere)
-    ordered = in_order(runs, drafts)
+    ordered = in_order(runs)
     shapes, which = shapes_of_runs(lines, graph, ordered)
     ended = (happened["request.end"], happened["job.remove"])
     span = add_run_spans(tree.rows, ordered, shapes.frames[which], requests, jobs, drafts, ended)

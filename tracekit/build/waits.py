@@ -15,7 +15,7 @@ import pandas as pd
 from tracekit.build.doubts import Doubts
 from tracekit.build.spans import Told
 from tracekit.build.tree import Lines, Tree
-from tracekit.frames import Numbers, instants, look_up, spread
+from tracekit.frames import NEVER, Numbers, instants, look_up, numbers_of, spread, stretches
 
 WOKEN = 150_000  # microseconds after the work job's end within which a waiter goes on
 SHORTEST = 20_000  # of a wait
@@ -34,44 +34,51 @@ def find_waits(
     runs: pd.DataFrame, jobs: pd.DataFrame, happened: pd.DataFrame, lines: Lines, doubts: Doubts
 ) -> list[Wait]:
     """Waits of API jobs, each with the one work job that fits; where two fit, none is taken and it is counted."""
-    about = happened[happened["INSTANCE_TYPE"] == "VirtualMachine"].drop_duplicates("JOB").set_index("JOB")["INSTANCE"]
-    work = jobs[(jobs["kind"] == "work") & jobs[["vm", "queued", "completed"]].notna().all(axis=1)]
-    api = runs[runs["run_kind"] == "job"]
-    paused = pauses(api.assign(vm=look_up(api["job"], about)), lines)
-    pause, ended = just_ended(paused, work)
-    found = paused.iloc[pause].reset_index(drop=True)
-    holder = work.iloc[ended].reset_index(drop=True)
-    foreign = (holder["origin"] != found["job"]).fillna(True)
-    fits = foreign & (instants(holder["queued"]) <= found["start"])
+    number, origin, vm, queued, completed = (
+        *(numbers_of(jobs[name]) for name in ("job", "origin", "vm")),
+        *(instants(jobs[name]) for name in ("queued", "completed")),
+    )
+    is_work = (jobs["kind"] == "work").to_numpy()
+    work = np.flatnonzero(is_work & (vm >= 0) & (queued != NEVER) & (completed != NEVER))
+    of_run, job = numbers_of(look_up(runs["job"], vms_of(happened))), numbers_of(runs["job"])
+    run, first, second = lines.pairs(SHORTEST)
+    paused = np.flatnonzero((of_run[run] >= 0) & (runs["run_kind"] == "job").to_numpy()[run])
+    run, first, second = run[paused], first[paused], second[paused]
+    pause, ended = just_ended((of_run[run], lines.micros[second]), (vm[work], completed[work]))
+    holder, waiter = work[ended], job[run[pause]]
+    fits = np.flatnonzero((origin[holder] != waiter) & (queued[holder] <= lines.micros[first[pause]]))
+    pause, holder = pause[fits], holder[fits]
     made: list[Wait] = []
-    for _, fitting in found.assign(holder=holder["job"])[fits].groupby(["run", "first"], sort=False):
-        held, row = fitting["holder"].tolist(), fitting.iloc[0]
+    for low, high in zip(*stretches(pause[1:] == pause[:-1], len(pause)), strict=True):
+        held, at = number[holder[low : high + 1]].tolist(), pause[low]
         if len(held) == 1:
-            made.append(Wait(int(row["job"]), held[0], int(row["first"]), int(row["second"])))
+            made.append(Wait(int(job[run[at]]), held[0], int(first[at]), int(second[at])))
             continue
-        names = " or ".join(f"job-{job}" for job in held)
-        length = (row["end"] - row["start"]) / 1_000_000
-        doubts.add("waits with two possible holders", [row["operation"]], f"{length:.3f} s may have waited for {names}")
+        names = " or ".join(f"job-{other}" for other in held)
+        length = (lines.micros[second[at]] - lines.micros[first[at]]) / 1_000_000
+        said = f"{length:.3f} s may have waited for {names}"
+        doubts.add("waits with two possible holders", [runs["operation"].array[run[at]]], said)
     return made
 
 
-def pauses(runs: pd.DataFrame, lines: Lines) -> pd.DataFrame:
-    """Pairs of lines of these runs that lie SHORTEST or more apart, with what the table of runs says of each."""
-    run, first, second = lines.pairs(SHORTEST)
-    times = {"start": lines.micros[first], "end": lines.micros[second]}
-    told = pd.DataFrame({"run": run, "first": first, "second": second, **times})
-    return told.merge(runs[["job", "vm", "operation"]], left_on="run", right_index=True)
+def vms_of(happened: pd.DataFrame) -> pd.Series[Any]:
+    """The VM that each job is about, by job."""
+    told = np.flatnonzero(happened["INSTANCE_TYPE"].to_numpy(dtype=object) == "VirtualMachine")
+    job = numbers_of(happened["JOB"])[told]
+    first = ~pd.Index(job).duplicated()
+    return pd.Series(happened["INSTANCE"].array[told[first]], index=job[first])
 
 
-def just_ended(paused: pd.DataFrame, work: pd.DataFrame) -> tuple[Numbers, Numbers]:
-    """Rows of both tables where a work job of the same VM ended at most WOKEN before the end of a pause."""
-    vms, completed = pd.Index(work["vm"].unique()), instants(work["completed"])
+def just_ended(paused: tuple[Numbers, Numbers], work: tuple[Numbers, Numbers]) -> tuple[Numbers, Numbers]:
+    """Places of pauses and work jobs where one of the same VM ended at most WOKEN before the end of a pause; both are
+    given by their VMs and ends.
+    """
+    vms, (_, completed), (_, end) = np.unique(work[0]), work, paused
     times = np.unique(completed)
     # A VM and a place in time as one number, whatever the times are.
-    key = vms.get_indexer(pd.Index(work["vm"])) * (len(times) + 1) + np.searchsorted(times, completed)
+    key = np.searchsorted(vms, work[0]) * (len(times) + 1) + np.searchsorted(times, completed)
     order = np.argsort(key, kind="stable")
-    vm = vms.get_indexer(pd.Index(paused["vm"]))
-    end = paused["end"].to_numpy()
+    vm = pd.Index(vms).get_indexer(pd.Index(paused[0]))
     sorted_keys, first = key[order], vm * (len(times) + 1)
     low = np.searchsorted(sorted_keys, first + np.searchsorted(times, end - WOKEN))
     high = np.searchsorted(sorted_keys, first + np.searchsorted(times, end, side="right"))
