@@ -200,10 +200,19 @@ def queue_claims(
 
 def begun_jobs(jobs: pd.DataFrame, runs: pd.DataFrame, of_job: Numbers, of_run: Numbers) -> pd.DataFrame:
     """Jobs that ran: microseconds of their hand-overs, when their first run in the operation began, its first line."""
-    first = {"begun": instants(runs["start"]), "first": runs["first"].to_numpy(dtype=np.int64)}
-    ran = pd.DataFrame({"operation": of_run, "job": numbers_of(runs["job"]), **first})
-    ran = ran[(ran["operation"] >= 0) & (ran["job"] >= 0)].drop_duplicates(["operation", "job"])
-    texts = {name: jobs[name].astype("object").to_numpy() for name in ("kind", "vm")}
-    times = {name: instants(jobs[name]) for name in HAND_OVERS}
-    told = pd.DataFrame({"operation": of_job, "job": numbers_of(jobs["job"]), **texts, **times})
-    return told.merge(ran, on=["operation", "job"])
+    job, of = (np.concatenate(both) for both in ((jobs["job"], numbers_of(runs["job"])), (of_job, of_run)))
+    number, many = joint(of, job), len(jobs)
+    ran = np.flatnonzero((of[many:] >= 0) & (job[many:] >= 0))[::-1]
+    first = np.full(int(number.max(initial=-1)) + 1, -1, dtype=np.int64)
+    first[number[many:][ran]] = ran  # the one that comes last stays
+    told = np.flatnonzero(first[number[:many]] >= 0)
+    run = first[number[told]]
+    made = {
+        "operation": of[told],
+        "job": job[told],
+        **{name: jobs[name].to_numpy(dtype=object)[told] for name in ("kind", "vm")},
+        **{name: instants(jobs[name])[told] for name in HAND_OVERS},
+        "begun": instants(runs["start"])[run],
+        "first": runs["first"].to_numpy(dtype=np.int64)[run],
+    }
+    return pd.DataFrame(made, copy=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tracekit.build.model import Holder
@@ -32,18 +33,16 @@ class Locks:
     @classmethod
     def of(cls, records: pd.DataFrame, events: Events, holders: Sequence[Holder], runs: pd.DataFrame) -> Locks:
         """For the lock of each gap that names the statements of its holder."""
-        ends = instants(runs["end"])
+        ends, of_record, times = instants(runs["end"]), records["run"].to_numpy(), instants(records["ts"])
         held: dict[tuple[str, Any], list[Held]] = {}
         thing: dict[tuple[str, int], Any] = {}
         for holder in holders:
-            rows = events.meaning(holder.taken, holder.freed, columns=[holder.column])
-            rows = rows[rows[holder.column].notna()]
-            said = records.loc[rows["record"], ["run", "ts"]]
-            columns = (rows["record"], rows["means"], rows[holder.column], said["run"])
+            cut = events.meant(holder.taken, holder.freed)
+            known = np.flatnonzero(cut.known(holder.column))
+            at = cut.records[known]
+            columns = (at, cut.means()[known], cut.column(holder.column, known), of_record[at], times[at])
             open_at: dict[tuple[int, Any], int] = {}
-            for record, means, value, run, time in zip(
-                *(column.tolist() for column in columns), instants(said["ts"]).tolist(), strict=True
-            ):
+            for record, means, value, run, time in zip(*(column.tolist() for column in columns), strict=True):
                 thing[holder.column, record] = value
                 if means == holder.taken:
                     open_at[run, value] = time

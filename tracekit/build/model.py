@@ -105,4 +105,6 @@ def _gap(row: Mapping[str, Any]) -> Gap:
 
 def _api_commands(root: Traversable) -> dict[str, str]:
     lines = (root / "api-commands.tsv").read_text(encoding="utf-8").splitlines()
-    return {row["class"]: row["api"] for row in csv.DictReader(lines, delimiter="\t")}
+    head, *rows = csv.reader(lines, delimiter="\t")
+    name, api = head.index("class"), head.index("api")
+    return {row[name]: row[api] for row in rows}

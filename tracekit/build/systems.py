@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.jobs import SHORT
-from tracekit.frames import Numbers, look_up
+from tracekit.frames import Numbers, distinct, look_up
 from tracekit.parse import Parsed
 from tracekit.parse.dialect import SERVER
 
@@ -33,9 +33,10 @@ REFERENCES: Mapping[str, Mapping[str, str]] = {
 
 def installations(records: pd.DataFrame) -> pd.Series[Any] | None:
     """The installation of each record, by its server; None where there is only one."""
-    servers = records.loc[records["component"] == SERVER, "server"].dropna().unique()
-    if len(servers) < 2:
+    own = (records["component"] == SERVER).to_numpy()
+    if (distinct(records["server"].array.codes[own]) >= 0).sum() < 2:
         return None
+    servers = records.loc[own, "server"].dropna().unique()
     known = {str(server): jobs_of(records[records["server"] == server]) for server in servers}
     group = {name: number for number, name in enumerate(known)}
     for one in known:

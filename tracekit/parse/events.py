@@ -161,12 +161,8 @@ class Events:
 
     def meaning(self, *words: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Events of all rules that mean one of `words`: `record`, `name`, `means` and `columns`, all without."""
-        from tracekit.frames import text_column
-
         cut = self.meant(*words)
-        made = cut.columns(columns)
-        made["means"] = text_column([self.messages.meanings[rule].means for rule in cut.rules], cut.numbers)
-        return cut.frame(made)
+        return cut.frame({**cut.columns(columns), "means": cut.means()})
 
     def meant(self, *words: str) -> Cutter:
         """What cuts the columns of :meth:`meaning`; its `records` are those of the events."""
@@ -207,6 +203,12 @@ class Cutter(NamedTuple):
         from tracekit.frames import text_column
 
         return text_column(self.rules, self.numbers[chosen])
+
+    def means(self) -> Any:
+        """What each event means."""
+        from tracekit.frames import text_column
+
+        return text_column([self.events.messages.meanings[rule].means for rule in self.rules], self.numbers)
 
     def column(self, name: str, chosen: Any = slice(None)) -> Any:
         """A column of the events at some positions; of a rule's several fields for it the last."""
