@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tracekit.build.callcounts import NOTHING
+from tracekit.build.callcounts import NOTHING, counted, load_counts
 from tracekit.build.callgraph import Place
 from tracekit.build.calls import CallGraph, Said, Shapes, advance, load_calls, shapes_of, times_of, trail
 from tracekit.errors import GrammarError
@@ -227,6 +227,14 @@ def test_a_row_that_cannot_be_meant_so(tmp_path: Path, row: str, says: str) -> N
     (tmp_path / "calls.tsv").write_text(f"line\t9\trun\tDispatcher.runJob\tbegin\n{row}\n", encoding="utf-8")
     with pytest.raises(GrammarError, match=says):
         load_calls(tmp_path, {})
+
+
+def test_counts_that_were_kept_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "calls.tsv").write_text(TABLE, encoding="utf-8")
+    roles = {"service": "point"}
+    assert load_counts(tmp_path, roles) == load_counts(tmp_path, roles) == counted(TABLE, roles)
+    assert load_counts(tmp_path, {}) == counted(TABLE, {}) != counted(TABLE, roles)
 
 
 def test_the_table_in_the_grammars_folder_is_read() -> None:

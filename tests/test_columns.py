@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
-from tracekit.frames import numbered
+from tracekit.build.mentions import with_records
+from tracekit.frames import look_up, numbered
 from tracekit.parse.coded import Coded, coded, concatenated
 from tracekit.parse.events import Events, Rows, Texts
 from tracekit.parse.grammar import load_messages
@@ -57,6 +58,43 @@ def test_values_are_cut_out_of_the_source_that_a_place_is_in() -> None:
     assert table["record"].tolist() == [0, 2, 5]
     assert table["JOB"].dtype == "Int64"
     assert table["JOB"].fillna(0).tolist() == [1, 0, 30]
+
+
+def test_what_is_known_of_a_column_is_what_it_says() -> None:
+    cut = some_events().cutter(["job_add"])
+    assert cut.known("JOB").tolist() == (~cut.column("JOB").isna()).tolist() == [True, False, True]
+    assert not cut.known("UUID").any()
+    assert cut.column("JOB", np.array([2, 0])).tolist() == [30, 1]
+
+
+def test_a_column_that_nothing_fills_is_no_other() -> None:
+    table = some_events().table(columns=["UUID", "JOB", "CLASS"])
+    table.loc[1, "UUID"] = "some"
+    assert table["UUID"].tolist()[1] == "some"
+    assert table["CLASS"].isna().all()
+
+
+def test_events_with_what_their_records_say() -> None:
+    events = some_events().table(columns=["JOB"])
+    records = pd.DataFrame({"job": pd.array([7, None, 8, 9, 9, 9], dtype="Int64"), "ts": range(6)})
+    made = with_records(events, records, "ts", in_job="job")
+    assert list(made) == ["record", "name", "JOB", "ts", "in_job"]
+    assert made[["ts", "in_job"]].values.tolist() == [[0, 7], [2, 8], [5, 9]]
+
+
+DTYPES = ("int64", "Int64", "str", "object", "category", "datetime64[us]", "timedelta64[us]", "float64", "bool")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("keys", [[2, 1], [1, 5, 2, None], [5], []])
+def test_looked_up_is_what_stands_at_the_key(dtype: str, keys: list[int | None]) -> None:
+    table = pd.Series([3, 4], index=[1, 2], name="value").astype(dtype)
+    at = np.array([[1, 2].index(key) if key in (1, 2) else -1 for key in keys], dtype=np.int64)
+    asked = pd.Series(keys, index=range(10, 10 + len(keys)), dtype="Int64")
+    wanted = table.reset_index(drop=True).reindex(at).set_axis(asked.index)
+    pd.testing.assert_series_equal(look_up(asked, table), wanted)
+    if None not in keys:
+        pd.testing.assert_series_equal(look_up(asked.astype("int64"), table), wanted)
 
 
 def test_renumbered_events_are_in_the_order_of_their_new_numbers() -> None:
