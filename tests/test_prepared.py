@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tracekit.prepared import SMALL, prepared, read_toml
+from tracekit.prepared import SMALL, prepared, read_together, read_toml
 
 MADE = {"rule": ("Class.method", None, 3), "other": ("x" * 1000, "begin", 0)}
 
@@ -51,3 +51,15 @@ def test_a_toml_file_is_kept_unless_it_has_a_date(folder: Path, line: str, kept:
     assert list(first) == ["n"]
     assert read_toml(text, "some.toml") == first
     assert len(list(folder.glob("toml-some-*"))) == kept
+
+
+def test_the_files_of_a_folder_are_kept_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"a.toml": "n = 1\n", "b.toml": "n = 2\n"}
+    made = read_together(texts, "some")
+    assert made == {"a.toml": {"n": 1}, "b.toml": {"n": 2}}
+    monkeypatch.setattr("tracekit.prepared.read_toml", never)
+    assert read_together(texts, "some") == made
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.parent))
+    assert read_together({**texts, "b.toml": "n = 3\n"}, "some")["b.toml"] == {"n": 3}
+    assert list(read_together({"c.toml": "n = 1\n", "b.toml": "n = 2\n"}, "some")) == ["c.toml", "b.toml"]

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources.abc import Traversable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
     if known is not None:
         return dict(json.loads(known))
     return dict(prepared(f"toml-{Path(name).stem}", digest, lambda: parsed(text, name)))
+
+
+def read_together(texts: Mapping[str, str], folder: str) -> dict[str, dict[str, Any]]:
+    """What :func:`read_toml` gives for each of the `texts` of the files of `folder`, by the files' names.
+
+    All are kept as one value, too: one file of the cache is found and checked in a hundredth of the time.
+    """
+    key = "\0".join(chain.from_iterable(texts.items()))
+    return dict(
+        prepared(folder, key, lambda: {name: read_toml(text, f"{folder}/{name}") for name, text in texts.items()})
+    )
 
 
 def prepared(name: str, key: str, make: Callable[[], Any]) -> Any:

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from tracekit.errors import GrammarError
-from tracekit.prepared import read_toml
+from tracekit.prepared import read_together
 from tracekit.schema import SEVERITIES
 
 CERTAINTIES = ("certain", "likely", "possible")
@@ -132,7 +132,8 @@ def columns_asked(rules: Iterable[Rule]) -> frozenset[str]:
 
 def load_rules(root: Traversable) -> tuple[Rule, ...]:
     """Every rule of the folder `root`, by id. Raises GrammarError where a file does not say what it must."""
-    return tuple(read_rule(file) for file in rule_files(root))
+    rows = read_together({file.name: text_of(file) for file in rule_files(root)}, "rules")
+    return tuple(read_rule(name, row) for name, row in rows.items())
 
 
 def rule_files(root: Traversable) -> list[Traversable]:
@@ -143,15 +144,22 @@ def rule_files(root: Traversable) -> list[Traversable]:
     )
 
 
-def read_rule(file: Traversable) -> Rule:
-    """The rule of one file. Raises GrammarError."""
+def text_of(file: Traversable) -> str:
+    """The text of a rule's file. Raises GrammarError."""
     try:
-        row = read_toml(file.read_text(encoding="utf-8"), f"rules/{file.name}")
-        return rule_of(file.name.removesuffix(".toml"), row)
-    except KeyError as error:
-        raise GrammarError(f"grammars: rules/{file.name}: {error} is missing") from error
+        return file.read_text(encoding="utf-8")
     except ValueError as error:
         raise GrammarError(f"grammars: rules/{file.name}: {error}") from error
+
+
+def read_rule(file: str, row: dict[str, Any]) -> Rule:
+    """The rule of one file. Raises GrammarError."""
+    try:
+        return rule_of(file.removesuffix(".toml"), row)
+    except KeyError as error:
+        raise GrammarError(f"grammars: rules/{file}: {error} is missing") from error
+    except ValueError as error:
+        raise GrammarError(f"grammars: rules/{file}: {error}") from error
 
 
 def rule_of(name: str, row: dict[str, Any]) -> Rule:
