@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from tracekit.diagnose.rules import load_rules, match_of, rule_of
 from tracekit.diagnose.select import COMPARE
 from tracekit.errors import GrammarError
 from tracekit.frames import NEVER, by_source
+from tracekit.parse.events import Events, Rows as Lines
+from tracekit.parse.grammar import Meaning
 from tracekit.resources import grammars
 from tracekit.trace import read_trace
 
@@ -78,13 +82,13 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_conditions_on_texts(comparison: str, value: Any, expected: list[bool]) -> None:
-    column = pd.Series(["A", "B", "A, B", None], dtype="str")
-    assert COMPARE[comparison](column, value).to_list() == expected
+    column = np.array(["A", "B", "A, B", None], dtype=object)
+    assert COMPARE[comparison](column, value).tolist() == expected
 
 
 def test_a_multiple_of_five_seconds_is_within_its_tolerance() -> None:
-    column = pd.Series([0.1, 4.7, 5.2, 7.0, 10.3, float("nan")])
-    assert COMPARE["within"](column, (5.0, 0.4)).to_list() == [False, True, True, False, True, False]
+    column = np.array([0.1, 4.7, 5.2, 7.0, 10.3, float("nan")])
+    assert COMPARE["within"](column, (5.0, 0.4)).tolist() == [False, True, True, False, True, False]
 
 
 def test_a_cost_counts_every_instant_once() -> None:
@@ -114,29 +118,20 @@ def test_the_waking_clock_leaves_silences_out() -> None:
     assert awake[1] - awake[0] == pytest.approx(5.0)
 
 
-class NoEvents:
-    """Events of a log without restarts."""
-
-    def meaning(self, *_: str, columns: tuple[str, ...]) -> pd.DataFrame:
-        return pd.DataFrame({"record": np.array([], dtype=np.int64), "name": []})
-
-
-class Ticks:
-    """Events of which some are ticks of one thread."""
-
-    def __init__(self, records: list[int]) -> None:
-        self.records = records
-
-    def meaning(self, word: str, columns: tuple[str, ...]) -> pd.DataFrame:
-        at = self.records if word == "server.tick" else []
-        return pd.DataFrame({"record": np.array(at, dtype=np.int64), "name": "tick"})
+def events(ticks: Sequence[int] = ()) -> Events:
+    """Events of a log without restarts in which these records are ticks of one thread."""
+    meanings = {"tick": Meaning("Some.method", "server.tick", None, None, "")}
+    made = Events(SimpleNamespace(meanings=meanings))  # type: ignore[arg-type]
+    if ticks:
+        made.add("tick", (), Lines(np.array(ticks, dtype=np.int32), np.empty((len(ticks), 0), dtype=np.int32)))
+    return made
 
 
 @pytest.mark.parametrize(("gap", "expected"), [(7.0, 1), (4.0, 0)])
 def test_only_a_silence_that_is_longer_than_usual_counts(gap: float, expected: int) -> None:
     seconds = [*np.arange(0.0, 20.0, 0.5), 19.5 + gap, *np.arange(20.0 + gap, 40.0 + gap, 0.5)]
     records = pd.DataFrame({"ts": times(*seconds), "source": "log", "job": 1}).astype({"source": "category"})
-    assert len(silences(records, NoEvents())) == expected  # type: ignore[arg-type]
+    assert len(silences(records, events())) == expected
 
 
 @pytest.mark.parametrize(
@@ -155,8 +150,8 @@ def test_a_short_silence_counts_when_a_tick_came_late(ticks: list[float], expect
     others = [second for second in np.arange(0.25, 20.0, 0.5) if not 10.0 < second < 13.0]
     moments = sorted([*others, 10.0, *(tick for tick in ticks)])
     records = pd.DataFrame({"ts": times(*moments), "source": "log", "job": 1}).astype({"source": "category"})
-    events = Ticks([moments.index(tick) for tick in ticks])
-    assert len(silences(records, events)) == expected  # type: ignore[arg-type]
+    at = [moments.index(tick) for tick in ticks]
+    assert len(silences(records, events(at))) == expected
 
 
 def test_a_server_that_stands_still_for_three_seconds_is_found(healthy: Path, tmp_path: Path) -> None:
@@ -176,7 +171,7 @@ def test_an_idle_log_has_no_silence() -> None:
     records = pd.DataFrame({"ts": times(*np.arange(0.0, 300.0, 10.0)), "source": "log", "job": 1}).astype(
         {"source": "category"}
     )
-    assert silences(records, NoEvents()).empty  # type: ignore[arg-type]
+    assert silences(records, events()).empty
 
 
 def test_literals_are_found_in_their_records() -> None:
@@ -184,6 +179,23 @@ def test_literals_are_found_in_their_records() -> None:
     assert hay.holding([b"two"]).tolist() == [3, 8]
     assert hay.holding([b"four"]).tolist() == []
     assert hay.holding([b"one", b"three"]).tolist() == [3, 8]
+
+
+WORDS = st.lists(st.sampled_from([b"Unable", b" to ", b"lock", b"row ", b"7", b"Stale file"]), max_size=6).map(b"".join)
+
+
+@given(st.lists(st.lists(WORDS, min_size=1, max_size=3).map(b"\n".join)), st.lists(WORDS.filter(bool), max_size=3))
+def test_what_is_not_looked_for_is_not_there(texts: list[bytes], literals: list[bytes]) -> None:
+    hay = Haystack.of(np.arange(len(texts)), texts)
+    expected = [at for at, text in enumerate(texts) if any(literal in text for literal in literals)]
+    assert hay.holding(literals).tolist() == expected
+
+
+def test_most_literals_that_are_nowhere_are_not_looked_for() -> None:
+    hay = Haystack.of(np.array([3]), [b"Unable to start the virtual machine: no host has the capacity"])
+    assert hay.lacks(b"Unable to find template")
+    assert not hay.lacks(b"to start the virtual")
+    assert not hay.lacks(b"find")  # too short to tell
 
 
 def test_a_line_that_many_records_have_is_kept_once() -> None:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tracekit.diagnose.rows import Rows, nothing, once, values
-from tracekit.frames import by_source
+from tracekit.diagnose.rows import Column, Rows, among, nothing, once, values
+from tracekit.frames import NEVER, Numbers, by_source, distinct, instants, numbers_of, stretches
 
 if TYPE_CHECKING:
     from tracekit.diagnose.tables import Tables
 
+LOUD = ("WARN", "ERROR", "FATAL")
+LOST = ("failed", "cancelled")  # operations whose time was all for nothing
+TRACE = 3  # lines of a record that has no stack trace, at most
+MINUTE = 60_000_000  # microseconds
 TEXT = 300  # bytes of a line that a title may quote
 
 
@@ -22,103 +26,118 @@ def empty(*more: str) -> Rows:
     return Rows(0, {name: nothing(0) for name in ("operation", "start", "end", "first", "last", "span", *more)})
 
 
+def bounded(start: Numbers, end: Numbers, **columns: Column) -> Rows:
+    """Rows between two times in microseconds, with other columns; none has a span."""
+    own = {"start": start.view("M8[us]"), "end": end.view("M8[us]"), **columns}
+    none = nothing(len(start))
+    return Rows(len(start), {"operation": none, "span": none, **{name: own[name].__getitem__ for name in own}})
+
+
 def parents(tables: Tables) -> Rows:
     """From the end of each work job to the next line of the job that waited for it."""
-    jobs = tables.jobs[tables.jobs["origin"].notna() & tables.jobs["completed"].notna()]
-    records = tables.records
-    lines = records.loc[records["job"].notna() & records["origin"].isna(), ["ts", "job"]]
-    if jobs.empty or lines.empty:
+    jobs, records = tables.jobs, tables.records
+    parent, over = numbers_of(jobs["origin"]), instants(jobs["completed"])
+    ended = np.flatnonzero((parent >= 0) & (over != NEVER))
+    ended = ended[np.argsort(over[ended], kind="stable")]
+    job, ts, asked = numbers_of(records["job"]), instants(records["ts"]), distinct(parent[ended])
+    lines = np.flatnonzero(np.isin(job, asked) & (numbers_of(records["origin"]) < 0))
+    if not len(lines):
         return empty("parent", "job")
-    lines = pd.DataFrame({"end": lines["ts"], "parent": lines["job"].astype("int64"), "last": lines.index})
-    ended = pd.DataFrame(
-        {
-            "start": jobs["completed"],
-            "parent": jobs["origin"].astype("int64"),
-            "job": jobs["job"],
-            "operation": jobs["operation"],
-        }
-    )
-    both = pd.merge_asof(
-        ended.sort_values("start"),
-        lines.sort_values("end", kind="stable"),
-        left_on="start",
-        right_on="end",
-        by="parent",
-        direction="forward",
-    )
-    return Rows.of(both[both["last"].notna()].assign(first=None, span=None))
+    # A job and a time as one number, in which the times of one job do not reach those of the next.
+    low = min(int(ts.min()), int(over[ended].min()))
+    span = max(int(ts.max()), int(over[ended].max())) - low + 1
+    base = np.searchsorted(asked, parent[ended]) * span
+    key = np.searchsorted(asked, job[lines]) * span + (ts[lines] - low)
+    order = np.argsort(key, kind="stable")
+    behind = np.searchsorted(key[order], base + (over[ended] - low))
+    known = np.flatnonzero(behind < np.searchsorted(key[order], base + span))
+    ended, last = ended[known], lines[order[behind[known]]]
+    columns = {"job": values(jobs["job"])[ended], "operation": values(jobs["operation"])[ended]}
+    none = np.full(len(ended), None, dtype=object)
+    return bounded(over[ended], ts[last], parent=parent[ended], first=none, last=last, **columns)
 
 
 def backsteps(tables: Tables) -> Rows:
     """Lines with a time before that of an earlier line of the same file: start is its own time, end the earlier one."""
     parts = []
     for _, table in by_source(tables.records, "ts"):
-        part = table["ts"]
-        reached = part.cummax()
-        late = part < reached
-        first_of_step = late & ~late.shift(1, fill_value=False)
-        rows = part[first_of_step]
-        parts.append(
-            pd.DataFrame({"start": rows, "end": reached[first_of_step], "first": rows.index - 1, "last": rows.index})
-        )
-    return Rows.of(pd.concat(parts, ignore_index=True).assign(operation=None, span=None)) if parts else empty()
+        ts = instants(table["ts"])
+        reached = np.maximum.accumulate(ts)
+        late = np.flatnonzero(ts < reached)
+        step = late[np.diff(late, prepend=-2) > 1]  # its first line
+        parts.append((ts[step], reached[step], table.index.to_numpy()[step]))
+    if not parts:
+        return empty()
+    start, end, last = map(np.concatenate, zip(*parts, strict=True))
+    return bounded(start, end, first=last - 1, last=last)
 
 
 def files(tables: Tables) -> Rows:
     """One row a file: `records`, the shares of TRACE and DEBUG lines and `rate`, records a second."""
-    made = []
-    for source, part in by_source(tables.records, "ts", "level", "job"):
-        took = max((part["ts"].max() - part["ts"].min()) / pd.Timedelta(seconds=1), 1.0)
-        levels = part["level"].value_counts(normalize=True)
-        trace, debug = float(levels.get("TRACE", 0.0)), float(levels.get("DEBUG", 0.0))
-        made.append(
-            {
-                "source": source,
-                "start": part["ts"].min(),
-                "end": part["ts"].max(),
-                "first": part.index[0],
-                "last": part.index[-1],
-                "records": len(part),
-                "trace": trace,
-                "debug": debug + trace,
-                "rate": len(part) / took,
-                "jobs": int(part["job"].nunique()),
-            }
-        )
+    made = [file_of(source, part) for source, part in by_source(tables.records, "ts", "level", "job")]
     if not made:
         return empty("source", "records", "trace", "debug", "rate", "jobs")
-    return Rows.of(pd.DataFrame(made).assign(operation=None, span=None))
+    columns = {name: np.array([one[name] for one in made]) for name in made[0]}
+    return bounded(**{**columns, "source": columns["source"].astype(object)})
+
+
+def file_of(source: str, part: pd.DataFrame) -> dict[str, Any]:
+    """The columns of one file."""
+    ts, job = instants(part["ts"]), numbers_of(part["job"])
+    known = max(part["level"].count(), 1)
+    trace, debug = (int(among(part["level"], [level]).sum()) / known for level in ("TRACE", "DEBUG"))
+    return {
+        "source": source,
+        "start": ts.min(),
+        "end": ts.max(),
+        "first": part.index[0],
+        "last": part.index[-1],
+        "records": len(part),
+        "trace": trace,
+        "debug": debug + trace,
+        "rate": len(part) / max(int(ts.max() - ts.min()) / 1e6, 1.0),
+        "jobs": len(pd.unique(job[job >= 0])),
+    }
 
 
 def storms(tables: Tables) -> Rows:
     """Statements at WARN or ERROR with a trace, by logger and minute: `times` a minute; start and end of the minute."""
     records = tables.records
-    keep = records["level"].isin(["WARN", "ERROR", "FATAL"]) & (records["lines"] > 3)
-    loud = records.loc[keep, ["logger", "event", "ts"]]
-    if loud.empty:
+    at = np.flatnonzero(among(records["level"], LOUD) & (records["lines"].to_numpy() > TRACE))
+    if not len(at):
         return empty("logger", "event", "minute", "times")
-    keyed = pd.DataFrame(
-        {
-            "logger": loud["logger"].astype("object"),
-            "event": loud["event"].astype("object"),
-            "minute": loud["ts"].dt.floor("min"),
-            "ts": loud["ts"],
-            "record": loud.index,
-        }
+    logger, event = (records[name].array.take(at) for name in ("logger", "event"))
+    ts = instants(records["ts"])[at]
+    keys = ts // MINUTE, ranks(event), ranks(logger)
+    order = np.lexsort(keys)
+    begins, ends = stretches(np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys]), len(at))
+    first = order[begins]
+    return bounded(
+        np.minimum.reduceat(ts[order], begins),
+        np.maximum.reduceat(ts[order], begins),
+        first=at[first],
+        last=at[order[ends]],
+        times=ends - begins + 1,
+        logger=logger[first],
+        event=event[first],
+        minute=(keys[0][first] * MINUTE).view("M8[us]"),
     )
-    grouped = keyed.groupby(["logger", "event", "minute"], dropna=False)
-    made = grouped.agg(
-        start=("ts", "min"), end=("ts", "max"), first=("record", "first"), last=("record", "last"), times=("ts", "size")
-    ).reset_index()
-    return Rows.of(made.assign(operation=None, span=None))
+
+
+def ranks(column: Any) -> Numbers:
+    """For each row of a categorical column the place of its name when they are sorted, null behind all."""
+    order = np.argsort(np.array(column.categories, dtype=object), kind="stable")
+    made = np.full(len(order) + 1, len(order))
+    made[order] = np.arange(len(order))
+    return np.asarray(made[column.codes])
 
 
 def errors(tables: Tables) -> Rows:
     """Lines of operations that failed, at WARN and above, or with an exception: `text` is the beginning of each."""
-    records = tables.records
-    lost = tables.operations.loc[tables.operations["status"].isin(["failed", "cancelled"]), "operation"]
-    loud = records["level"].isin(["WARN", "ERROR", "FATAL"]) | (records["lines"] > 3)
-    at = np.flatnonzero((records["operation"].isin(lost) & loud).to_numpy())
+    records, operations = tables.records, tables.operations
+    lost = set(operations["operation"].to_numpy(dtype=object)[among(operations["status"], LOST)])
+    loud = among(records["level"], LOUD) | (records["lines"].to_numpy() > TRACE)
+    at = np.flatnonzero(among(records["operation"], lost) & loud)
     logger, event, begins = (values(records[name]) for name in ("logger", "event", "message"))
     return tables.said(at).having(
         text=once(lambda: beginnings(tables.texts(at), begins[at])),
@@ -137,10 +156,18 @@ def halves(tables: Tables) -> Rows:
     """Jobs of which this input has only the beginning or only the end; `half` says which."""
     jobs = tables.jobs
     begun, over = jobs["started"].notna() | jobs["submitted"].notna(), jobs["completed"].notna()
-    made = jobs[begun != over]
-    first, last = tables.records["ts"].min(), tables.records["ts"].max()
-    half = np.where(over[begun != over], "end", "beginning")
-    return Rows.of(made.assign(half=half, start=first, end=last, first=None, last=None, span=None))
+    at = np.flatnonzero((begun != over).to_numpy())
+    if not len(at):
+        return empty("half")
+    ts, rows, none = instants(tables.records["ts"]), Rows.of(jobs).take(at), nothing(len(at))
+    return rows.having(
+        half=np.where(over.to_numpy()[at], "end", "beginning").astype(object).__getitem__,
+        start=np.full(len(at), ts.min()).view("M8[us]").__getitem__,
+        end=np.full(len(at), ts.max()).view("M8[us]").__getitem__,
+        first=none,
+        last=none,
+        span=none,
+    )
 
 
 CHECKS: Mapping[str, Callable[[Tables], Rows]] = {

@@ -61,7 +61,9 @@ def silences(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     to INFO or of an idle server has none. A shorter one counts when a thread that ticks (statements that mean
     `server.tick`) was due in it and came late, at its end. Restarts and the seams of two files are no silences.
     """
-    parts = [of_source(part, events) for _, part in by_source(records, "ts", "job")]
+    starts = np.concatenate([np.empty(0, dtype=np.int64), *meaning(events, "server.start")])
+    ticking = meaning(events, "server.tick")
+    parts = [of_source(part, starts, ticking) for _, part in by_source(records, "ts", "job")]
     found = [part for part in parts if len(part)]
     columns = ["start", "end", "first", "last", "usual"]
     if not found:
@@ -71,7 +73,12 @@ def silences(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True).sort_values("start", ignore_index=True)
 
 
-def of_source(records: pd.DataFrame, events: Events) -> pd.DataFrame:
+def meaning(events: Events, word: str) -> list[npt.NDArray[Any]]:
+    """The records of each message rule that means `word`."""
+    return [events.rows(rule).records for rule in events if events.messages.meanings[rule].means == word]
+
+
+def of_source(records: pd.DataFrame, starts: Numbers, ticking: list[npt.NDArray[Any]]) -> pd.DataFrame:
     """Silences of one file; none in a file without jobs and requests, such as an agent's log."""
     if not records["job"].notna().any():
         return records.iloc[:0].assign(start=records["ts"].iloc[:0], end=records["ts"].iloc[:0])
@@ -80,15 +87,16 @@ def of_source(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     usual = usual_of(quiet)
     long = quiet >= max(LEAST * 1e6, USUAL * usual)
     at = np.flatnonzero((quiet >= SHORT * 1e6) | long)
-    at = at[~records.index[at].isin(events.meaning("server.start", columns=())["record"])]
+    number = records.index.to_numpy()
+    at = at[~np.isin(number[at], starts)]
     begin, end = (reached[some].view("datetime64[us]") for some in (at - 1, at))
-    late = long[at] | ticked_late(seconds(begin), seconds(end), ticks(records, events))
+    late = long[at] | ticked_late(seconds(begin), seconds(end), ticks(records, ticking))
     return pd.DataFrame(
         {
             "start": begin[late],
             "end": end[late],
-            "first": records.index.to_numpy()[at[late] - 1],
-            "last": records.index.to_numpy()[at[late]],
+            "first": number[at[late] - 1],
+            "last": number[at[late]],
             "usual": usual / 1e6,
         }
     )
@@ -100,11 +108,13 @@ def usual_of(quiet: Numbers) -> int:
     return int(ordered[np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)]) if len(ordered) else 0
 
 
-def ticks(records: pd.DataFrame, events: Events) -> list[npt.NDArray[np.float64]]:
+def ticks(records: pd.DataFrame, ticking: list[npt.NDArray[Any]]) -> list[npt.NDArray[np.float64]]:
     """Times at which each periodic thread of a file ticked."""
-    rows = events.meaning("server.tick", columns=())
-    rows = rows[rows["record"].isin(records.index)]
-    return [np.sort(seconds(records["ts"].loc[part["record"]])) for _, part in rows.groupby("name")]
+    number, made = records.index.to_numpy(), []
+    for every in ticking:
+        place = np.searchsorted(number, every) % len(number)  # behind the last none stands: any other will do
+        made.append(np.sort(seconds(records["ts"].array[place[number[place] == every]])))
+    return made
 
 
 def ticked_late(

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.diagnose.checks import LOST
 from tracekit.diagnose.rows import Rows
 from tracekit.diagnose.rules import Holder, Match, Rule, Select
 from tracekit.diagnose.select import beside, chosen
 from tracekit.diagnose.tables import Tables
+from tracekit.frames import lengths
 
-LOST = ("failed", "cancelled")  # operations whose time was all for nothing
 ALIKE = 20  # rows from which on the file's own percentiles say what is usual
 SLOWER = 4.0  # times the file's own median
 OWN_LEAST = 3.0  # seconds that no median makes slow
@@ -54,12 +55,14 @@ class Engine:
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
-        operations = tables.by_operation
-        self.status: dict[Any, str] = operations["status"].astype("object").to_dict()
+        operations = tables.operations
+        names = operations["operation"].tolist()
+        self.status: dict[Any, str] = dict(zip(names, operations["status"].tolist(), strict=True))
         # Stretches that findings own, for the rules of rest.
         self.claimed: dict[str | None, list[tuple[float, float]]] = {}
         self.failed: set[str | None] = set()  # operations with a failure that a rule names
-        self.walls: dict[Any, float] = operations["wall"].dt.total_seconds().fillna(0.0).to_dict()
+        walls = np.nan_to_num(lengths(operations["wall"]))
+        self.walls: dict[Any, float] = dict(zip(names, walls.tolist(), strict=True))
 
     def all(self, rules: Sequence[Rule]) -> list[Found]:
         """Everything that the rules say: waits, what no other explains, then failures without the waits in them."""
@@ -177,11 +180,11 @@ def grouped(rows: Rows, scope: str) -> list[tuple[str | None, npt.NDArray[np.int
     order = np.argsort(-np.nan_to_num(rows["seconds"]), kind="stable")
     if scope == "log":
         return [(None, order)] if len(order) else []
-    codes, names = pd.factorize(rows.objects("operation")[order])
-    order, codes = order[codes >= 0], codes[codes >= 0]
-    by_name = np.argsort(codes, kind="stable")
-    parts = np.split(order[by_name], np.flatnonzero(np.diff(codes[by_name])) + 1)
-    return [(str(name), part) for name, part in zip(names, parts, strict=False) if len(part)]
+    parts: dict[Any, list[int]] = {}
+    for at, name in zip(order.tolist(), rows.objects("operation")[order], strict=True):
+        if name is not None:
+            parts.setdefault(name, []).append(at)
+    return [(name, np.array(part, dtype=np.int64)) for name, part in parts.items()]
 
 
 def limits(rows: Rows, match: Match) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
+from functools import cached_property
+from itertools import chain, count, repeat
 
 import numpy as np
 import numpy.typing as npt
 
 NEWLINE = b"\n"
+STEP = 4  # bytes from one gram to the next
+GRAM = 2 * STEP  # bytes that tell whether a literal may be there
+BITS = 21  # of a gram's number
+MIXERS = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)  # odd, so that no bit of a gram is lost
+PIECE = STEP << 18  # bytes whose grams are numbered at once
 
 
 @dataclass(frozen=True)
@@ -26,22 +32,46 @@ class Haystack:
     def of(cls, records: npt.NDArray[np.int64], texts: Sequence[bytes]) -> Haystack:
         """From the numbers of records and their texts."""
         numbers: defaultdict[bytes, int] = defaultdict(count().__next__)
-        lines = chain.from_iterable(text.split(NEWLINE) for text in texts)
+        lines = chain.from_iterable(map(bytes.split, texts, repeat(NEWLINE)))
         codes = np.fromiter(map(numbers.__getitem__, lines), dtype=np.int64)
-        owners = np.repeat(records, [text.count(NEWLINE) + 1 for text in texts])
+        many = np.fromiter(map(bytes.count, texts, repeat(NEWLINE)), np.int64, len(texts)) + 1
         order = np.argsort(codes, kind="stable")
-        first = np.searchsorted(codes[order], np.arange(len(numbers) + 1))
-        ends = np.cumsum([len(line) + 1 for line in numbers], dtype=np.int64)
-        return cls(NEWLINE.join(numbers), ends, owners[order], first)
+        first = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(numbers)))])
+        ends = np.cumsum(np.fromiter(map(len, numbers), np.int64, len(numbers)) + 1)
+        return cls(NEWLINE.join(numbers), ends, np.repeat(records, many)[order], first)
+
+    @cached_property
+    def grams(self) -> npt.NDArray[np.bool_]:
+        """For each number of a gram whether one of the text has it: of those that begin at every fourth byte."""
+        made = np.zeros(1 << BITS, dtype=bool)
+        for at in range(0, len(self.text), PIECE):
+            made[gram_numbers(self.text[at : at + PIECE + STEP])] = True
+        return made
+
+    def lacks(self, literal: bytes) -> bool:
+        """Whether it is certain that the text does not hold `literal`: told in a tenth of the time of a search.
+
+        Where it stands in the text all grams of every fourth byte of it are grams of the text, counted from its first
+        byte on, or from its second, third or fourth.
+        """
+        if len(literal) < GRAM + STEP - 1:
+            return False
+        return not any(self.grams[gram_numbers(literal[start:])].all() for start in range(STEP))
 
     def holding(self, literals: Iterable[bytes]) -> npt.NDArray[np.int64]:
         """Records that hold one of `literals`, none of which has a newline, in order."""
         found = set()
         for literal in literals:
-            at = self.text.find(literal)
+            at = -1 if self.lacks(literal) else self.text.find(literal)
             while at >= 0:
                 number = int(np.searchsorted(self.ends, at, "right"))
                 found.add(number)
                 at = self.text.find(literal, int(self.ends[number]))
         parts = [self.records[self.first[number] : self.first[number + 1]] for number in found]
         return np.unique(np.concatenate([self.records[:0], *parts]))
+
+
+def gram_numbers(text: bytes) -> npt.NDArray[np.uint32]:
+    """The numbers of the grams at every fourth byte of a text; different ones may have the same."""
+    steps = np.frombuffer(text, np.uint32, len(text) // STEP)
+    return (steps[:-1] * MIXERS[0] ^ steps[1:] * MIXERS[1]) >> np.uint32(32 - BITS)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.diagnose.rows import Rows
-from tracekit.frames import joint, numbered
+from tracekit.frames import joint
 
 
 def pairs(begins: Rows, ends: Rows, same: tuple[str, ...], over: pd.Series[Any] | None) -> Rows:
@@ -33,8 +33,8 @@ def next_of(begins: Rows, ends: Rows, same: tuple[str, ...]) -> npt.NDArray[np.i
     """For each of `begins` the first of `ends` behind it that agrees in the columns `same`, -1 where there is none."""
     record = np.concatenate([begins["record"], ends["record"]])
     opens = np.repeat([1, 0], [len(begins), len(ends)])
-    both = (pd.Series(np.concatenate([begins.objects(name), ends.objects(name)]), dtype="object") for name in same)
-    key = joint(np.zeros(len(record), dtype=np.int64), *(numbered(column)[1] for column in both))
+    both = (np.concatenate([begins.objects(name), ends.objects(name)]) for name in same)
+    key = joint(np.zeros(len(record), dtype=np.int64), *both)
     order = np.lexsort((opens, record, key))
     closing = np.flatnonzero(opens[order] == 0)
     behind = np.append(order[closing], -1)[np.searchsorted(closing, np.arange(len(order)))]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.diagnose.engine import LOST, Found
+from tracekit.diagnose.checks import LOST
+from tracekit.diagnose.engine import Found
 
 
 def ranked(found: Sequence[Found], operations: pd.DataFrame) -> list[Found]:
@@ -17,7 +18,7 @@ def ranked(found: Sequence[Found], operations: pd.DataFrame) -> list[Found]:
     later. Then comes what cost most time, then what happened after the end, then notes, then echoes of a failure.
     """
     place = {name: number for number, name in enumerate(operations["operation"])}
-    status = dict(zip(operations["operation"], operations["status"].astype("object"), strict=True))
+    status = dict(zip(operations["operation"], operations["status"], strict=True))
 
     def key(one: Found) -> tuple[Any, ...]:
         cause = one.rule.role == "failure" and status.get(one.operation) in (*LOST, "unfinished")

@@ -6,7 +6,7 @@ rows that are left by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import numbered
+from tracekit.frames import MISSING, numbered
 
 Positions = npt.NDArray[np.int64]
 Column = Any  # values of one column: an array of numpy or pandas
@@ -34,7 +34,7 @@ class Rows:
         self.positions = positions
         self._made: dict[str, Column] = {}
         self._objects: dict[str, npt.NDArray[Any]] = {}
-        self._different: dict[str, tuple[pd.Series[Any], npt.NDArray[Any]]] = {}
+        self._different: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {}
         self._by: dict[tuple[str, ...], dict[tuple[Any, ...], Positions]] = {}
 
     @classmethod
@@ -88,33 +88,30 @@ class Rows:
         """A column as objects, None where null: for who reads it row by row."""
         made = self._objects.get(name)
         if made is None:
-            column = self[name]
-            made = self._objects[name] = np.array(column.astype(object), dtype=object)
-            made[pd.isna(column)] = None
+            made = self._objects[name] = plain(self[name])
         return made
 
-    def different(self, name: str) -> tuple[pd.Series[Any], npt.NDArray[Any]]:
-        """The different values of a column of texts, and for each row the number of its own; null may be among them."""
+    def different(self, name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """The different values of a column of texts, None where null, and for each row the number of its own."""
         made = self._different.get(name)
         if made is None:
             made = self._different[name] = self._distinguished(name)
         return made
 
-    def _distinguished(self, name: str) -> tuple[pd.Series[Any], npt.NDArray[Any]]:
+    def _distinguished(self, name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """The pair of :meth:`different`: the parent's where it has one."""
         if name not in self.makers and self.parent is not None and name in self.parent._different:
-            texts, codes = self.parent._different[name]
-            return texts, codes[self.positions]
+            names, codes = self.parent._different[name]
+            return names, codes[self.positions]
         column = self[name]
         if not isinstance(column.dtype, pd.CategoricalDtype):
-            return numbered(pd.Series(column, copy=False))
-        names, codes = column.categories.array, column.codes
-        used: Any = np.arange(len(names) + 1)
-        if len(names) > len(codes):
-            used, codes = np.unique(codes, return_inverse=True)
-        else:
-            used[-1] = -1  # null, as in the codes
-        return pd.Series(names.take(used, allow_fill=True)), codes
+            different, codes = numbered(pd.Series(column, copy=False))
+            return plain(different), codes
+        names, codes = np.append(np.array(column.categories, dtype=object), MISSING), column.codes
+        if len(names) <= len(codes):
+            return names, codes  # null is -1, the last of the names
+        used, codes = np.unique(codes, return_inverse=True)
+        return names[used], codes
 
     def keys(self, *names: str) -> list[tuple[Any, ...]]:
         """For each row its values of some columns; no rows have no columns that they lack."""
@@ -133,9 +130,23 @@ class Rows:
         return made
 
 
+def plain(column: Column) -> npt.NDArray[Any]:
+    """An array as objects, None where null."""
+    made = np.array(column, dtype=object)
+    made[pd.isna(column)] = None
+    return made
+
+
 def values(column: pd.Series[Any]) -> Column:
     """The array of a column: numpy's own where it is one of numbers or objects."""
     return column.to_numpy() if isinstance(column.dtype, np.dtype) and column.dtype.kind not in "mM" else column.array
+
+
+def among(column: pd.Series[Any], names: Collection[str]) -> npt.NDArray[np.bool_]:
+    """For each row of a categorical column whether it has one of `names`."""
+    values: Any = column.array
+    tells = np.array([*(name in names for name in values.categories), False])  # the last one is null
+    return np.asarray(tells[values.codes])
 
 
 def once(make: Callable[[], Column]) -> Maker:

@@ -12,11 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.diagnose.clock import seconds
-from tracekit.diagnose.rows import Rows, nothing
+from tracekit.diagnose.rows import Column, Rows, nothing, plain
 from tracekit.diagnose.rules import Beside, Condition, Select
 from tracekit.diagnose.tables import Tables, named
 
+Mask = npt.NDArray[np.bool_]
 STATEMENTS = ("after", "before", "event")  # columns that hold the rule of a statement
+NOTHING = np.empty(0).__getitem__  # makes a column of no rows
 SEPARATOR = ", "  # between the names in one text: commands of a request, hosts of a list
 
 
@@ -37,13 +39,15 @@ def choose(tables: Tables, select: Select) -> Rows:
     for condition in select.where:
         if len(rows) and condition.column != "seconds":
             rows = rows.where(meets(rows, condition, tables))
+    if not len(rows):
+        return rows.having(low=NOTHING, high=NOTHING, seconds=NOTHING)
     start, end = select.between or ("start", "end")
     clock = seconds if select.table == "silences" else tables.clock.awake
     low, high = clock(rows[start]), clock(rows[end])
     keep = np.full(len(rows), True) if select.between is None else ~np.isnan(high - low)
     for condition in select.where:
         if condition.column == "seconds":
-            keep &= COMPARE[condition.comparison](pd.Series(high - low), condition.value).to_numpy(dtype=bool)
+            keep &= COMPARE[condition.comparison](high - low, condition.value)
     at = np.flatnonzero(keep)
     low, high, made = low[at], high[at], rows.take(at)
     if select.between is not None:
@@ -52,7 +56,7 @@ def choose(tables: Tables, select: Select) -> Rows:
     return made.having(low=low.__getitem__, high=high.__getitem__, seconds=(high - low).__getitem__)
 
 
-def beside(tables: Tables, rows: Rows, others: Beside) -> npt.NDArray[np.bool_]:
+def beside(tables: Tables, rows: Rows, others: Beside) -> Mask:
     """For each row whether something goes with it."""
     found = chosen(tables, others.rows)
     groups = found.by(*(name for _, name in others.keys))
@@ -85,7 +89,7 @@ class Overlap:
         return before > 0 and bool(self.reach[before - 1] > low)
 
 
-def meets(rows: Rows, condition: Condition, tables: Tables) -> npt.NDArray[np.bool_]:
+def meets(rows: Rows, condition: Condition, tables: Tables) -> Mask:
     """For each row whether it meets the condition; null meets none but `known = false`, `not` and `lacks`.
 
     Of texts each different one is compared once.
@@ -93,51 +97,61 @@ def meets(rows: Rows, condition: Condition, tables: Tables) -> npt.NDArray[np.bo
     compare, value = COMPARE[condition.comparison], condition.value
     column = rows[condition.column]
     if not isinstance(column.dtype, (pd.CategoricalDtype, pd.StringDtype)) and column.dtype != object:
-        return compare(pd.Series(column, copy=False), value).to_numpy(dtype=bool)
+        return compare(column, value)
     different, codes = rows.different(condition.column)
     if condition.column in STATEMENTS and condition.comparison in ("is", "not"):
-        words = value if isinstance(value, tuple) else (value,)
-        value = tuple(rule for rule in different.dropna() if named(rule, tables.meanings, words))
-    met = compare(different, value).to_numpy(dtype=bool)
-    return np.asarray(met[codes])
+        words = several(value)
+        value = tuple(rule for rule in different if rule is not None and named(rule, tables.meanings, words))
+    return np.asarray(compare(different, value)[codes])
 
 
-def equal(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
+def several(value: Any) -> tuple[Any, ...]:
+    """The values of a condition that may have one or several."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def of_texts(column: Column, fits: Callable[[str], bool]) -> Mask:
+    """For each value whether its text fits; null does not."""
+    texts = plain(column)
+    return np.fromiter((text is not None and fits(str(text)) for text in texts), bool, len(texts))
+
+
+def equal(column: Column, value: Any) -> Mask:
     """Equal to `value`, or to one of them."""
-    return column.isin(value if isinstance(value, tuple) else (value,))
+    if column.dtype != object:
+        return pd.Series(column, copy=False).isin(several(value)).to_numpy(dtype=bool)
+    wanted = set(several(value))
+    return np.fromiter(map(wanted.__contains__, column), bool, len(column))
 
 
-def has(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
+def has(column: Column, value: Any) -> Mask:
     """Whether a text of names holds one of `value`."""
-    wanted = set(value if isinstance(value, tuple) else (value,))
-    known = {text: bool(wanted & set(str(text).split(SEPARATOR))) for text in column.dropna().unique()}
-    found: pd.Series[bool] = column.map(known).eq(True)
-    return found
+    wanted = set(several(value))
+    return of_texts(column, lambda text: not wanted.isdisjoint(text.split(SEPARATOR)))
 
 
-def number(column: pd.Series[Any]) -> pd.Series[Any]:
+def number(column: Column) -> npt.NDArray[np.float64]:
     """Numbers, NaN where there is none."""
-    return pd.to_numeric(column, errors="coerce").astype("float64")
+    if isinstance(column, np.ndarray) and column.dtype.kind == "f":
+        return column
+    return pd.to_numeric(pd.Series(column), errors="coerce").to_numpy(dtype="float64", na_value=np.nan)
 
 
-def whole(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
+def whole(column: Column, value: Any) -> Mask:
     """A whole number of times `value[0]`, at least once, within `value[1]`."""
     unit, slack = value
-    rest = number(column) % unit
-    near: pd.Series[bool] = (number(column) >= unit - slack) & ((rest <= slack) | (rest >= unit - slack))
-    return near
+    numbers = number(column)
+    rest = numbers % unit
+    return np.asarray((numbers >= unit - slack) & ((rest <= slack) | (rest >= unit - slack)))
 
 
-def like(column: pd.Series[Any], value: Any) -> pd.Series[bool]:
+def like(column: Column, value: Any) -> Mask:
     """A text that fits one of some shell patterns."""
-    patterns = value if isinstance(value, tuple) else (value,)
-    fits = re.compile("|".join(map(translate, patterns))).match
-    known = {text: fits(str(text)) is not None for text in column.dropna().unique()}
-    found: pd.Series[bool] = column.map(known).eq(True)
-    return found
+    fits = re.compile("|".join(map(translate, several(value)))).match
+    return of_texts(column, lambda text: fits(text) is not None)
 
 
-COMPARE: Mapping[str, Callable[[pd.Series[Any], Any], pd.Series[bool]]] = {
+COMPARE: Mapping[str, Callable[[Column, Any], Mask]] = {
     "is": equal,
     "not": lambda column, value: ~equal(column, value),
     "has": has,
@@ -146,7 +160,7 @@ COMPARE: Mapping[str, Callable[[pd.Series[Any], Any], pd.Series[bool]]] = {
     "below": lambda column, value: number(column) < value,
     "least": lambda column, value: number(column) >= value,
     "most": lambda column, value: number(column) <= value,
-    "known": lambda column, value: column.notna() == value,
+    "known": lambda column, value: pd.notna(column) == value,
     "within": whole,
     "like": like,
 }

@@ -16,19 +16,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.diagnose.checks import CHECKS
+from tracekit.diagnose.checks import CHECKS, LOUD, empty
 from tracekit.diagnose.clock import Clock, silences
 from tracekit.diagnose.haystack import NEWLINE, Haystack
 from tracekit.diagnose.pairs import pairs
-from tracekit.diagnose.rows import Column, Maker, Rows, nothing, once, values
+from tracekit.diagnose.rows import Column, Maker, Rows, among, nothing, once, values
 from tracekit.diagnose.rules import Select
-from tracekit.frames import look_up, numbers_of
+from tracekit.frames import NEVER, instants, look_up, numbers_of, spread
 from tracekit.parse.events import Events
 from tracekit.parse.grammar import Meaning
 from tracekit.read.files import Sources
 
 RARE = 200  # records of one message rule that are worth a look at their text
-LOUD = ("WARN", "ERROR", "FATAL")
 SAID = ("operation", "ts", "level", "thread", "job", "origin", "run", "span")  # what the records of events say
 
 
@@ -78,18 +77,23 @@ class Tables:
     @cached_property
     def ends(self) -> pd.Series[Any]:
         """Last instant of each operation: completed, else its last line."""
-        last = self.records.groupby("operation")["ts"].max()
-        made = self.operations.set_index("operation")["completed"]
-        return made.fillna(last.reindex(made.index))
+        named: Any = self.records["operation"].array
+        last = np.full(len(named.categories) + 1, NEVER)  # the last one is of lines of no operation
+        np.maximum.at(last, named.codes, instants(self.records["ts"]))
+        last[-1] = NEVER
+        completed = instants(self.operations["completed"])
+        own = last[named.categories.get_indexer(self.index)]
+        return pd.Series(np.where(completed == NEVER, own, completed).view("M8[us]"), self.index)
 
     @cached_property
-    def by_operation(self) -> pd.DataFrame:
-        """Operations by their names."""
-        return self.operations.set_index("operation")
+    def index(self) -> pd.Index[Any]:
+        """Names of the operations."""
+        made: pd.Index[Any] = pd.Index(self.operations["operation"])
+        return made
 
     def of_operation(self, column: str, names: Column) -> Column:
         """A column of the operations of some rows."""
-        return values(self.by_operation[column].reindex(names))
+        return self.operations[column].array.take(self.index.get_indexer(pd.Index(names)), allow_fill=True)
 
     def view_intervals(self) -> Rows:
         """The ledger, with the rules of the two statements around each interval as `after` and `before`.
@@ -151,18 +155,15 @@ class Tables:
         """Agent commands, from sending to the answer."""
         rows = Rows.of(self.commands)
 
-        def of_span(column: str, chosen: Any) -> Column:
-            return self.spans[column].array.take(numbers_of(rows.at("span", chosen)), allow_fill=True)
-
-        def end(chosen: Any) -> Column:
-            return filled(rows.at("received", chosen), of_span("end", chosen))
+        def of_span(column: str) -> Column:
+            return self.spans[column].array.take(numbers_of(rows["span"]), allow_fill=True)
 
         return rows.having(
-            first=partial(of_span, "first_record"),
-            last=partial(of_span, "last_record"),
-            start=lambda chosen: filled(rows.at("sent", chosen), rows.at("scheduled", chosen)),
-            end=end,
-            api=lambda chosen: self.of_operation("command", rows.at("operation", chosen)),
+            first=once(partial(of_span, "first_record")),
+            last=once(partial(of_span, "last_record")),
+            start=once(lambda: filled(rows["sent"], rows["scheduled"])),
+            end=once(lambda: filled(rows["received"], of_span("end"))),
+            api=once(lambda: self.of_operation("command", rows["operation"])),
         )
 
     def view_jobs(self) -> Rows:
@@ -174,7 +175,7 @@ class Tables:
             first=none,
             last=none,
             span=none,
-            behind=once(lambda: ahead_of(self.jobs).array),
+            behind=once(lambda: ahead_of(self.jobs)),
         )
 
     def view_operations(self) -> Rows:
@@ -189,6 +190,8 @@ class Tables:
 
     def view_silences(self) -> Rows:
         """The whole server's silences, once for each operation that was under way."""
+        if self.still.empty:
+            return empty("usual")
         open_ = pd.DataFrame({"operation": self.operations["operation"], "begun": self.operations["submitted"]})
         open_["over"] = self.ends.reindex(open_["operation"]).to_numpy()
         both = open_.merge(self.still, how="cross")
@@ -217,18 +220,21 @@ class Tables:
         if self.sources is None:
             return [b""] * len(records)
         source = self.records["source"].array
-        files = [self.sources[path] for path in source.categories]
-        offset, length = (self.records[name].to_numpy()[records] for name in ("offset", "length"))
-        places = zip(source.codes[records].tolist(), offset.tolist(), length.tolist(), strict=True)
-        return [files[number].slice(offset, length) for number, offset, length in places]
+        files = [self.sources[path].data for path in source.categories]
+        begin, length = (self.records[name].to_numpy()[records] for name in ("offset", "length"))
+        places = zip(source.codes[records].tolist(), begin.tolist(), (begin + length).tolist(), strict=True)
+        return [files[number][begin:end] for number, begin, end in places]
 
     @cached_property
     def unread(self) -> Haystack:
         """The text of records that no message rule reads or that are few of their kind, that warn, or carry a trace."""
-        event = self.records["event"]
-        rare = event.isin([name for name, times in event.value_counts().items() if times <= RARE])
-        loud = event.isna() | rare | self.records["level"].isin(LOUD) | (self.records["lines"] > 1)
-        return Haystack.of(at := np.flatnonzero(loud.to_numpy()), self.texts(at))
+        event: Any = self.records["event"].array
+        rules = event.codes + np.int64(1)  # 0: none reads it
+        rare = np.bincount(rules) <= RARE
+        rare[:1] = True
+        long = self.records["lines"].to_numpy() > 1
+        at = np.flatnonzero(rare[rules] | among(self.records["level"], LOUD) | long)
+        return Haystack.of(at, self.texts(at))
 
     @cached_property
     def lines_said(self) -> Rows:
@@ -293,19 +299,24 @@ def filled(times: Column, others: Column) -> Column:
     return made
 
 
-def ahead_of(jobs: pd.DataFrame) -> pd.Series[Any]:
+def ahead_of(jobs: pd.DataFrame) -> Column:
     """For each job that was queued the one of its VM that ran meanwhile, the last begun where there are several."""
-    waits = jobs.loc[jobs["vm"].notna() & jobs["queued"].notna(), ["job", "vm", "queued", "scheduled"]]
-    both = waits.reset_index(names="row").merge(
-        jobs.loc[jobs["started"].notna(), ["vm", "job", "started", "completed"]], on="vm", suffixes=("", "_ahead")
+    vm, job = numbers_of(jobs["vm"]), jobs["job"].to_numpy()
+    queued, scheduled, started, completed = (
+        instants(jobs[name]) for name in ("queued", "scheduled", "started", "completed")
     )
-    ahead = both[
-        (both["job"] != both["job_ahead"])
-        & (both["started"] < both["scheduled"])
-        & (both["completed"].isna() | (both["completed"] > both["queued"]))
-    ]
-    last = ahead.sort_values("started").drop_duplicates("row", keep="last").set_index("row")["job_ahead"]
-    return last.reindex(jobs.index).astype("Int64")
+    waits = np.flatnonzero((vm >= 0) & (queued != NEVER))
+    runs = np.flatnonzero((vm >= 0) & (started != NEVER))
+    runs = runs[np.argsort(vm[runs], kind="stable")]
+    begin, end = (np.searchsorted(vm[runs], vm[waits], side) for side in ("left", "right"))
+    of, number = spread(end - begin)
+    row, other = waits[of], runs[begin[of] + number]
+    over = (completed[other] != NEVER) & (completed[other] <= queued[row])
+    ahead = np.flatnonzero((job[row] != job[other]) & (started[other] < scheduled[row]) & ~over)
+    ahead = ahead[np.argsort(started[other[ahead]], kind="stable")]
+    made = np.full(len(jobs), -1)
+    made[row[ahead]] = job[other[ahead]]  # the last one stays
+    return pd.arrays.IntegerArray(made, made < 0)
 
 
 def names_of(rule: str, meanings: Mapping[str, Meaning]) -> set[str | None]:
