@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, namedtuple
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count, repeat
@@ -67,6 +67,13 @@ def places(texts: pd.Series[Any], names: Iterable[str]) -> Numbers:
     """For each text the place that it has among some names, -1 where it is none of them."""
     known = {name: place for place, name in enumerate(names)}
     return np.fromiter(map(known.get, texts.to_numpy(dtype=object), repeat(-1)), np.int64, len(texts))
+
+
+def among(column: pd.Series[Any], names: Collection[str]) -> npt.NDArray[np.bool_]:
+    """For each row of a categorical column whether it has one of `names`."""
+    values: Any = column.array
+    tells = np.array([*(name in names for name in values.categories), False])  # the last one is null
+    return np.asarray(tells[values.codes])
 
 
 def rows(table: pd.DataFrame, *, plain: bool = False) -> list[Any]:

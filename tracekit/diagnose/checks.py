@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tracekit.diagnose.rows import Column, Rows, among, nothing, once, values
-from tracekit.frames import NEVER, Numbers, by_source, distinct, instants, numbers_of, stretches
+from tracekit.diagnose.rows import Column, Rows, nothing, once, values
+from tracekit.frames import NEVER, Numbers, among, by_source, distinct, instants, numbers_of, stretches
 
 if TYPE_CHECKING:
     from tracekit.diagnose.tables import Tables

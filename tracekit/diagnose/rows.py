@@ -6,7 +6,7 @@ rows that are left by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import Any
 
@@ -140,13 +140,6 @@ def plain(column: Column) -> npt.NDArray[Any]:
 def values(column: pd.Series[Any]) -> Column:
     """The array of a column: numpy's own where it is one of numbers or objects."""
     return column.to_numpy() if isinstance(column.dtype, np.dtype) and column.dtype.kind not in "mM" else column.array
-
-
-def among(column: pd.Series[Any], names: Collection[str]) -> npt.NDArray[np.bool_]:
-    """For each row of a categorical column whether it has one of `names`."""
-    values: Any = column.array
-    tells = np.array([*(name in names for name in values.categories), False])  # the last one is null
-    return np.asarray(tells[values.codes])
 
 
 def once(make: Callable[[], Column]) -> Maker:

@@ -20,9 +20,9 @@ from tracekit.diagnose.checks import CHECKS, LOUD, empty
 from tracekit.diagnose.clock import Clock, silences
 from tracekit.diagnose.haystack import NEWLINE, Haystack
 from tracekit.diagnose.pairs import pairs
-from tracekit.diagnose.rows import Column, Maker, Rows, among, nothing, once, values
+from tracekit.diagnose.rows import Column, Maker, Rows, nothing, once, values
 from tracekit.diagnose.rules import Select
-from tracekit.frames import NEVER, instants, look_up, numbers_of, spread
+from tracekit.frames import NEVER, among, instants, look_up, numbers_of, spread
 from tracekit.parse.events import Events
 from tracekit.parse.grammar import Meaning
 from tracekit.read.files import Sources

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tracekit.fleet.chance import LEAST, Ranked, unlikely
-from tracekit.fleet.times import by_time, length_of
+from tracekit.fleet.times import by_time, columns_of, length_of, quantiles
+from tracekit.frames import NEVER, instants
 from tracekit.schema import CHANGES, check, frame
 
 FACTOR = 1.5  # between the medians of the halves
@@ -22,27 +23,28 @@ def changes(operations: pd.DataFrame, commands: pd.DataFrame) -> pd.DataFrame:
     The halves are those of the time from the first to the last operation's beginning. `operations` and `commands` are
     as `timed_operations` and `timed_commands` give them.
     """
-    starts = operations["start"].dropna()
-    middle = starts.min() + (starts.max() - starts.min()) / 2
-    kinds = (("API command", operations[operations["compared"]]), ("agent command", commands[commands["compared"]]))
+    starts = instants(operations["start"])
+    known = starts[starts != NEVER]
+    middle = int(known.min() + (known.max() - known.min()) // 2) if len(known) else NEVER
+    kinds = (("API command", operations), ("agent command", commands))
     rows = [{"what": kind, **row} for kind, timed in kinds for row in halves(timed, middle)]
-    made = pd.DataFrame(rows, columns=[*CHANGES])
-    low, high = (np.minimum, np.maximum)
-    medians = [made[name].to_numpy(dtype=np.float64) for name in ("before_median", "after_median")]
-    large = (high(*medians) >= FACTOR * low(*medians)) & (high(*medians) - low(*medians) >= LEAST_SECONDS)
-    made["odd"] = unlikely(made["p"].to_numpy(dtype=np.float64)) & large
+    made = columns_of(rows, CHANGES)
+    before, after, p = (np.array(made[name], dtype=np.float64) for name in ("before_median", "after_median", "p"))
+    low, high = np.minimum(before, after), np.maximum(before, after)
+    made["odd"] = unlikely(p) & (high >= FACTOR * low) & (high - low >= LEAST_SECONDS)
     for name in ("before_median", "after_median"):
         made[name] = length_of(made[name])
-    return check(frame(CHANGES, {str(name): made[name] for name in made}), CHANGES, "changes")
+    return check(frame(CHANGES, made), CHANGES, "changes")
 
 
-def halves(timed: pd.DataFrame, middle: pd.Timestamp) -> Iterator[dict[str, Any]]:
-    """Each command on both sides of the middle, those that took most time together first."""
-    seconds, first = timed["seconds"].to_numpy(), (timed["start"] < middle).to_numpy()
-    for command, at in by_time(timed):
+def halves(timed: pd.DataFrame, middle: int) -> Iterator[dict[str, Any]]:
+    """Each command on both sides of the middle (in microseconds), those that took most time together first."""
+    compared = timed["compared"].to_numpy()
+    seconds, first = timed["seconds"].to_numpy()[compared], (instants(timed["start"]) < middle)[compared]
+    for command, at in by_time(timed["command"].array[compared], seconds):
         mine = first[at]
         before, after = seconds[at][mine], seconds[at][~mine]
         if min(len(before), len(after)) >= LEAST:
-            medians = {"before_median": float(np.median(before)), "after_median": float(np.median(after))}
+            medians = {"before_median": quantiles(before, [0.5])[0], "after_median": quantiles(after, [0.5])[0]}
             count = {"before": len(before), "after": len(after)}
             yield {"command": command, **count, **medians, "p": Ranked.of(seconds[at]).test(mine)}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tracekit.fleet.chance import LEAST, excess_test, expected, unlikely
 from tracekit.fleet.members import GROUPED
-from tracekit.fleet.times import Columns, length_of
+from tracekit.fleet.times import Columns, columns_of, length_of, quantiles
 from tracekit.frames import Numbers
 from tracekit.schema import GROUPS, check, frame
 
@@ -40,10 +40,10 @@ def groups(operations: pd.DataFrame, membership: pd.DataFrame) -> pd.DataFrame:
                 key=lambda row: (-row["total"] if by == "command" else row["expected"] - row["slow"], row["name"])
             )
         rows += made
-    table = pd.DataFrame(rows, columns=[*GROUPS])
+    table = columns_of(rows, GROUPS)
     for name in ("median", "p95", "worst", "total"):
         table[name] = length_of(table[name])
-    return check(frame(GROUPS, {str(name): table[name] for name in table}), GROUPS, "groups")
+    return check(frame(GROUPS, table), GROUPS, "groups")
 
 
 def compared(columns: Columns, number: Numbers, names: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -56,6 +56,7 @@ def compared(columns: Columns, number: Numbers, names: Sequence[str]) -> Iterato
         group = {column: values[order[low:high]] for column, values in columns.items()}
         times = group["seconds"][~np.isnan(group["seconds"])]
         mine, count = strata.get(place, []), int(group["compared"].sum())
+        median, p95, worst = quantiles(times, (0.5, 0.95, 1.0))
         yield {
             "name": name,
             "count": high - low,
@@ -64,9 +65,9 @@ def compared(columns: Columns, number: Numbers, names: Sequence[str]) -> Iterato
             "slow": int(group["slow"][group["compared"]].sum()),
             "expected": expected(mine)[0],
             "rest": len(known) - count,
-            "median": np.median(times) if len(times) else np.nan,
-            "p95": np.percentile(times, 95) if len(times) else np.nan,
-            "worst": times.max() if len(times) else np.nan,
+            "median": median,
+            "p95": p95,
+            "worst": worst,
             "total": times.sum(),
             "slowest": group["operation"][np.nanargmax(group["seconds"])] if len(times) else None,
             "p": excess_test(mine) if min(count, len(known) - count) >= LEAST else np.nan,

@@ -12,9 +12,11 @@ from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tracekit.errors import GrammarError
+from tracekit.frames import NEVER, among, instants, moment, objects
 from tracekit.prepared import toml_of
 from tracekit.schema import ENTITY_KINDS
 
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 FILE = "members.toml"
 GROUPED = ("host", "pool", "router", "template", "account", "hour", "command")
 MOST = 24  # stretches that a log is cut into where hours are too long for it
-STRETCHES = ("1min", "5min", "10min", "30min")
-LONG = pd.Timedelta(hours=3)
+STRETCHES = (1, 5, 10, 30)  # minutes
+HOUR = 60
+MINUTE = 60_000_000  # microseconds
+LONG = 3 * HOUR * MINUTE
 
 
 @dataclass(frozen=True)
@@ -81,49 +85,62 @@ def membership(trace: Trace, timed: pd.DataFrame, members: Sequence[Member]) -> 
 
     `timed` are the agent commands as `times.timed_commands` gives them.
     """
-    operations = trace.operations.set_index("operation")
-    made = {name: pd.Series(None, index=operations.index, dtype="object") for name in GROUPED}
-    made["host"] = busiest(timed).reindex(operations.index)
-    made["account"] = operations["account"].astype("object")
+    operations = trace.operations
+    names = pd.Index(operations["operation"])
+    made = {name: np.full(len(names), None, dtype=object) for name in GROUPED}
+    made["host"] = busiest(timed, names)
+    made["account"] = objects(operations["account"])
     made["hour"] = stretches(operations["submitted"])
-    made["command"] = operations["command"].astype("object").fillna("unknown command")
+    made["command"] = operations["command"].fillna("unknown command").to_numpy(dtype=object)
     for member in members:
-        made[member.by] = made[member.by].fillna(first_named(trace, member).reindex(operations.index))
-    return pd.DataFrame(made)
+        column, named = made[member.by], first_named(trace, member)
+        for place, name in zip(names.get_indexer(pd.Index(list(named))).tolist(), named.values(), strict=True):
+            if place >= 0 and column[place] is None:
+                column[place] = name
+    return pd.DataFrame(made, index=names, copy=False)
 
 
-def busiest(timed: pd.DataFrame) -> pd.Series[Any]:
-    """The host that each operation spent most time at."""
-    spent = timed.groupby(["operation", "host"])["seconds"].sum().sort_values(kind="stable").reset_index()
-    last = spent.drop_duplicates("operation", keep="last")
-    return pd.Series(last["host"].to_numpy(), index=last["operation"].to_numpy(), dtype="object")
+def busiest(timed: pd.DataFrame, names: pd.Index[Any]) -> npt.NDArray[Any]:
+    """The host that each of the operations `names` spent most time at, None where none is known."""
+    operation, (host, hosts) = names.get_indexer(pd.Index(timed["operation"])), pd.factorize(timed["host"], sort=True)
+    at = np.flatnonzero((operation >= 0) & (host >= 0))
+    pairs, number = np.unique(operation[at] * len(hosts) + host[at], return_inverse=True)
+    spent = np.bincount(number, np.rint(timed["seconds"].to_numpy()[at] * 1e6))
+    pairs = pairs[np.argsort(spent, kind="stable")]
+    made = np.full(len(names), None, dtype=object)
+    made[pairs // max(len(hosts), 1)] = np.array(hosts, dtype=object)[pairs % max(len(hosts), 1)]  # the last one stays
+    return made
 
 
-def stretches(times: pd.Series[Any]) -> pd.Series[Any]:
+def stretches(times: pd.Series[Any]) -> npt.NDArray[Any]:
     """Hours as `11-22 17:00`; in a log of less than LONG shorter stretches, at most MOST of them."""
-    whole = times.max() - times.min()
-    short = next((step for step in STRETCHES if whole / pd.Timedelta(step) <= MOST), "h")
-    begun = times.dt.floor("h" if pd.isna(whole) or whole >= LONG else short)
-    said: pd.Series[Any] = begun.dt.strftime("%m-%d %H:%M").astype("object")
-    return said
+    begin = instants(times)
+    known = np.flatnonzero(begin != NEVER)
+    whole = int(np.ptp(begin[known])) if len(known) else 0
+    minutes = next((step for step in STRETCHES if whole <= MOST * step * MINUTE), HOUR) if whole < LONG else HOUR
+    begun, number = np.unique(begin[known] // (minutes * MINUTE), return_inverse=True)
+    said = [moment(step * minutes * MINUTE).strftime("%m-%d %H:%M") for step in begun.tolist()]
+    made = np.full(len(begin), None, dtype=object)
+    made[known] = np.array(said, dtype=object)[number]
+    return made
 
 
-def first_named(trace: Trace, member: Member) -> pd.Series[Any]:
+def first_named(trace: Trace, member: Member) -> dict[str, str]:
     """What each operation's lines name first, under the name that the input gives to it."""
     records = trace.records
-    event, operation, source = (records[name].cat for name in ("event", "operation", "source"))
-    tells = np.append(event.categories.isin(member.statements), False)  # the last one is what no rule reads
-    at = np.flatnonzero(tells[event.codes.to_numpy()] & (operation.codes.to_numpy() >= 0))
-    sources = [trace.sources[path] for path in source.categories]
-    columns = (operation.codes, source.codes, records["offset"], records["length"])
+    operation, source = (records[name].array for name in ("operation", "source"))
+    at = np.flatnonzero(among(records["event"], member.statements) & (operation.codes >= 0))
+    texts = [trace.sources[path].data for path in source.categories]
+    begin, length = (records[name].to_numpy()[at] for name in ("offset", "length"))
+    columns = (operation.codes[at], source.codes[at], begin, begin + length)
     names = NameOf(member, trace.entities)
     made: dict[int, str] = {}
-    for number, place, offset, length in zip(*(column.to_numpy()[at].tolist() for column in columns), strict=True):
+    for number, place, begins, ends in zip(*(column.tolist() for column in columns), strict=True):
         if number not in made:
-            found = member.reads.search(sources[place].slice(offset, length))
+            found = member.reads.search(texts[place][begins:ends])
             if found:
                 made[number] = names.of(found)
-    return pd.Series({operation.categories[number]: name for number, name in made.items()}, dtype="object")
+    return {str(operation.categories[number]): name for number, name in made.items()}
 
 
 class NameOf:
@@ -131,11 +148,12 @@ class NameOf:
 
     def __init__(self, member: Member, entities: pd.DataFrame) -> None:
         self.kind = member.kind or member.by
-        known = entities[(entities["kind"] == self.kind) & entities["name"].notna()]
+        at = np.flatnonzero(among(entities["kind"], [self.kind]) & entities["name"].notna().to_numpy())
+        named = entities["name"].to_numpy(dtype=object)[at]
         self.names: dict[str, str] = {}
         for key in ("id", "uuid"):
-            part = known[known[key].notna()]
-            self.names |= dict(zip(part[key].astype("object").map(str), part["name"], strict=True))
+            keys = objects(entities[key].iloc[at])
+            self.names |= {str(one): name for one, name in zip(keys, named, strict=True) if one is not None}
 
     def of(self, found: re.Match[bytes]) -> str:
         """The name, else the kind with the id, else the uuid."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.fleet.chance import LEAST, Ranked, unlikely
+from tracekit.frames import NEVER, Fractions, Numbers, among, instants, lengths, places
 from tracekit.schema import COMMAND_TIMES, check, frame
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -29,19 +30,29 @@ def timed_operations(operations: pd.DataFrame) -> pd.DataFrame:
     `usual` is the median of those of the same API command that succeeded, NaN for fewer than LEAST; without it nothing
     is compared. The `seconds` of one that failed in less are NaN: had it gone on it would have taken longer.
     """
-    seconds = operations["wall"].dt.total_seconds()
-    failed = operations["status"].isin(LOST)
-    command = operations["command"].astype("object")
-    good = seconds.where(operations["status"] == "succeeded")
-    by_command = good.groupby(command)
-    usual = by_command.transform("median").where(by_command.transform("count") >= LEAST).astype("float64")
-    seconds = seconds.where(~failed | usual.isna() | (seconds >= usual))
-    compared = seconds.notna() & usual.notna()
+    seconds, failed = lengths(operations["wall"]), among(operations["status"], LOST)
+    command, names = pd.factorize(operations["command"])
+    good = np.where(among(operations["status"], ["succeeded"]), seconds, np.nan)
+    usual = usual_of(good, command, len(names), LEAST)
+    seconds = np.where(~failed | np.isnan(usual) | (seconds >= usual), seconds, np.nan)
+    compared = ~np.isnan(seconds) & ~np.isnan(usual)
     slow = compared & (seconds >= SLOWER * usual) & (seconds >= usual + LONGER)
-    made = {"operation": operations["operation"], "command": command, "start": operations["submitted"]}
-    return pd.DataFrame(
-        {**made, "failed": failed, "seconds": seconds, "usual": usual, "compared": compared, "slow": slow}
-    )
+    made = {"operation": operations["operation"], "command": operations["command"], "start": operations["submitted"]}
+    more = {"failed": failed, "seconds": seconds, "usual": usual, "compared": compared, "slow": slow}
+    return pd.DataFrame({**made, **more}, index=operations.index, copy=False)
+
+
+def usual_of(seconds: Fractions, number: Numbers, many: int, least: int) -> Fractions:
+    """For each row the median of those that have its number, below `many`; NaN where fewer than `least` are known."""
+    at = np.flatnonzero((number >= 0) & ~np.isnan(seconds))
+    at = at[np.lexsort((seconds[at], number[at]))]
+    count = np.bincount(number[at], minlength=many)
+    told = np.flatnonzero(count >= least)
+    begin = (np.cumsum(count) - count)[told]
+    low, high = (seconds[at[begin + half]] for half in ((count[told] - 1) // 2, count[told] // 2))
+    made = np.full(many + 1, np.nan)  # the last one is of rows without a number
+    made[told] = (low + high) / 2
+    return np.asarray(made[number])
 
 
 def timed_commands(commands: pd.DataFrame) -> pd.DataFrame:
@@ -49,20 +60,24 @@ def timed_commands(commands: pd.DataFrame) -> pd.DataFrame:
 
     As with operations a failure is compared only when it took as long as is usual: refusals are answered at once.
     """
-    end = commands["answered"].fillna(commands["received"])
-    made = pd.DataFrame(
-        {
-            "operation": commands["operation"],
-            "command": commands["command"].astype("object").fillna("unknown"),
-            "host": commands["host_name"].astype("object"),
-            "start": commands["sent"],
-            "seconds": (end - commands["sent"]).dt.total_seconds(),
-            "failed": commands["result"].astype("object").isin(BAD_ANSWERS),
-        }
-    )
-    made = made[made["seconds"].notna()].reset_index(drop=True)
-    usual = made["seconds"].where(~made["failed"]).groupby(made["command"]).transform("median")
-    return made.assign(compared=~made["failed"] | usual.isna() | (made["seconds"] >= usual))
+    sent, answered, received = (instants(commands[name]) for name in ("sent", "answered", "received"))
+    end = np.where(answered == NEVER, received, answered)
+    at = np.flatnonzero((sent != NEVER) & (end != NEVER))
+    seconds = (end[at] - sent[at]) / 1e6
+    failed = places(commands["result"], BAD_ANSWERS)[at] >= 0
+    command = commands["command"].array.take(at).fillna("unknown")
+    number, names = pd.factorize(command)
+    usual = usual_of(np.where(failed, np.nan, seconds), number, len(names), 1)
+    made = {
+        "operation": commands["operation"].array.take(at),
+        "command": command,
+        "host": commands["host_name"].array.take(at),
+        "start": commands["sent"].array.take(at),
+        "seconds": seconds,
+        "failed": failed,
+        "compared": ~failed | np.isnan(usual) | (seconds >= usual),
+    }
+    return pd.DataFrame(made, copy=False)
 
 
 def command_times(timed: pd.DataFrame) -> pd.DataFrame:
@@ -70,55 +85,76 @@ def command_times(timed: pd.DataFrame) -> pd.DataFrame:
 
     Commands stand by the time they took together; first that of all hosts, then each host against the others.
     """
-    columns = {name: timed[name].to_numpy() for name in ("host", "seconds", "compared", "failed")}
+    host, hosts = pd.factorize(timed["host"], sort=True)
+    columns = {"host": host, **{name: timed[name].to_numpy() for name in ("seconds", "compared", "failed")}}
     rows: list[dict[str, Any]] = []
-    for command, at in by_time(timed):
+    for command, at in by_time(timed["command"], columns["seconds"]):
         mine = {name: values[at] for name, values in columns.items()}
-        rows.append({"command": command, "host": None, **spread_of(mine), "rest": 0})
-        rows += ({"command": command, **row} for row in by_host(mine))
-    made = pd.DataFrame(rows, columns=[*COMMAND_TIMES])
-    slower = made["median"] >= ODD_SLOWER * made["rest_median"]
-    longer = made["median"] >= made["rest_median"] + ODD_LONGER
-    made["odd"] = unlikely(made["p"].to_numpy(dtype=np.float64)) & slower & longer
+        rows.append({"command": command, **spread_of(mine), "rest": 0})
+        rows += ({"command": command, **row} for row in by_host(mine, hosts))
+    made = columns_of(rows, COMMAND_TIMES)
+    median, rest, p = (np.array(made[name], dtype=np.float64) for name in ("median", "rest_median", "p"))
+    made["odd"] = unlikely(p) & (median >= ODD_SLOWER * rest) & (median >= rest + ODD_LONGER)
     for name in ("median", "p95", "p99", "worst", "total", "rest_median"):
         made[name] = length_of(made[name])
-    return check(frame(COMMAND_TIMES, {str(name): made[name] for name in made}), COMMAND_TIMES, "command times")
+    return check(frame(COMMAND_TIMES, made), COMMAND_TIMES, "command times")
 
 
-def by_time(timed: pd.DataFrame) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
+def columns_of(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> dict[str, Any]:
+    """Some columns of rows, None where a row does not have one."""
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def by_time(commands: Any, seconds: Fractions) -> Iterator[tuple[str, Numbers]]:
     """Each command with the places of its rows, those that took most time together first."""
-    groups = timed.groupby("command")
-    places = groups.indices
-    for command in groups["seconds"].sum().sort_values(ascending=False, kind="stable").index:
-        yield str(command), np.asarray(places[command])
+    number, names = pd.factorize(commands, sort=True)
+    spent = np.bincount(number, np.rint(seconds * 1e6), len(names))  # of whole numbers equal sums are equal
+    order = np.argsort(number, kind="stable")
+    bounds = np.searchsorted(number[order], np.arange(len(names) + 1)).tolist()
+    for place in np.argsort(-spent, kind="stable").tolist():
+        yield str(names[place]), order[bounds[place] : bounds[place + 1]]
 
 
-def by_host(mine: Columns) -> Iterator[dict[str, Any]]:
-    """Each host's times of one command against those of all other hosts that are known; nothing for a single one."""
-    there = ~pd.isna(mine["host"])
-    hosts, number = np.unique(mine["host"][there].astype(str), return_inverse=True)
-    if len(hosts) < 2:
-        return
+def by_host(mine: Columns, hosts: Any) -> Iterator[dict[str, Any]]:
+    """Each host's times of one command against those of all other hosts that are known; nothing for a single one.
+
+    Column `host` is the place of a name among `hosts`, -1 where it is not known.
+    """
+    there = mine["host"] >= 0
     columns = {name: values[there] for name, values in mine.items()}
+    number = columns["host"]
+    present = np.flatnonzero(np.bincount(number)).tolist()
+    if len(present) < 2:
+        return
     seconds, owner = columns["seconds"][columns["compared"]], number[columns["compared"]]
     ranked = Ranked.of(seconds)
-    for at, host in enumerate(hosts.tolist()):
+    for at in present:
         own = owner == at
         rest = seconds[~own]
-        median = float(np.median(rest)) if len(rest) else np.nan
+        (median,) = quantiles(rest, [0.5])
         part = {name: values[number == at] for name, values in columns.items()}
-        yield {"host": host, **spread_of(part), "rest": len(rest), "rest_median": median, "p": ranked.test(own)}
+        yield {"host": hosts[at], **spread_of(part), "rest": len(rest), "rest_median": median, "p": ranked.test(own)}
 
 
 def spread_of(part: Columns) -> dict[str, Any]:
     """Counts of all and of failed ones, quantiles of what is compared, sum of all."""
-    times = part["seconds"][part["compared"]]
-    shares = np.quantile(times, list(SHARES.values())) if len(times) else np.full(len(SHARES), np.nan)
-    quantiles = dict(zip(SHARES, shares.tolist(), strict=True))
+    shares = quantiles(part["seconds"][part["compared"]], SHARES.values())
     counts = {"count": len(part["seconds"]), "failed": int(part["failed"].sum())}
-    return {**counts, **quantiles, "total": float(part["seconds"].sum())}
+    return {**counts, **dict(zip(SHARES, shares, strict=True)), "total": float(part["seconds"].sum())}
 
 
-def length_of(seconds: pd.Series[Any]) -> pd.Series[Any]:
-    """Seconds as durations."""
-    return pd.to_timedelta(seconds.astype("float64").round(6), unit="s").astype("timedelta64[us]")
+def quantiles(values: Fractions, shares: Iterable[float]) -> list[float]:
+    """What ``np.quantile`` gives, NaN for no values; of few in a tenth of the time."""
+    ordered, made = np.sort(values), []
+    for share in shares if len(ordered) else ():
+        low, part = divmod((len(ordered) - 1) * share, 1)
+        near = float(ordered[int(low)])
+        far = float(ordered[min(int(low) + 1, len(ordered) - 1)])
+        made.append(far - (far - near) * (1 - part) if part >= 0.5 else near + (far - near) * part)
+    return made or [np.nan for _ in shares]
+
+
+def length_of(seconds: Sequence[float | None]) -> npt.NDArray[np.timedelta64]:
+    """Seconds as durations, NaT where unknown."""
+    known = np.round(np.array(seconds, dtype=np.float64), 6)
+    return pd.to_timedelta(known, unit="s").to_numpy().astype("m8[us]")
