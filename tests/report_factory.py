@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from tracekit import schema
+from tracekit.parse.events import Events
 from tracekit.read.files import Source, Sources
 
 DAY = pd.Timestamp("2026-08-01 12:00:37.000")
@@ -147,7 +148,7 @@ class Maker:
         return SimpleNamespace(
             sources=Sources((Source(PATH, bytes(self.text), False),)),
             meta=SimpleNamespace(files=(file,), version="0.0"),
-            events=SimpleNamespace(meaning=lambda *words, columns=(): pd.DataFrame({"record": [], "name": []})),
+            events=Events(SimpleNamespace(meanings={})),  # type: ignore[arg-type]
             **tables,
         )
 

@@ -12,7 +12,7 @@ import html
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 
 import pandas as pd
@@ -140,7 +140,7 @@ def _clocked(marks: Iterable[Tick], axis: Axis) -> Iterable[Tick]:
 
 def _dot(point: Point, axis: Axis, down: Callable[[float], int], labelled: bool) -> Dot:
     x = axis.at(point.start)
-    end = axis.at(point.start + pd.Timedelta(seconds=point.seconds))
+    end = axis.at(point.start + timedelta(seconds=point.seconds))
     return Dot(
         css=f"s-{point.status}",
         x=percent(x),

@@ -75,8 +75,8 @@ def slow_hosts(commands: pd.DataFrame) -> list[str]:
     """A sentence for each agent command that takes longer at one host than at the others."""
     return [
         f"{listed(row.command)} at {text(row.host, 120)}: median {duration(seconds(row.median) or 0.0)}, elsewhere "
-        f"{duration(seconds(row.rest_median) or 0.0)} (n = {row.count_:,} and {row.rest:,})"
-        for row in rows(commands[commands["odd"]].rename(columns={"count": "count_"}))
+        f"{duration(seconds(row.rest_median) or 0.0)} (n = {row.count:,} and {row.rest:,})"
+        for row in rows(commands[commands["odd"]])
     ]
 
 
@@ -93,8 +93,11 @@ def stood_still(row: Any) -> str:
 
 def _tables(groups: pd.DataFrame, hrefs: Mapping[str, str], log: Log) -> Sequence[GroupTable]:
     made = []
+    parts: dict[str, list[Any]] = {}
+    for row in rows(groups):
+        parts.setdefault(row.by, []).append(row)
     for by, (head, caption) in HEADS.items():
-        part = rows(groups[groups["by"] == by].rename(columns={"count": "count_"}))
+        part = parts.get(by, [])
         if len(part) > 1:
             shown = tuple(_group(row, hrefs, log) for row in part[:MAX_GROUPS])
             made.append(GroupTable(head, caption, shown, _left_out(len(part) - MAX_GROUPS, by)))
@@ -110,7 +113,7 @@ def _group(row: Any, hrefs: Mapping[str, str], log: Log) -> GroupRow:
         log.names.short(full) if row.by == "host" else full,
         full,
         "odd" if row.odd else "",
-        f"{row.count_:,}",
+        f"{row.count:,}",
         f"{row.failed:,}" if row.failed else "",
         f"{row.slow:,} of {row.compared:,}",
         f"{row.expected:.1f}" if known(row.p) else "too few",

@@ -31,13 +31,13 @@ def fleet_json(made: pd.DataFrame) -> str:
 def fleet_table(made: pd.DataFrame, by: str) -> str:
     """Rows as aligned columns, what stands out marked at their end."""
     head, cells = QUESTIONS.get(by, (GROUP, _group))
-    columns = [head, *(cells(row) for row in rows(made.rename(columns={"count": "times"})))]
+    columns = [head, *(cells(row) for row in rows(made))]
     return "\n".join(aligned(columns, {i for i, name in enumerate(head) if name not in LEFT}))
 
 
 def _group(row: Any) -> tuple[str, ...]:
     expected = f"{row.expected:.1f}" if known(row.p) else "-"
-    counts = (f"{row.times}", f"{row.failed}", f"{row.slow}", f"{row.compared}", expected)
+    counts = (f"{row.count}", f"{row.failed}", f"{row.slow}", f"{row.compared}", expected)
     lengths = (seconds(row.median), seconds(row.p95), seconds(row.worst))
     return (text(row.name), *counts, *lengths, text(row.slowest), ODD if row.odd else "")
 
@@ -45,7 +45,7 @@ def _group(row: Any) -> tuple[str, ...]:
 def _command(row: Any) -> tuple[str, ...]:
     host = text(row.host) if known(row.host) else "all"
     lengths = map(seconds, (row.median, row.p95, row.p99, row.worst, row.rest_median))
-    return (text(row.command), host, f"{row.times}", f"{row.failed}", *lengths, ODD if row.odd else "")
+    return (text(row.command), host, f"{row.count}", f"{row.failed}", *lengths, ODD if row.odd else "")
 
 
 def _half(row: Any) -> tuple[str, ...]:

@@ -64,8 +64,8 @@ def unknown(table: pd.DataFrame) -> Unknown | None:
     """The templates of UNKNOWN, those of most messages first; None where every message was read."""
     if table.empty:
         return None
-    every = rows(table.rename(columns={"count": "times"}))
-    ranked = sorted(every, key=lambda row: (-row.times, str(row.template)))
+    every = rows(table)
+    ranked = sorted(every, key=lambda row: (-row.count, str(row.template)))
     shown, rest = ranked[:MAX_TEMPLATES], ranked[MAX_TEMPLATES:]
     lost = f"{count(len(rest), 'rarer template')} of {_messages(rest)} left out; {EXPORT} writes all to unknown.csv"
     return Unknown(
@@ -77,12 +77,12 @@ def unknown(table: pd.DataFrame) -> Unknown | None:
 
 
 def _messages(templates: Sequence[Any]) -> str:
-    return count(sum(int(row.times) for row in templates), "message")
+    return count(sum(int(row.count) for row in templates), "message")
 
 
 def _template(row: Any) -> Template:
     where, example = text(row.where, 120), text(row.example, 300)
-    return Template(text(row.template, 300), f"{row.times:,}", text(row.level), text(row.logger, 80), where, example)
+    return Template(text(row.template, 300), f"{row.count:,}", text(row.level), text(row.logger, 80), where, example)
 
 
 def entities(table: pd.DataFrame) -> Entities | None:
@@ -104,9 +104,9 @@ def entities(table: pd.DataFrame) -> Entities | None:
                 number(row.id),
                 text(row.uuid, 60),
                 text(row.name, 120) if known(row.name) else "",
-                f"{row.times:,}",
+                f"{row.count:,}",
             )
-            for row in rows(named.loc[sorted(kept)].rename(columns={"count": "times"}))
+            for row in rows(named.loc[sorted(kept)])
         ),
         left_out=f"{'; '.join(notes)}; {EXPORT} writes all to entities.csv" if notes else "",
     )

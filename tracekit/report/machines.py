@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tracekit import frames
@@ -99,12 +100,14 @@ def _running(spans: pd.DataFrame, commands: Sequence[Any]) -> Iterator[tuple[str
     for row in commands:
         if known(row.host_name) and row.sent != frames.NEVER and words().start in str(row.command).split(", "):
             starts.setdefault(row.operation, []).append(row)
-    states = spans.loc[spans["kind"] == "state", ["operation", "name", "attributes", "start"]]
-    moments = frames.instants(states.pop("start"))
-    for row in frames.rows(states.assign(at=moments).sort_values("at", kind="stable")):
-        name = row.attributes.get("vm") if isinstance(row.attributes, dict) else None
-        if known(name) and str(row.name).rpartition(" → ")[2] == words().running:
-            before = [start for start in starts.get(row.operation, ()) if start.sent <= row.at]
+    states = np.flatnonzero(frames.among(spans["kind"], ["state"]))
+    moments = frames.instants(spans["start"].iloc[states])
+    order = np.argsort(moments, kind="stable")
+    columns = (spans[name].iloc[states[order]].tolist() for name in ("operation", "name", "attributes"))
+    for operation, change, attributes, at in zip(*columns, moments[order].tolist(), strict=True):
+        name = attributes.get("vm") if isinstance(attributes, dict) else None
+        if known(name) and str(change).rpartition(" → ")[2] == words().running:
+            before = [start for start in starts.get(operation, ()) if start.sent <= at]
             if before:
                 yield str(name), max(before, key=lambda start: start.sent).host_name, Machine()
 

@@ -22,16 +22,16 @@ SEVERITY = {"error": 0, "warning": 1, "note": 2}
 
 def causes(findings: pd.DataFrame, hrefs: Mapping[str, str], log: Log) -> Causes:
     """The findings by rule, errors first, then by what they cost; then what was looked for and not found."""
-    found = findings.loc[findings["verdict"] == "found", ["rule", "severity", "operation", "title", "cost"]]
-    costs = np.nan_to_num(frames.lengths(found.pop("cost")))
+    every = findings[["rule", "severity", "operation", "title", "advice", "verdict"]]
+    every = every.assign(cost=np.nan_to_num(frames.lengths(findings["cost"])))
+    by_verdict: dict[str, list[Any]] = {}
+    for row in frames.rows(every):
+        by_verdict.setdefault(row.verdict, []).append(row)
     groups: dict[str, list[Any]] = {}
-    for row in frames.rows(found.assign(cost=costs)):
+    for row in by_verdict.get("found", ()):
         groups.setdefault(row.rule, []).append(row)
     made = [(_key(rows), _cause(rows, hrefs, log)) for rows in groups.values()]
-    clear, unknown = (
-        frames.rows(findings.loc[findings["verdict"] == verdict, ["title", "advice"]])
-        for verdict in ("clear", "not enough data")
-    )
+    clear, unknown = (by_verdict.get(verdict, ()) for verdict in ("clear", "not enough data"))
     return Causes(
         found=tuple(cause for _, cause in sorted(made, key=lambda pair: pair[0])),
         clear=tuple(text(row.title, 120) for row in clear),
@@ -59,12 +59,12 @@ def _cause(rows: Sequence[Any], hrefs: Mapping[str, str], log: Log) -> Cause:
 
 def command_times(commands: pd.DataFrame) -> tuple[CommandTime, ...]:
     """Per agent command of a table COMMAND_TIMES how long it took, those that took most time together first."""
-    every = commands[commands["host"].isna()].head(MAX_COMMANDS).rename(columns={"count": "count_"})
+    every = commands[commands["host"].isna()].head(MAX_COMMANDS)
     made = []
     for row in frames.rows(every):
         times = [duration(_length(value)) for value in (row.median, row.p95, row.p99, row.worst, row.total)]
         failed = f"{row.failed:,}" if row.failed else ""
-        made.append(CommandTime(listed(row.command), f"{row.count_:,}", failed, *times))
+        made.append(CommandTime(listed(row.command), f"{row.count:,}", failed, *times))
     return tuple(made)
 
 
@@ -80,7 +80,7 @@ def heat_map(commands: pd.DataFrame, log: Log) -> HeatMap | None:
         return None
     hosts = [str(host) for host in spent.index[:MAX_HOSTS]]
     of_command: dict[str, dict[str, Any]] = {}
-    for row in frames.rows(cells.rename(columns={"count": "count_"})):
+    for row in frames.rows(cells):
         of_command.setdefault(str(row.command), {})[str(row.host)] = row
     most = _length(cells["median"].max())
     made = tuple(
@@ -97,10 +97,10 @@ def _heat(row: Any, most: float) -> Heat:
         return Heat("h0", "", "")
     value = seconds(row.median)
     if value is None:
-        return Heat("h0", "failed", f"{count(row.count_, 'command')} failed at once")
+        return Heat("h0", "failed", f"{count(row.count, 'command')} failed at once")
     level = 1 + min(int(value / most * LEVELS), LEVELS - 1) if most > 0 else 1
     mark, odd = (" ▲", "; longer than elsewhere by more than chance explains") if row.odd else ("", "")
-    return Heat(f"h{level}", duration(value) + mark, f"median of {count(row.count_, 'command')}{odd}")
+    return Heat(f"h{level}", duration(value) + mark, f"median of {count(row.count, 'command')}{odd}")
 
 
 def concurrency(every: Every) -> Concurrency | None:

@@ -56,13 +56,13 @@ def tiles(every: Every) -> tuple[Tile, ...]:
 def stats(groups: DataFrame) -> tuple[CommandStat, ...]:
     """Per API command of a table GROUPS, those that took most time together first."""
     commands = groups[groups["by"] == "command"].sort_values("total", ascending=False, kind="stable")
-    return tuple(_stat(row) for row in rows(commands.rename(columns={"count": "count_"})))
+    return tuple(_stat(row) for row in rows(commands))
 
 
 def _stat(row: Any) -> CommandStat:
     values = [seconds(value) for value in (row.median, row.p95, row.worst)]
     spread = [UNKNOWN if value is None else duration(value) for value in values]
-    return CommandStat(text(row.name, 60), f"{row.count_:,}", f"{row.failed:,}" if row.failed else "", *spread)
+    return CommandStat(text(row.name, 60), f"{row.count:,}", f"{row.failed:,}" if row.failed else "", *spread)
 
 
 def coverage(trace: Trace) -> Coverage:
@@ -87,7 +87,7 @@ def coverage(trace: Trace) -> Coverage:
             Fact("levels", ", ".join(f"{text(name)} {number:,}" for name, number in levels.most_common()) or UNKNOWN),
             Fact("dialect", ", ".join(sorted({_dialect(file) for file in files})) or UNKNOWN),
         ),
-        quality=tuple(_counter(row) for row in rows(trace.quality.rename(columns={"count": "times"}))),
+        quality=tuple(_counter(row) for row in rows(trace.quality)),
         unknown=glossary.unknown(trace.unknown),
         entities=glossary.entities(trace.entities),
     )
@@ -110,7 +110,7 @@ def _dialect(file: Any) -> str:
 
 def _counter(row: Any) -> QualityRow:
     return QualityRow(
-        str(row.severity), text(row.counter, 120), f"{row.times:,}", text(row.where, 120), text(row.example, 160)
+        str(row.severity), text(row.counter, 120), f"{row.count:,}", text(row.where, 120), text(row.example, 160)
     )
 
 

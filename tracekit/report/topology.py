@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tracekit.frames import rows
+import numpy as np
+
+from tracekit.frames import among, instants
 from tracekit.report import boxes
 from tracekit.report.boxes import Inside, Link, Nic, Place, Topology
 from tracekit.report.log import Log
@@ -84,12 +87,13 @@ def _stores(trace: Trace, told: Told, log: Log) -> list[Store]:
 def _choices(trace: Trace) -> dict[tuple[str, tuple[str, ...]], int]:
     """The different destinations and pools that stages name, each with the first record of the first that does."""
     made: dict[tuple[str, tuple[str, ...]], int] = {}
-    stages = trace.spans.loc[trace.spans["kind"] == "stage", ["attributes", "first_record"]]
-    for row in rows(stages):
-        if isinstance(row.attributes, dict) and ("destination" in row.attributes or "pool" in row.attributes):
-            pool = row.attributes.get("pool")
-            said = (str(row.attributes.get("destination", "")), (str(pool),) if known(pool) else ())
-            made.setdefault(said, int(row.first_record))
+    stages = np.flatnonzero(among(trace.spans["kind"], ["stage"]))
+    columns = (trace.spans[name].iloc[stages].tolist() for name in ("attributes", "first_record"))
+    for attributes, record in zip(*columns, strict=True):
+        if isinstance(attributes, dict) and ("destination" in attributes or "pool" in attributes):
+            pool = attributes.get("pool")
+            said = (str(attributes.get("destination", "")), (str(pool),) if known(pool) else ())
+            made.setdefault(said, int(record))
     return made
 
 
@@ -169,10 +173,11 @@ def _store_box(store: Store) -> Place:
 
 def _server_boxes(trace: Trace, told: Told) -> list[Place]:
     """Clients, the management servers and the database, from the top."""
-    names = trace.operations["server"].astype("object").value_counts(sort=False)
-    callers = int(trace.operations["caller"].dropna().nunique())
-    waits = trace.ledger[trace.ledger["category"] == "database"]
-    spent = float((waits["end"] - waits["start"]).dt.total_seconds().sum())
+    names = Counter(filter(known, trace.operations["server"]))
+    callers = len(set(filter(known, trace.operations["caller"])))
+    waits = np.flatnonzero(among(trace.ledger["category"], ["database"]))
+    start, end = (instants(trace.ledger[name].iloc[waits]) for name in ("start", "end"))
+    spent = int((end - start).sum()) / 1e6
     made = []
     if callers:
         clients = [count(callers, "address", "addresses")]

@@ -149,7 +149,11 @@ def size(number: int) -> str:
 
 def text(value: object, limit: int = 200) -> str:
     """A text of the log as it may be shown, cut at `limit` characters; "" where there is none."""
-    return cut(str(value), limit)[0] if known(value) else ""
+    if type(value) is not str:  # nearly all are
+        if not known(value):
+            return ""
+        value = str(value)
+    return cut(value, limit)[0]
 
 
 def listed(value: object, most: int = 2) -> str:
