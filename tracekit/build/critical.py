@@ -143,11 +143,12 @@ def sweep(there: Sequence[Candidate], edges: Sequence[int]) -> list[Step]:
 
 def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, timedelta]:
     """For each span on the path the time that the operation would save without it and all that lies below it."""
-    parent = dict(zip(spans["span"].tolist(), numbers_of(spans["parent"]).tolist(), strict=True))
     saved: dict[int, int] = {}  # microseconds
     for step in steps:
-        length, at = step.stop - step.begin, step.span
-        while at >= 0:
-            saved[at] = saved.get(at, 0) + length
-            at = parent.get(at, -1)
+        saved[step.span] = saved.get(step.span, 0) + step.stop - step.begin
+    # Backwards, because parents come before children: what lies below a span is added up when it is reached.
+    numbers = spans["span"].tolist(), numbers_of(spans["parent"]).tolist()
+    for span, parent in zip(*map(reversed, numbers), strict=True):
+        if span in saved and parent >= 0:
+            saved[parent] = saved.get(parent, 0) + saved[span]
     return {span: timedelta(microseconds=length) for span, length in saved.items()}

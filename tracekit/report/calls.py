@@ -12,7 +12,7 @@ from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
 from tracekit.report.scale import percent
 from tracekit.report.svg import span_name
-from tracekit.report.words import between, count, duration, known, seconds
+from tracekit.report.words import between, count, duration, is_time, known, seconds
 
 MAX_DEPTH = 24
 OPEN_SHARE = 0.1  # branches with this share of the operation's time stand open
@@ -27,10 +27,11 @@ def view(spans: Sequence[Any], log: Log, most: int, hint: str) -> Tree:
     """
     if not spans:
         return Tree((), "")
-    children = _children(spans)
-    below = _below(spans)
+    parents = {row.span: int(row.parent) if known(row.parent) else -1 for row in spans}
+    children = _children(spans, parents)
+    below = _below(parents)
     lengths = {row.span: seconds(row.duration) or 0.0 for row in spans}
-    kept = _kept(spans, lengths, most)
+    kept = _kept(spans, parents, lengths, most)
     start = min(row.start for row in spans)
     end = max(row.end if known(row.end) else row.start for row in spans)
     whole = between(start, end) or 0.0
@@ -66,31 +67,28 @@ def view(spans: Sequence[Any], log: Log, most: int, hint: str) -> Tree:
     return Tree(tuple(tokens), note, any(token.node and token.node.time.startswith("≤") for token in tokens))
 
 
-def _children(rows: Sequence[Any]) -> Children:
+def _children(rows: Sequence[Any], parents: Mapping[int, int]) -> Children:
     """Span number → its children in order of start; -1 → those whose parent is not among the rows."""
-    here = {row.span for row in rows}
     found: Children = {}
-    for row in rows:
-        parent = int(row.parent) if known(row.parent) and int(row.parent) in here else -1
-        found.setdefault(parent, []).append(row)
+    for row, parent in zip(rows, parents.values(), strict=True):
+        found.setdefault(parent if parent in parents else -1, []).append(row)
     for siblings in found.values():
         siblings.sort(key=lambda row: (row.start, row.span))
     return found
 
 
-def _below(rows: Sequence[Any]) -> dict[int, int]:
+def _below(parents: dict[int, int]) -> dict[int, int]:
     """How many spans stand below each; one pass backwards, because parents come before children."""
-    below = {row.span: 0 for row in rows}
-    for row in reversed(rows):
-        if known(row.parent) and int(row.parent) in below:
-            below[int(row.parent)] += 1 + below[row.span]
+    below = dict.fromkeys(parents, 0)
+    for span, parent in reversed(parents.items()):
+        if parent in below:
+            below[parent] += 1 + below[span]
     return below
 
 
-def _kept(rows: Sequence[Any], lengths: Mapping[int, float], most: int) -> set[int]:
+def _kept(rows: Sequence[Any], parents: Mapping[int, int], lengths: Mapping[int, float], most: int) -> set[int]:
     """The longest spans, the failed ones and all that lead to them."""
     longest = sorted(rows, key=lambda row: (row.status != "error", row.depth > 3, -lengths[row.span], row.span))
-    parents = {row.span: int(row.parent) if known(row.parent) else -1 for row in rows}
     kept: set[int] = set()
     for row in longest[:most]:
         span = row.span
@@ -102,7 +100,9 @@ def _kept(rows: Sequence[Any], lengths: Mapping[int, float], most: int) -> set[i
 
 def _groups(children: Children, parent: int) -> list[Sequence[Any]]:
     """The children of a span, consecutive ones of the same kind and name together."""
-    return [list(group) for _, group in groupby(children.get(parent, ()), key=lambda row: (row.kind, str(row.name)))]
+    if parent not in children:  # most have none
+        return []
+    return [list(group) for _, group in groupby(children[parent], key=lambda row: (row.kind, str(row.name)))]
 
 
 def _inner(group: Sequence[Any], kept_rows: Sequence[Any], children: Children, kept: set[int]) -> list[Sequence[Any]]:
@@ -116,12 +116,12 @@ def _inner(group: Sequence[Any], kept_rows: Sequence[Any], children: Children, k
 
 def _node(group: Sequence[Any], times: Sequence[float], log: Log, start: datetime, whole: float) -> Node:
     first, last = group[0], group[-1]
-    status = {str(row.status) for row in group}
-    is_open = any(not known(row.end) for row in group)
+    status, ends = {row.status for row in group}, [row.end for row in group]
+    is_open = not all(map(is_time, ends))
     begin = (between(start, first.start) or 0.0) / whole * 100 if whole else 0.0
-    reach = 100.0 if is_open or not whole else (between(start, max(row.end for row in group)) or 0.0) / whole * 100
+    reach = 100.0 if is_open or not whole else (between(start, max(ends)) or 0.0) / whole * 100
     notes = [f"longest {duration(max(times))}"] if len(group) > 1 and max(times) > 0 else []
-    before = "≤ " if any(str(row.ends) == "before" for row in group) else ""
+    before = "≤ " if "before" in {row.ends for row in group} else ""
     if "orphan" in status:
         notes.append("beginning not in the log")
     said = hostside.note(first) if len(group) == 1 else ""
@@ -133,7 +133,7 @@ def _node(group: Sequence[Any], times: Sequence[float], log: Log, start: datetim
         folded=f"[{len(group)}x]" if len(group) > 1 else "",
         kind="" if str(first.kind) == "call" else str(first.kind),
         time="open" if is_open else before + duration(sum(times)),
-        own="" if any(value is None for value in own) else duration(sum(value or 0.0 for value in own)),
+        own="" if None in own else duration(sum(value or 0.0 for value in own)),
         x=percent(round(begin, 1)),
         width=percent(round(max(reach - begin, 0.0), 1)),
         note=", ".join(notes),

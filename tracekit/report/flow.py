@@ -214,10 +214,12 @@ def _database(ledger: Sequence[Any], spans: Sequence[Any], wall: float) -> Itera
     """Waits for a lock, and what the database took a share of the wall time for that can be seen."""
     sender = WORK if any(str(row.kind) == "work" for row in spans) else API
     for row in ledger:
-        took = between(row.start, row.end) or 0.0
-        if str(row.category) == "lock" or (str(row.category) == "database" and took >= SEEN * wall):
+        if row.category not in ("lock", "database"):
+            continue
+        took, lock = between(row.start, row.end) or 0.0, row.category == "lock"
+        if lock or took >= SEEN * wall:
             said = f"{text(row.owner, 40)}: {duration(took)}"
-            yield Arrow(row.start, sender, DATABASE, said, "slow" if str(row.category) == "lock" else "call")
+            yield Arrow(row.start, sender, DATABASE, said, "slow" if lock else "call")
 
 
 def _message(arrow: Arrow, at: dict[str, float], y: int) -> Message:

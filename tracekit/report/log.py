@@ -62,6 +62,7 @@ class Log:
         self._source = records["source"].cat.codes.to_numpy()
         self._numbers = {name: records[name].to_numpy() for name in ("line", "offset", "length", "message")}
         self._time = records["ts"].to_numpy()
+        self._places: dict[int, str] = {}  # what `where` said: most records are asked for again
         self._level, self._thread, self._operation = (
             _Names.of(records[name]) for name in ("level", "thread", "operation")
         )
@@ -77,7 +78,10 @@ class Log:
         if not known(record):
             return ""
         row = int(record)  # type: ignore[call-overload]
-        return f"{self._names[self._source[row]]}:{int(self._numbers['line'][row])}"
+        said = self._places.get(row)
+        if said is None:
+            said = self._places[row] = f"{self._names[self._source[row]]}:{self._numbers['line'][row]}"
+        return said
 
     def time(self, record: int) -> datetime | None:
         """When a record was written; None where it does not say."""
@@ -88,9 +92,8 @@ class Log:
         begin, end = self.where(first), self.where(last)
         if not begin or not end or begin == end:
             return begin or end
-        if begin.rsplit(":", 1)[0] == end.rsplit(":", 1)[0]:
-            return f"{begin}–{end.rsplit(':', 1)[1]}"
-        return f"{begin} – {end}"
+        (file, _, _), (other, _, line) = begin.rpartition(":"), end.rpartition(":")
+        return f"{begin}–{line}" if file == other else f"{begin} – {end}"
 
     def brief(self, first: object, last: object) -> str:
         """As `span`, without the file where there is only one."""

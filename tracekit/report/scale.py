@@ -23,7 +23,8 @@ class Axis:
         if self.length <= 0 or not isinstance(moment, datetime):
             return 0.0
         offset = seconds(moment - self.start)
-        return 0.0 if offset is None else min(100.0, max(0.0, offset / self.length * 100))
+        part = 0.0 if offset is None else offset / self.length * 100
+        return 0.0 if part <= 0 else 100.0 if part >= 100 else part
 
 
 def percent(value: float) -> str:

@@ -19,7 +19,7 @@ from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Timeline
 from tracekit.report.scale import Axis, percent, ticks
 from tracekit.report.shapes import Segment, Tick
-from tracekit.report.words import between, clock, count, duration, known, text
+from tracekit.report.words import between, clock, count, duration, is_time, known, text
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
 CHARACTER = 6.4  # pixels of one, at the labels' size
@@ -86,7 +86,7 @@ def axis_of(operation: Any, spans: Sequence[Any], ledger: Sequence[Any]) -> Axis
     """From the first to the last known moment of an operation; None where there are no two."""
     moments = [operation.submitted, operation.returned, operation.completed, operation.client_seen]
     moments += [moment for row in (*spans, *ledger) for moment in (row.start, row.end)]
-    there = [moment for moment in moments if known(moment)]
+    there = [moment for moment in moments if is_time(moment)]
     if len(there) < 2 or min(there) == max(there):
         return None
     start = min(there)
@@ -162,7 +162,7 @@ def _intervals(ledger: Sequence[Any], axis: Axis) -> list[list[Any]]:
 
 
 def _joins(group: Sequence[Any], row: Any, small: bool) -> bool:
-    alike = all(str(one.category) == str(row.category) for one in (group[0], group[-1]))
+    alike = group[0].category == group[-1].category == row.category
     return bool(group[-1].end == row.start) and (alike or small)
 
 
@@ -235,8 +235,10 @@ def _step_mark(step: Step, row: Any, log: Log, axis: Axis) -> Mark:
 def span_name(row: Any, limit: int = 80) -> str:
     """What a span is called: its name, with its number where it is a job."""
     name = text(row.name, limit) or str(row.kind)
-    number = row.attributes.get("job") if isinstance(row.attributes, dict) else None
-    job = f"job-{text(number, 20)}" if known(number) and str(row.kind) in ("job", "work") else ""
+    if row.kind not in ("job", "work") or not isinstance(row.attributes, dict):
+        return name
+    number = row.attributes.get("job")
+    job = f"job-{text(number, 20)}" if known(number) else ""
     return f"{name} {job}" if job and job not in name else name
 
 
