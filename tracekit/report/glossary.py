@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tracekit.frames import rows
 from tracekit.report.words import count, known, number, text
@@ -89,15 +92,15 @@ def entities(table: pd.DataFrame) -> Entities | None:
     """The rows of ENTITIES that lines name most, in the table's order; None where no line names anything."""
     if table.empty:
         return None
-    named = table[table["uuid"].notna() | table["name"].notna()]
-    kept = named.sort_values("count", ascending=False, kind="stable").index[:MAX_ENTITIES]
-    kinds = named["kind"].astype("object").value_counts(sort=False).sort_index()
+    named = np.flatnonzero(table["uuid"].notna() | table["name"].notna())
+    kept = named[np.argsort(-table["count"].to_numpy()[named], kind="stable")][:MAX_ENTITIES]
+    kinds = sorted(Counter(table["kind"].iloc[named]).items())
     lost = len(named) - len(kept)
     nameless = len(table) - len(named)
     notes = [f"{count(lost, 'entity', 'entities')} that fewer lines name left out"] if lost else []
     notes += [f"{count(nameless, 'number')} without a uuid or a name left out"] if nameless else []
     return Entities(
-        summary=", ".join(f"{kind} {times:,}" for kind, times in kinds.items()),
+        summary=", ".join(f"{kind} {times:,}" for kind, times in kinds),
         rows=tuple(
             Entity(
                 str(row.kind),
@@ -106,7 +109,7 @@ def entities(table: pd.DataFrame) -> Entities | None:
                 text(row.name, 120) if known(row.name) else "",
                 f"{row.count:,}",
             )
-            for row in rows(named.loc[sorted(kept)])
+            for row in rows(table.iloc[np.sort(kept)])
         ),
         left_out=f"{'; '.join(notes)}; {EXPORT} writes all to entities.csv" if notes else "",
     )
