@@ -9,6 +9,7 @@ from tracekit.diagnose.rules import Rule
 from tracekit.diagnose.tables import Tables
 
 DEBUG = "debug"  # lines of jobs at DEBUG
+WILD = frozenset("*?[")  # one of them makes a name a pattern
 HOSTS = "host times"  # when hosts took and answered commands, from an agent's log at DEBUG
 
 
@@ -49,4 +50,7 @@ class Needs:
 
     def printed(self, wanted: str) -> bool:
         """Whether a statement of this name is in the input."""
-        return wanted in self.tables.rules_by_name or any(fnmatchcase(name, wanted) for name in self.tables.events)
+        if wanted in self.tables.rules_by_name:
+            return True
+        # What is no pattern fits no other name.
+        return not WILD.isdisjoint(wanted) and any(fnmatchcase(name, wanted) for name in self.tables.events)
