@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def test_a_line_of_beginnings_without_an_end_is_tried_once(rendering: Rendering)
     sample = rendering.samples[0]["text"].encode()
     data = rendering.begins * 500 + b"\n" + sample
     pattern: Any = Counting(rendering.pattern)
-    reading = Reading(replace(rendering, pattern=pattern), data, len(data))
+    reading = Reading(rendering._replace(pattern=pattern), data, len(data))
     reading.read([match.start() for match in re.finditer(re.escape(rendering.begins), data)])
     assert pattern.asked == 2
     assert reading.all().total() == 1

@@ -261,7 +261,7 @@ def test_members_are_linted() -> None:
     statements = load_messages(grammars()).meanings
     members = load_members(grammars())
     assert list(check_members(members, statements)) == []
-    wrong = dataclasses.replace(members[0], statements=("no_such",), by="planet", samples=({"text": "x", "id": 1},))
+    wrong = members[0]._replace(statements=("no_such",), by="planet", samples=({"text": "x", "id": 1},))
     assert len(list(check_members([wrong], statements))) == 3
 
 

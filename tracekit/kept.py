@@ -14,7 +14,7 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -113,7 +113,7 @@ def store(trace: Trace, sources: Sources, path: Path) -> None:
         if mine is None or mine.data is not source.data or mine.begin != source.begin:
             raise UnkeptError(source.path)
     texts = trace.events.texts.data
-    read = [{**asdict(file), "first": stamp(file.first), "last": stamp(file.last)} for file in trace.meta.files]
+    read = [{**file._asdict(), "first": stamp(file.first), "last": stamp(file.last)} for file in trace.meta.files]
     with Writer(path) as writer:
         writer.finish(
             {

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracekit.errors import UsageError
 
@@ -16,8 +15,7 @@ _JOB = re.compile(r"job-\d+(@.+)?(#\d+)?")
 _UNITS = {"ms": 0.001, None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-@dataclass(frozen=True)
-class Filters:
+class Filters(NamedTuple):
     """Conditions on operations; one that is None does not filter."""
 
     since: pd.Timestamp | None = None

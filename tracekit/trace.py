@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -30,8 +30,7 @@ FOLLOWED = timedelta(hours=2)
 FORKED = 1 << 19  # records; tables of more are too large to have a fork write into copies of their pages
 
 
-@dataclass(frozen=True)
-class Meta:
+class Meta(NamedTuple):
     """What the input was, and what read it."""
 
     files: tuple[FileRead, ...]
@@ -145,7 +144,7 @@ def trace_of(
     )
     parsed = parse(sources, quality, begun=begun)
     naming.begin(read_parts(parsed.records))
-    parsed = replace(parsed, records=table_aside(parsed.records))
+    parsed = parsed._replace(records=table_aside(parsed.records))
     parsed.events.moved(arrays_aside)
     give_back()
     built = build(parsed, parsed.sources, quality)

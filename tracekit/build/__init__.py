@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -58,8 +58,7 @@ from tracekit.schema import JOBS, RECORDS, check, frame
 STATES = ("STATE_FROM", "STATE_TO", "EVENT", "VM_NAME")  # columns of a VM's transitions
 
 
-@dataclass(frozen=True)
-class Built:
+class Built(NamedTuple):
     """The tables that the build step makes."""
 
     records: pd.DataFrame
@@ -81,7 +80,7 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
         return build_one(parsed, sources, quality)
     chosen = [np.flatnonzero(groups.to_numpy() == group) for group in groups.unique()]
     parts = [build_one(part(parsed, numbers), sources, quality) for numbers in chosen]
-    return Built(**united([vars(built) for built in parts], chosen))
+    return Built(**united([built._asdict() for built in parts], chosen))
 
 
 @dataclass

@@ -148,8 +148,7 @@ def wait_claims(tree: Tree, places: Mapping[str, int], owners: Owners) -> Claims
     return Claims.of(made, owners)
 
 
-@dataclass(frozen=True)
-class Queues:
+class Queues(NamedTuple):
     """The work jobs of each VM: number, started, completed."""
 
     of_vm: Mapping[str, Sequence[tuple[int, int, int]]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +21,7 @@ class Held(NamedTuple):
     freed: int
 
 
-@dataclass(frozen=True)
-class Locks:
+class Locks(NamedTuple):
     """Holds by gap and locked thing; what each record locks."""
 
     held: Mapping[tuple[str, Any], Sequence[Held]]

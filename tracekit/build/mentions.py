@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,7 @@ import pandas as pd
 from tracekit.frames import Numbers, places
 
 
-@dataclass(frozen=True)
-class Mentions:
+class Mentions(NamedTuple):
     """Events and what each is about. Where rows of events are given, -1 is none."""
 
     events: pd.DataFrame  # in order, with `means`

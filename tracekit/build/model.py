@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.errors import GrammarError
 from tracekit.prepared import toml_of
 
 
-@dataclass(frozen=True)
-class StageRule:
+class StageRule(NamedTuple):
     """One event that opens a stage."""
 
     name: str
@@ -24,8 +22,7 @@ class StageRule:
     command: str | None  # class of the agent command that the event must be about
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """Statements by which the holder of a lock is found."""
 
     column: str  # names the locked thing
@@ -33,8 +30,7 @@ class Holder:
     freed: str
 
 
-@dataclass(frozen=True)
-class Gap:
+class Gap(NamedTuple):
     """A pair of consecutive statements of one thread whose interval is explained."""
 
     id: str  # number in the table of gaps
@@ -52,8 +48,7 @@ class Gap:
         return (not self.after or bool(self.after & first)) and (not self.before or bool(self.before & second))
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """Polls, stages, gaps and API commands."""
 
     poll_command: str

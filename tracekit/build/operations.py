@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +35,7 @@ from tracekit.quality import Collector
 LAST_READ = 2000  # microseconds before its end that a poll reads the job's row for the last time
 
 
-@dataclass(frozen=True)
-class Drafts:
+class Drafts(NamedTuple):
     """Operations as far as jobs and requests tell, and which run belongs to which."""
 
     table: pd.DataFrame  # indexed by operation id
@@ -226,8 +224,7 @@ def describe_runs(records: pd.DataFrame) -> pd.DataFrame:
     return made.assign(first=first, last=last, **times)
 
 
-@dataclass(frozen=True)
-class Assigned:
+class Assigned(NamedTuple):
     """The operation of each record, by number."""
 
     names: pd.Index[Any]

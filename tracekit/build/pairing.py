@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -88,7 +87,7 @@ def by_sequence(made: Mapping[str, Any], told: Mentions) -> dict[str, Any]:
         *(np.concatenate([numbers_of(made[name]), numbers_of(told.events[name])]) for name in ("life", "SEQ"))
     )
     own = number[:count]
-    said = replace(told, about=number[count:], things=len(number))
+    said = told._replace(about=number[count:], things=len(number))
     # Of two hosts that count alike nothing tells which one is meant.
     twice = (np.bincount(own, minlength=1) > 1)[own]
     now, late, unsent = (

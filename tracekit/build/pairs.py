@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +19,7 @@ from tracekit.frames import Numbers, Small, firsts, joint, stretches
 STILL = "no thread of the server wrote a line (JVM or machine stood still)"
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """What tells what lies between two lines."""
 
     tree: Tree

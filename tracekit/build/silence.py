@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
@@ -69,8 +68,7 @@ class Usual(NamedTuple):
         return f"{what} (usually {many}{usual})"
 
 
-@dataclass(frozen=True)
-class Silences:
+class Silences(NamedTuple):
     """The table, by level and pair."""
 
     usual: Mapping[tuple[str, str, str], Usual]

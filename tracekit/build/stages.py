@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -204,8 +203,7 @@ def nesting(tree: Tree, records: Small, model: Model) -> Numbers:
     return made
 
 
-@dataclass(frozen=True)
-class Edges:
+class Edges(NamedTuple):
     """The stages of one kind of run that each rule may open and close, by its number; -1: none does."""
 
     opening: Sequence[Sequence[StageRule]]

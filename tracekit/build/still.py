@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,7 @@ ALWAYS = 4_000_000  # background threads of every release write more often than 
 COVERED = 0.9  # of an interval
 
 
-@dataclass(frozen=True)
-class Life:
+class Life(NamedTuple):
     """One running of a server, from its start to its last line. Microseconds."""
 
     first: int
@@ -50,7 +50,7 @@ class Server:
             made.lives[number] = Life(int(times[0]), int(times[-1]), int(own[0]), int(own[-1]))
             who = (str(records["server"].iloc[own[0]]), str(records["component"].iloc[own[0]]))
             if who in before:
-                made.lives[before[who]] = replace(made.lives[before[who]], next=number)
+                made.lives[before[who]] = made.lives[before[who]]._replace(next=number)
             before[who] = number
             if number in working:
                 stretches += silent(times)

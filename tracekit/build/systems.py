@@ -7,7 +7,6 @@ same in both logs. Where two servers know the same job number by different logid
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import chain, count
 from typing import Any
 
@@ -79,7 +78,7 @@ def part(parsed: Parsed, chosen: Numbers) -> Parsed:
     places = np.full(len(parsed.records), -1, dtype=np.int64)
     places[chosen] = np.arange(len(chosen))
     events = parsed.events.renumbered(places)
-    return replace(parsed, records=parsed.records.iloc[chosen].reset_index(drop=True), events=events)
+    return parsed._replace(records=parsed.records.iloc[chosen].reset_index(drop=True), events=events)
 
 
 def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[Numbers]) -> dict[str, pd.DataFrame]:

@@ -6,8 +6,7 @@ slow. Whatever else is judged by its duration is judged by this clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +24,7 @@ BEFORE = 3  # intervals before a silence that must be steady
 SECOND = np.timedelta64(1, "s")
 
 
-@dataclass(frozen=True)
-class Clock:
+class Clock(NamedTuple):
     """Maps times to seconds of a server that never stands still."""
 
     edges: npt.NDArray[np.float64]  # beginnings and ends of the silences, seconds since the epoch

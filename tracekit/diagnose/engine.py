@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +21,7 @@ SLOWER = 4.0  # times the file's own median
 OWN_LEAST = 3.0  # seconds that no median makes slow
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """One cause in one operation, or in the log as a whole (operation None)."""
 
     rule: Rule
@@ -100,7 +98,7 @@ class Engine:
             cost = self.cost(rule, operation, rows, at)
             if cost >= match.least and not self.harmless(rule, operation, cost):
                 found = Found(rule, match, operation, rows, at, cost)
-                made.append(replace(found, holder=self.holder(rule.holder, found)))
+                made.append(found._replace(holder=self.holder(rule.holder, found)))
         return made
 
     def free(self, rule: Rule, rows: Rows) -> npt.NDArray[np.bool_]:
@@ -172,7 +170,7 @@ class Engine:
         if not (overlap > 0).any():
             return None
         longest = at[[int(np.nanargmax(overlap))]]
-        return holder.name.format_map(Words(replace(found, rows=others, at=longest)))
+        return holder.name.format_map(Words(found._replace(rows=others, at=longest)))
 
 
 def grouped(rows: Rows, scope: str) -> list[tuple[str | None, npt.NDArray[np.int64]]]:

@@ -9,11 +9,10 @@ import re
 import string
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.diagnose.checks import CHECKS
 from tracekit.diagnose.needs import DEBUG, HOSTS
@@ -34,8 +33,7 @@ OF_ROW = ("low", "high", "seconds")  # columns that every select adds
 NAMED = re.compile(r"<(\w+)>")  # a message rule in a sample
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """The names that rules may use."""
 
     statements: Mapping[str, frozenset[str]]  # rules of the message grammars, with the columns that they fill

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
+from typing import NamedTuple
 
 from tracekit.diagnose.rules import PLATFORMS, Rule
 from tracekit.diagnose.tables import Tables
@@ -16,8 +16,7 @@ STARTUP = ("host.startup",)
 TITLES = {"ubuntu": "Ubuntu", "el": "EL"}
 
 
-@dataclass(frozen=True)
-class Marks:
+class Marks(NamedTuple):
     """Texts that tell one platform."""
 
     startup: tuple[str, ...]  # in the line by which a host connects

@@ -11,7 +11,7 @@ import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.errors import GrammarError
 from tracekit.prepared import read_together
@@ -26,8 +26,7 @@ REACHES = ("before", "after")
 COSTS = ("rows", "none")
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """One column compared with a constant; `within` is a whole number of times a unit, give or take a tolerance."""
 
     column: str
@@ -35,8 +34,7 @@ class Condition:
     value: Any
 
 
-@dataclass(frozen=True)
-class Select:
+class Select(NamedTuple):
     """Rows of one table: those that meet every condition."""
 
     table: str
@@ -52,8 +50,7 @@ class Select:
     where: tuple[Condition, ...]
 
 
-@dataclass(frozen=True)
-class Beside:
+class Beside(NamedTuple):
     """Rows of a select that go with a given row: equal in some columns, overlapping it where `during` says so."""
 
     rows: Select
@@ -79,8 +76,7 @@ class Match:
     title: str | None  # instead of the rule's
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """Who held what was waited for: a column of the row, or an overlapping row of another select."""
 
     column: str  # empty where rows beside it tell
@@ -88,8 +84,7 @@ class Holder:
     name: str
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One cause of slowness or failure."""
 
     id: str

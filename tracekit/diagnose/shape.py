@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.diagnose.checks import CHECKS
 from tracekit.diagnose.rules import CERTAINTIES, COMPARISONS, COSTS, PLATFORMS, REACHES, ROLES, SCOPES
@@ -20,8 +19,7 @@ Check = Callable[[Any, str], Iterator[str]]  # of a value at a place: what is wr
 TABLES = (*VIEWS, "events", "pairs", *CHECKS)
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """One key of a table of TOML."""
 
     check: Check

@@ -7,8 +7,7 @@ things were compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from tracekit.trace import Trace
 
 
-@dataclass(frozen=True)
-class Fleet:
+class Fleet(NamedTuple):
     """The tables of schema.py about an input as a whole."""
 
     groups: pd.DataFrame

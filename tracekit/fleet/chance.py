@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +25,7 @@ def unlikely(chances: Values) -> npt.NDArray[np.bool_]:
     return np.asarray(chances < LIMIT / max(tried, 1))
 
 
-@dataclass(frozen=True)
-class Ranked:
+class Ranked(NamedTuple):
     """Values by rank, from 1; equal values share the mean of theirs."""
 
     ranks: Values

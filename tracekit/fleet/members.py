@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +31,7 @@ MINUTE = 60_000_000  # microseconds
 LONG = 3 * HOUR * MINUTE
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """How lines of an operation name something: statements, and what to read in their text."""
 
     by: str

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracekit.errors import NotOurLogError
 from tracekit.parse.begun import Begun, begin
@@ -25,8 +24,7 @@ if TYPE_CHECKING:  # what stands in this package is imported before pandas is
     from tracekit.parse.fast.tables import Tables
 
 
-@dataclass(frozen=True)
-class FileRead:
+class FileRead(NamedTuple):
     """What was read of one file: the coverage statement of the page."""
 
     path: str
@@ -43,8 +41,7 @@ class FileRead:
     server: str | None = None  # the machine that wrote it
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(NamedTuple):
     """Records of all files in the order of time, with the events of those that a rule knows."""
 
     records: pd.DataFrame  # schema.RECORDS without run, operation and span; `component` of the record's file

@@ -7,10 +7,9 @@ a fork scan meanwhile.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.parse.chain import Layout, laid_out
 from tracekit.parse.derived import derived_rules
@@ -29,8 +28,7 @@ SMALL = 1 << 20  # bytes of a source that is not divided
 PARTS = 6  # of others: a fork scans all but the last, which is scanned when all that the next steps need is imported
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(NamedTuple):
     """Sources whose layouts are known, and what reads them."""
 
     messages: Messages
@@ -69,7 +67,7 @@ def ahead(
     if size >= LEAST or not idle_core():
         return begun
     firsts = [first_of(layout, window) for layout, window in zip(begun.layouts, begun.windows, strict=True)]
-    return replace(begun, scan=Forked(partial(scan_first, begun, firsts)), firsts=firsts)
+    return begun._replace(scan=Forked(partial(scan_first, begun, firsts)), firsts=firsts)
 
 
 def first_of(layout: Layout, window: tuple[int, int]) -> tuple[int, int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ SHOWN = 80  # bytes of a strange file that its refusal shows
 GAP = np.timedelta64(60, "s")
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """One source and what it was taken for."""
 
     source: Source
@@ -134,8 +133,8 @@ def mended(layouts: Sequence[Layout]) -> list[Layout]:
         if before and pieces:
             at = max(pieces, key=lambda at: (*likeness(made[at].source, layout.source), at))
             whole = made[at].source.slice(0, len(made[at].source)) + layout.source.slice(0, before)
-            made[at] = replace(made[at], source=replace(made[at].source, data=whole))
-            made[number] = replace(layout, source=replace(layout.source, begin=before))
+            made[at] = made[at]._replace(source=replace(made[at].source, data=whole))
+            made[number] = layout._replace(source=replace(layout.source, begin=before))
     return made
 
 

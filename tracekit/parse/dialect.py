@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources.abc import Traversable
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -71,8 +71,7 @@ class Dialect:
         return read_times(stamps, self.timestamps)
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """How well a dialect fits a text."""
 
     dialect: Dialect

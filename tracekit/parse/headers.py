@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +24,7 @@ AT_ONCE = 1 << 10  # headers whose matches are in memory at the same time: few, 
 CHANGED = 0.2  # of the lines inside a record begin with another layout's header: they are no quotation
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Consecutive headers of one layout."""
 
     dialect: Dialect
@@ -36,8 +34,7 @@ class Stretch:
     columns: dict[str, Coded]
 
 
-@dataclass(frozen=True)
-class Heads:
+class Heads(NamedTuple):
     """The headers of a source in the order in which they stand."""
 
     starts: Places

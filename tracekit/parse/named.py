@@ -39,8 +39,7 @@ class Named(NamedTuple):
     name: str | None
 
 
-@dataclass(frozen=True)
-class Rendering:
+class Rendering(NamedTuple):
     """How one kind of entity is printed by some releases."""
 
     kind: str
@@ -100,8 +99,7 @@ class Reading:
         return self.counted
 
 
-@dataclass(frozen=True)
-class Renderings:
+class Renderings(NamedTuple):
     """entities.toml."""
 
     fields: Mapping[str, re.Pattern[bytes]]

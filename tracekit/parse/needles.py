@@ -7,8 +7,7 @@ marks, are looked for, and each text has one of them: only around the marks are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,8 +19,7 @@ WORD = 8
 BEFORE = 4  # so many bytes of the first word that is compared stand before the mark
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """Eight bytes of a text, or what it has of them."""
 
     at: int  # of the first, counted from the text's mark
@@ -38,8 +36,7 @@ class Piece:
         return cls(at, np.uint64(word), np.uint64(mask))
 
 
-@dataclass(frozen=True)
-class Needle:
+class Needle(NamedTuple):
     """A text that is looked for."""
 
     at: int  # of its mark
@@ -55,8 +52,7 @@ class Needle:
         return cls(at, Piece.of(text, at, -BEFORE), others)
 
 
-@dataclass(frozen=True)
-class Needles:
+class Needles(NamedTuple):
     """Texts that are looked for together, by number under the mark by which each is found."""
 
     by_mark: dict[int, list[tuple[int, Needle]]]

@@ -8,10 +8,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.resources.abc import Traversable
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.errors import GrammarError
 from tracekit.prepared import toml_of
@@ -24,8 +24,7 @@ PASTE = 1 << 21  # bytes of a log whose lines are looked at one by one
 FEW = 2  # lines that are broken at the same length by chance
 
 
-@dataclass(frozen=True)
-class Replaced:
+class Replaced(NamedTuple):
     """Text that copying put in the place of another."""
 
     id: str
@@ -41,8 +40,7 @@ class Replaced:
         return self.find.sub(lambda found: texts.get(found.group(), found.group()), data)
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(NamedTuple):
     """How lines are told that were broken at a width; patterns of one line."""
 
     begins: re.Pattern[bytes]
@@ -52,8 +50,7 @@ class Broken:
     widest: int
 
 
-@dataclass(frozen=True)
-class Pastes:
+class Pastes(NamedTuple):
     """What `grammars/pastes.toml` says."""
 
     replaced: tuple[Replaced, ...]

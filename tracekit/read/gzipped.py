@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import mmap
 import zlib
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.aside import Text
 
@@ -18,8 +17,7 @@ _STEP = 1 << 16
 _LARGE_STEP = 1 << 15  # what it gives is small enough to be taken from memory that was used before
 
 
-@dataclass(frozen=True)
-class Unpacked:
+class Unpacked(NamedTuple):
     """The text of a gzip file, and what was wrong with it."""
 
     data: bytes | mmap.mmap

@@ -9,8 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.aside import Text
 from tracekit.errors import SourceError
@@ -23,8 +22,7 @@ _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 EXTRA = "tracekit[archives]"
 
 
-@dataclass(frozen=True)
-class Packing:
+class Packing(NamedTuple):
     """One compression: how it is known, and who unpacks it."""
 
     name: str
@@ -44,8 +42,7 @@ _PACKINGS = (
 )
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One file of an archive."""
 
     name: str  # path inside the archive

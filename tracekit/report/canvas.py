@@ -11,8 +11,7 @@ import base64
 import gzip
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,8 +42,7 @@ COLUMNS = (("start", "<u4"), ("length", "<u4"), ("first", "<u4"), ("last", "<u4"
            ("style", "u1"), ("flags", "u1"))  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Canvas:
+class Canvas(NamedTuple):
     """A timeline for the script."""
 
     packed: str

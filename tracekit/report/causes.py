@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.report.log import Log
 from tracekit.report.words import duration, known, listed, seconds, text, words
@@ -16,8 +15,7 @@ UNITS = ("ms", "s", "min", "h")
 LIMIT = "up to "  # before the usual time in the brackets of a title
 
 
-@dataclass(frozen=True)
-class Cause:
+class Cause(NamedTuple):
     """One finding in a sentence."""
 
     said: str

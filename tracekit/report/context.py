@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -45,8 +44,7 @@ REDACTED = (
 )
 
 
-@dataclass(frozen=True)
-class Basis:
+class Basis(NamedTuple):
     """What the page is made of: a trace, and which of its operations are shown in full."""
 
     trace: Trace

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.errors import UsageError
 from tracekit.frames import rows
@@ -26,8 +25,7 @@ SAID = 3  # changes in the sentence
 SKIPPED = ("submitted", "returned", "queued", "started", "completed", "client saw it", "wall", "sync", "queue", "run")
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(NamedTuple):
     """One of the two operations."""
 
     trace: Trace
@@ -42,8 +40,7 @@ class Side:
         return seconds(self.row.wall) or 0.0
 
 
-@dataclass(frozen=True)
-class DiffContext:
+class DiffContext(NamedTuple):
     """The page of a comparison."""
 
     title: str

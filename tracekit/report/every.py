@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,7 @@ from tracekit import frames
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Every:
+class Every(NamedTuple):
     """A table of OPERATIONS and what is asked of all of its rows."""
 
     table: pd.DataFrame

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -48,8 +49,7 @@ DECADES = (
 LEAST = 0.001  # seconds; what took no time that the log shows is drawn at one millisecond
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """One operation."""
 
     operation: str
@@ -71,8 +71,7 @@ class Reach:
     longest: float
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(NamedTuple):
     """plotly.js: what the page carries, and the script it unpacks to."""
 
     packed: str  # gzip, base64

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from tracekit.report import verdict
 from tracekit.report.log import Log
@@ -28,8 +27,7 @@ EXECUTOR = "executor"  # the queue span of a job that has no thread yet
 ARROWS = {"call": "->>", "answer": "-->>", "bad": "--x", "slow": "-->>", "note": "->>"}
 
 
-@dataclass(frozen=True)
-class Arrow:
+class Arrow(NamedTuple):
     """A message before it has its place."""
 
     at: Any

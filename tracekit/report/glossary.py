@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,7 @@ class Template:
     example: str
 
 
-@dataclass(frozen=True)
-class Unknown:
+class Unknown(NamedTuple):
     """What the grammars do not know."""
 
     summary: str
@@ -54,8 +53,7 @@ class Entity:
     count: str
 
 
-@dataclass(frozen=True)
-class Entities:
+class Entities(NamedTuple):
     """The ids, uuids and names of the input."""
 
     summary: str

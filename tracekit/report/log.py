@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,8 +22,7 @@ TEXT_LIMIT = 240  # characters of a line on the page
 BAD_LEVELS = {"WARN": "warn", "ERROR": "error", "FATAL": "error"}
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """What Sources.text needs of a record."""
 
     source: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,7 @@ MAX_EVIDENCE = 6
 FIXED = 400  # spans of a timeline without scripts, where there are many
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """How much of one operation the page shows; the worst ones get more."""
 
     nodes: int  # of the call tree
@@ -42,8 +40,7 @@ BRIEF = Limits(nodes=50, intervals=12, head=20, tail=10, messages=24)
 DETAIL_SKIPPED = ("vm",)  # of a stage's attributes: it stands in the name
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(NamedTuple):
     """The rows of one operation in each table, in the tables' own order."""
 
     spans: list[Any]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from tracekit.report.shapes import Segment, Tick
 from tracekit.report.words import duration, seconds, words
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """A stretch of time across a drawing."""
 
     start: datetime

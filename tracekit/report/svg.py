@@ -7,8 +7,7 @@ about a thousand pixels wide, and the style sheet drops those outside their bar 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -36,8 +35,7 @@ POLLS = "polls"  # the lane of requests after an operation's own
 KIND_CSS = {"queue": "c-queue", "wait": "c-queue", "command": "c-agent"}
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A bar before it has its place."""
 
     css: str
@@ -107,7 +105,7 @@ def _lanes(
     by_lane = _by_lane(spans, operation)
     for label, _ in LANES:
         yield label, [_span_mark(row, log, axis, str(operation.entity)) for row in by_lane.get(label, ())]
-    yield POLLS, [replace(_span_mark(row, log, axis, ""), label="") for row in by_lane.get(POLLS, ())]
+    yield POLLS, [_span_mark(row, log, axis, "")._replace(label="") for row in by_lane.get(POLLS, ())]
 
 
 def _by_lane(spans: Sequence[Any], operation: Any) -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.resources.abc import Traversable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ FILE = "topology.toml"
 Said = Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Telling:
+class Telling(NamedTuple):
     """One thing that records say, and how."""
 
     what: str
@@ -58,8 +57,7 @@ def said_in(match: re.Match[bytes]) -> Said:
     return {name: text.decode("utf-8", "replace") for name, text in match.groupdict().items() if text}
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(NamedTuple):
     """A VM that a host was told to start."""
 
     machine: str

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from pandas import NA, NaT, Timedelta
 
@@ -18,8 +17,7 @@ from tracekit.schema import CATEGORIES
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Category:
+class Category(NamedTuple):
     """A ledger category as the legend explains it."""
 
     key: str
@@ -27,8 +25,7 @@ class Category:
     meaning: str
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(NamedTuple):
     """How a value of a span is said."""
 
     attribute: str
@@ -36,8 +33,7 @@ class Form:
     say: str
 
 
-@dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
     """The page's vocabulary, from reports/assets/words.toml."""
 
     categories: tuple[Category, ...]
