@@ -104,11 +104,11 @@ def the_same(one: Parsed, two: Parsed) -> None:
 
 
 @LINUX
-@pytest.mark.parametrize(("small", "killed"), [(1 << 30, False), (0, False), (0, True)])
+@pytest.mark.parametrize(("meanwhile", "killed"), [(1 << 30, False), (0, False), (0, True)])
 def test_a_log_that_a_fork_scans_is_the_log(
-    healthy: Path, restarted: Path, monkeypatch: pytest.MonkeyPatch, small: int, killed: bool
+    healthy: Path, restarted: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: int, killed: bool
 ) -> None:
-    monkeypatch.setattr(beginning, "SMALL", small)
+    monkeypatch.setattr(beginning, "MEANWHILE", meanwhile)
     monkeypatch.setattr(beginning, "idle_core", lambda: True)
     if killed:
         monkeypatch.setattr(beginning, "packed_scan", lambda *_: died())
@@ -116,7 +116,9 @@ def test_a_log_that_a_fork_scans_is_the_log(
     sources = open_sources([str(healthy), str(restarted)])
     begun = beginning.ahead(sources)
     assert begun.scan is not None
-    assert all((part[1] < high) == (small == 0) for part, (_, high) in zip(begun.firsts, begun.windows, strict=True))
+    assert all(
+        (part[1] < high) == (meanwhile == 0) for part, (_, high) in zip(begun.firsts, begun.windows, strict=True)
+    )
     the_same(parse(sources, counted, begun=begun), parse(sources, counted_too))
     assert counted.rows() == counted_too.rows()
 

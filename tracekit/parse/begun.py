@@ -15,7 +15,7 @@ from tracekit.parse.chain import Layout, laid_out
 from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import Dialect, load_dialects, named
 from tracekit.parse.grammar import Messages, load_messages
-from tracekit.parse.parallel import LEAST, cuts, packed_scan
+from tracekit.parse.parallel import LEAST, packed_scan, record_from
 from tracekit.parse.scan import Dispatch
 from tracekit.parse.window import window
 from tracekit.patterns import keep_compiled
@@ -24,8 +24,7 @@ from tracekit.quality import Collector
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
 
-SMALL = 1 << 20  # bytes of a source that is not divided
-PARTS = 6  # of others: a fork scans all but the last, which is scanned when all that the next steps need is imported
+MEANWHILE = 12 << 20  # bytes that a fork scans while all that the next steps need is imported
 
 
 class Begun(NamedTuple):
@@ -61,20 +60,21 @@ def begin(
 def ahead(
     sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
 ) -> Begun:
-    """As `begin`, and a fork scans most of it where there is a core. What is worth all cores is left to them."""
+    """As `begin`, and a fork scans all or most of it where there is a core. What is worth all cores is left to them."""
     begun = begin(sources, dialect=dialect, since=since, until=until)
     size = sum(high - low for low, high in begun.windows)
     if size >= LEAST or not idle_core():
         return begun
-    firsts = [first_of(layout, window) for layout, window in zip(begun.layouts, begun.windows, strict=True)]
+    share = max(size - MEANWHILE, 0) / 2 / max(size, 1)
+    firsts = [first_of(layout, window, share) for layout, window in zip(begun.layouts, begun.windows, strict=True)]
     return begun._replace(scan=Forked(partial(scan_first, begun, firsts)), firsts=firsts)
 
 
-def first_of(layout: Layout, window: tuple[int, int]) -> tuple[int, int]:
-    """The part of a source that a fork scans."""
-    large = window[1] - window[0] >= SMALL
-    places = cuts(layout.source.data, layout.dialect, window, PARTS if large else 1)
-    return places[0], places[max(len(places) - 2, 1)]
+def first_of(layout: Layout, window: tuple[int, int], share: float) -> tuple[int, int]:
+    """The part of a source that a fork scans; `share` of it is scanned here, once all is imported."""
+    low, high = window
+    place = high - int(share * (high - low))
+    return low, record_from(layout.source.data, layout.dialect, place, high) if place < high else high
 
 
 def scan_first(begun: Begun, firsts: Sequence[tuple[int, int]]) -> list[Any]:

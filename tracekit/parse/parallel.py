@@ -87,11 +87,17 @@ def cuts(data: Any, dialect: Dialect, window: tuple[int, int], parts: int) -> li
     low, high = window
     made = [low]
     for part in range(1, parts):
-        found = dialect.header.search(data, max(made[-1] + 1, low + (high - low) * part // parts), high)
-        if found is None:
+        place = record_from(data, dialect, max(made[-1] + 1, low + (high - low) * part // parts), high)
+        if place == high:
             break
-        made.append(found.start())
+        made.append(place)
     return [*made, high]
+
+
+def record_from(data: Any, dialect: Dialect, place: int, high: int) -> int:
+    """Where in data[place:high] the first record begins; `high` where none does."""
+    found = dialect.header.search(data, place, high)
+    return high if found is None else found.start()
 
 
 def packed_scan(

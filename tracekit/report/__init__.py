@@ -25,4 +25,5 @@ def summarise(trace: Trace, top: int = 20) -> str:
     """Ten lines for the terminal."""
     from tracekit.report import context, text
 
-    return text.summary(context.Basis.of(trace, top).page())
+    basis = context.Basis.of(trace, top)
+    return text.summary(basis.judged(basis.page()))

@@ -45,7 +45,10 @@ REDACTED = (
 
 
 class Basis(NamedTuple):
-    """What the page is made of: a trace, and which of its operations are shown in full."""
+    """What the page is made of: a trace, and which of its operations are shown in full.
+
+    The findings, which a fork may still be looking for, are asked for by `detail` and `judged`, and nothing else.
+    """
 
     trace: Trace
     log: Log
@@ -71,7 +74,6 @@ class Basis(NamedTuple):
         commands = machines.sent_commands(trace.commands)
         hosts = machines.hosts_of(commands)
         drawn = topology.view(trace, commands, hosts, log)
-        # Last: it needs the findings, which a fork may still be looking for.
         splitter = Splitter(trace, (str(row.operation) for row in (*full, worst) if row))
         return cls(trace, log, end_of_log, every, order, full, worst, compared, hosts, drawn, splitter)
 
@@ -83,10 +85,10 @@ class Basis(NamedTuple):
     def detail(self, number: int) -> Detail:
         """One of the operations that are shown in full."""
         row, limits = self.full[number], FULL if number < AT_LENGTH else BRIEF
-        return detail(row, self.splitter.parts(str(row.operation)), self.log, self.end_of_log, limits)
+        return detail(row, self.splitter, self.log, self.end_of_log, limits)
 
     def page(self, *, redacted: bool = False) -> PageContext:
-        """Everything else that the page says."""
+        """Everything else that the page says, but for what `judged` adds."""
         trace, log, every = self.trace, self.log, self.every
         covered = summary.coverage(trace)
         common: dict[str, Any] = {
@@ -108,11 +110,10 @@ class Basis(NamedTuple):
         said = _answers(every, self.worst, parts, covered, log, href, self.hosts, made)
         short = log.names.short
         return PageContext(
-            verdict=_verdict(self.worst, parts, log, href, self.end_of_log),
+            verdict=_verdict(self.worst, parts, log, href),
             tiles=summary.tiles(every),
             answers=tuple(one._replace(answer=short(one.answer), note=short(one.note)) for one in said),
             overview=_overview(every, hrefs),
-            causes=overall.causes(trace.findings, hrefs, log),
             command_times=overall.command_times(made.commands),
             heat=overall.heat_map(made.commands, log),
             concurrency=overall.concurrency(every),
@@ -124,6 +125,17 @@ class Basis(NamedTuple):
             **common,
         )
 
+    def judged(self, page: PageContext) -> PageContext:
+        """The page with what the findings say."""
+        if self.worst is None:
+            return page
+        name = str(self.worst.operation)
+        parts, found = self.splitter.parts(name), self.splitter.findings(name)
+        within = ledger.within(parts.ledger)
+        said = verdict.sentence(self.worst, within, parts.commands, found, self.end_of_log, self.log)
+        causes = overall.causes(self.trace.findings, self.hrefs, self.log)
+        return page._replace(verdict=page.verdict._replace(sentence=said), causes=causes)
+
 
 def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageContext:
     """The page's context. At most `top` operations are shown in full: failed and slow ones in turn.
@@ -132,7 +144,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
     """
     basis = Basis.of(trace, top)
     details = tuple(map(basis.detail, range(len(basis.full))))
-    return basis.page(redacted=redacted)._replace(details=details)
+    return basis.judged(basis.page(redacted=redacted))._replace(details=details)
 
 
 def _answers(
@@ -153,10 +165,10 @@ def _answers(
     )
 
 
-def _verdict(worst: Any, parts: Parts, log: Log, href: str, end_of_log: object) -> Verdict:
+def _verdict(worst: Any, parts: Parts, log: Log, href: str) -> Verdict:
     split = ledger.view(parts.ledger, log, 0)
     return Verdict(
-        sentence=verdict.sentence(worst, ledger.within(parts.ledger), parts.commands, parts.findings, end_of_log, log),
+        sentence="",
         status=str(worst.status),
         href=href,
         segments=split.segments if split else (),

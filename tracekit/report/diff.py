@@ -31,8 +31,13 @@ class Side(NamedTuple):
     trace: Trace
     log: Log
     row: Any
-    parts: Parts
+    splitter: Splitter
     name: str  # the file it is from
+
+    @property
+    def parts(self) -> Parts:
+        """Its rows in each table."""
+        return self.splitter.parts(str(self.row.operation))
 
     @property
     def wall(self) -> float:
@@ -98,9 +103,7 @@ def summary(made: DiffContext) -> str:
 def _side(trace: Trace, operation: str, path: str) -> Side:
     row = next(row for row in rows(trace.operations) if row.operation == operation)
     files = file_names(trace.meta.files)
-    return Side(
-        trace, Log(trace), row, Splitter(trace, [operation]).parts(operation), files[0] if files else text(path, 80)
-    )
+    return Side(trace, Log(trace), row, Splitter(trace, [operation]), files[0] if files else text(path, 80))
 
 
 def _slowest(first: Trace, second: Trace) -> tuple[str, str]:
@@ -124,7 +127,7 @@ def _slowest(first: Trace, second: Trace) -> tuple[str, str]:
 def _detail(side: Side, prefix: str) -> Detail:
     records = side.trace.records["ts"]
     end = records.max() if len(records) else None
-    made = detail(side.row, side.parts, side.log, end, FULL)
+    made = detail(side.row, side.splitter, side.log, end, FULL)
     return made._replace(anchor=f"{prefix}-{made.anchor}", operation=f"{prefix}: {made.operation}")
 
 

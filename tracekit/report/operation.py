@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,7 +47,6 @@ class Parts(NamedTuple):
     spans: list[Any]
     ledger: list[Any]
     commands: list[Any]
-    findings: list[Any]
     table: pd.DataFrame  # its spans
     intervals: pd.DataFrame  # its ledger
 
@@ -55,14 +55,21 @@ class Splitter:
     """Cuts the tables by operation; each table is read once, and the rows of `operations` are taken together."""
 
     def __init__(self, trace: Trace, operations: Iterable[str]) -> None:
-        tables = (trace.spans, trace.ledger, trace.commands, trace.findings)
-        wanted = list(dict.fromkeys(operations))
-        self._cut = [cut(table, wanted) for table in tables]
+        self._trace, self._wanted = trace, list(dict.fromkeys(operations))
+        self._cut = [cut(table, self._wanted) for table in (trace.spans, trace.ledger, trace.commands)]
 
     def parts(self, operation: str) -> Parts:
         """The rows of `operation`, one of those asked for, in the tables' own order."""
-        spans, intervals, sent, found = (made[operation] for made in self._cut)
-        return Parts(spans[1], intervals[1], sent[1], found[1], spans[0], intervals[0])
+        spans, intervals, sent = (made[operation] for made in self._cut)
+        return Parts(spans[1], intervals[1], sent[1], spans[0], intervals[0])
+
+    def findings(self, operation: str) -> list[Any]:
+        """Its rows of the findings, which nothing else waits for."""
+        return self._findings[operation][1]
+
+    @cached_property
+    def _findings(self) -> dict[str, tuple[pd.DataFrame, list[Any]]]:
+        return cut(self._trace.findings, self._wanted)
 
 
 def cut(table: pd.DataFrame, operations: Sequence[str]) -> dict[str, tuple[pd.DataFrame, list[Any]]]:
@@ -78,9 +85,10 @@ def cut(table: pd.DataFrame, operations: Sequence[str]) -> dict[str, tuple[pd.Da
     return made
 
 
-def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: Limits) -> Detail:
+def detail(operation: Any, splitter: Splitter, log: Log, end_of_log: object, limits: Limits) -> Detail:
     """The section of one operation; `operation` is its row of OPERATIONS."""
     name = str(operation.operation)
+    parts, found = splitter.parts(name), splitter.findings(name)
     hint = f"tracekit tree LOG {text(name, 60)}"
     split = ledger.view(parts.ledger, log, limits.intervals)
     steps = path.steps_of(operation, parts.table)
@@ -92,9 +100,7 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         command=text(operation.command, 80) or "unknown command",
         entity=text(operation.entity, 80),
         status=str(operation.status),
-        sentence=verdict.sentence(
-            operation, ledger.within(parts.ledger), parts.commands, parts.findings, end_of_log, log
-        ),
+        sentence=verdict.sentence(operation, ledger.within(parts.ledger), parts.commands, found, end_of_log, log),
         error=text(operation.error, 400),
         facts=facts(operation),
         timeline=_timeline(operation, parts, log, [(step, by_number[step.span]) for step in steps], hint),
@@ -102,7 +108,7 @@ def detail(operation: Any, parts: Parts, log: Log, end_of_log: object, limits: L
         ledger=split,
         no_ledger="" if split else _why_no_ledger(operation),
         stages=stages(parts.spans, str(operation.entity), log),
-        findings=findings(parts.findings, log),
+        findings=findings(found, log),
         commands=commands(parts.commands, parts.spans, log),
         tree=calls.view(parts.spans, log, limits.nodes, hint),
         lines=log.lines(name, limits.head, limits.tail),

@@ -41,7 +41,7 @@ SYNTAX: Mapping[str, Any] = {
     "keep_trailing_newline": True,
 }
 DIGEST = 32  # bytes that tell whether a compiled template is whole
-OWN = 4  # every fourth operation is made beside the rest of the page, which takes less than the others
+SHARED = 2  # every second operation is made by a fork
 MOST = 60  # compiled templates that stay in the cache
 
 
@@ -53,12 +53,13 @@ class Section(NamedTuple):
 
 
 def page_of(trace: Trace, top: int, *, redacted: bool = False) -> tuple[PageContext, str]:
-    """The page and what it says, but for the operations in full: most of those a fork makes, where there is a core."""
+    """The page and what it says, but for the operations in full: half of those a fork makes, where there is a core."""
     basis = Basis.of(trace, top)
+    page = basis.page(redacted=redacted)  # nothing of it waits for who looks for the findings
+    made = basis.judged(page)
     every = range(len(basis.full))
-    aside = [number for number in every if number % OWN] if len(trace.records) <= FORKED and idle_core() else []
+    aside = every[::SHARED] if len(trace.records) <= FORKED and idle_core() else every[:0]
     fork = Forked(lambda: [tuple(_section(basis.detail(number))) for number in aside]) if aside else None
-    made = basis.page(redacted=redacted)
     sections = {number: _section(basis.detail(number)) for number in every if number not in aside}
     forked = fork.result() if fork else None
     if forked is None:  # it died, or there was none
