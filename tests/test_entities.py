@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tracekit.build.entities import united, with_host_names
-from tracekit.parse.named import LONGEST, Groups, Named, Reading, Rendering, check_renderings, load_renderings
+from tracekit.build.entities import with_host_names
+from tracekit.parse.named import LONGEST, Groups, Named, Reading, Rendering, check_renderings, load_renderings, united
 from tracekit.resources import grammars
 from tracekit.schema import ENTITIES, frame
 from tracekit.trace import read_trace

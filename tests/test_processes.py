@@ -19,7 +19,7 @@ from tracekit import diagnose, processes, trace as tracing
 from tracekit.cli import cli
 from tracekit.errors import NotOurLogError
 from tracekit.parse import Parsed, begun as beginning, named as naming, parse
-from tracekit.processes import Forked, Waiting
+from tracekit.processes import Forked, Shared, Waiting
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
 from tracekit.trace import read_trace
@@ -185,6 +185,14 @@ def test_findings_that_a_fork_looks_for_are_those_of_the_log(
     pd.testing.assert_frame_equal(trace.findings, alone)
     assert later.findings is trace.findings
     assert seekers == ([own] if killed else [])
+
+
+@LINUX
+def test_numbers_that_forks_share_are_taken_once_each() -> None:
+    shared = Shared(20_000)
+    forks = [Forked(lambda: list(shared)) for _ in range(3)]
+    taken = [list(shared), *(fork.result() for fork in forks)]
+    assert sorted(number for own in taken for number in own) == list(range(20_000))
 
 
 @LINUX

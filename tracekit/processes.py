@@ -9,10 +9,12 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any, BinaryIO, NoReturn
 
+SHARES = 4096  # of which forks take one at a time
+WIDTH = 4  # bytes of its number; a pipe takes all of them at once
 FLAT = 2  # marshal's version that looks for no object twice
 
 
@@ -70,6 +72,21 @@ class Waiting(Forked):
         self._untold.detach()
         with contextlib.suppress(OSError), open(self._there, "wb") as stream:  # it died
             stream.write(marshal.dumps(value, FLAT))
+
+
+class Shared:
+    """Numbers below `count` that this process and its forks take one by one, each of them once: who is free goes on."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._here, there = os.pipe()
+        weakref.finalize(self, os.close, self._here)
+        os.write(there, b"".join(number.to_bytes(WIDTH, "little") for number in range(min(count, SHARES))))
+        os.close(there)
+
+    def __iter__(self) -> Iterator[int]:
+        while taken := os.read(self._here, WIDTH):
+            yield from range(int.from_bytes(taken, "little"), self._count, SHARES)
 
 
 def heard(here: int, there: int) -> Any:

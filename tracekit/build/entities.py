@@ -1,13 +1,8 @@
-"""Table ENTITIES: what different lines say of one thing, of its kind, id, uuid and name, put together.
-
-A rendering often has one or two of the three.
-"""
+"""Table ENTITIES: what lines call things, and what of it other tables lack."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -24,41 +19,10 @@ def read_parts(records: pd.DataFrame) -> list[Part]:
     ]
 
 
-def united(named: Mapping[Named, int]) -> list[tuple[Named, int]]:
-    """What was said of one thing put together: by its id, else by its uuid. The text that stands most often wins."""
-    by_uuid: dict[tuple[str, str | None], int] = {}
-    for said in sorted(named, key=named.__getitem__):
-        if said.uuid is not None and said.id is not None:
-            by_uuid[said.kind, said.uuid] = said.id
-    things: dict[tuple[str, Any], tuple[Counter[str], Counter[str], Counter[int]]] = {}
-    for said, count in named.items():
-        number = said.id if said.id is not None else by_uuid.get((said.kind, said.uuid))
-        key = (said.kind, number if number is not None else said.uuid or said.name)
-        uuids, names, counts = things.setdefault(key, (Counter(), Counter(), Counter()))
-        counts[0] += count
-        if said.uuid:
-            uuids[said.uuid] += count
-        if said.name and said.name != "null":
-            names[said.name] += count
-    return [
-        (Named(kind, key if isinstance(key, int) else None, most(uuids), most(names)), counts[0])
-        for (kind, key), (uuids, names, counts) in things.items()
-    ]
-
-
-def most(texts: Counter[str]) -> str | None:
-    """The most frequent one."""
-    return texts.most_common(1)[0][0] if texts else None
-
-
-def entity_table(named: Mapping[Named, int]) -> pd.DataFrame:
-    """The table of what was named so often, in the order of kinds and ids."""
-    last = 1 << 62
-    order = sorted(
-        united(named), key=lambda row: (row[0].kind, last if row[0].id is None else row[0].id, row[0].name or "")
-    )
-    made = {name: [getattr(said, name) for said, _ in order] for name in Named._fields}
-    return check(frame(ENTITIES, made | {"count": [count for _, count in order]}), ENTITIES, "entities")
+def entity_table(things: Sequence[tuple[Named, int]]) -> pd.DataFrame:
+    """The table of things and of how often they are named."""
+    made = {name: [getattr(said, name) for said, _ in things] for name in Named._fields}
+    return check(frame(ENTITIES, made | {"count": [count for _, count in things]}), ENTITIES, "entities")
 
 
 def with_host_names(commands: pd.DataFrame, entities: pd.DataFrame) -> pd.DataFrame:

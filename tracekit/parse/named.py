@@ -1,6 +1,7 @@
 """What lines call things: kind, id, uuid and name by every rendering that any release prints.
 
-The renderings are data: `grammars/entities.toml`. Nothing here needs pandas: a fork of a process that has yet to import
+A rendering often has one or two of the three; what different lines say of one thing is put together. The renderings
+are data: `grammars/entities.toml`. Nothing here needs pandas: a fork of a process that has yet to import
 it finds what a log names.
 """
 
@@ -170,7 +171,7 @@ class Naming:
     """
 
     def __init__(self, sources: Sources) -> None:
-        self._find = partial(names_in, sources=sources)
+        self._find = partial(things_in, sources=sources)
         self._parts: Sequence[Part] = ()
         worth = idle_core() and sum(map(len, sources)) >= LEAST
         self._fork = Waiting(self._packed) if worth else None
@@ -181,13 +182,20 @@ class Naming:
         if self._fork:
             self._fork.tell(parts)
 
-    def found(self) -> Mapping[Named, int]:
+    def found(self) -> list[tuple[Named, int]]:
         """What they name, and how often they do."""
         packed = self._fork.result() if self._fork else None
-        return self._find(self._parts) if packed is None else {Named(*said): count for said, count in packed}
+        return self._find(self._parts) if packed is None else [(Named(*said), count) for said, count in packed]
 
-    def _packed(self, parts: Iterable[Part]) -> list[tuple[tuple[Any, ...], int]]:
-        return [(tuple(said), count) for said, count in self._find(parts).items()]
+    def _packed(self, parts: Sequence[Part]) -> list[tuple[tuple[Any, ...], int]]:
+        return [(tuple(said), count) for said, count in self._find(parts)]
+
+
+def things_in(parts: Iterable[Part], sources: Sources) -> list[tuple[Named, int]]:
+    """The things that the parts of some sources name, and how often they do, in the order of kinds and ids."""
+    last = 1 << 62
+    things = united(names_in(parts, sources))
+    return sorted(things, key=lambda row: (row[0].kind, last if row[0].id is None else row[0].id, row[0].name or ""))
 
 
 def names_in(parts: Iterable[Part], sources: Sources) -> Counter[Named]:
@@ -202,3 +210,30 @@ def names_in(parts: Iterable[Part], sources: Sources) -> Counter[Named]:
                 if said is not None:
                     named[said] += count
     return named
+
+
+def united(named: Mapping[Named, int]) -> list[tuple[Named, int]]:
+    """What was said of one thing put together: by its id, else by its uuid. The text that stands most often wins."""
+    by_uuid: dict[tuple[str, str | None], int] = {}
+    for said in sorted(named, key=named.__getitem__):
+        if said.uuid is not None and said.id is not None:
+            by_uuid[said.kind, said.uuid] = said.id
+    things: dict[tuple[str, Any], tuple[Counter[str], Counter[str], Counter[int]]] = {}
+    for said, count in named.items():
+        number = said.id if said.id is not None else by_uuid.get((said.kind, said.uuid))
+        key = (said.kind, number if number is not None else said.uuid or said.name)
+        uuids, names, counts = things.setdefault(key, (Counter(), Counter(), Counter()))
+        counts[0] += count
+        if said.uuid:
+            uuids[said.uuid] += count
+        if said.name and said.name != "null":
+            names[said.name] += count
+    return [
+        (Named(kind, key if isinstance(key, int) else None, most(uuids), most(names)), counts[0])
+        for (kind, key), (uuids, names, counts) in things.items()
+    ]
+
+
+def most(texts: Counter[str]) -> str | None:
+    """The most frequent one."""
+    return texts.most_common(1)[0][0] if texts else None

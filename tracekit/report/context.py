@@ -17,7 +17,7 @@ from tracekit.report.figures import Point, Reach
 from tracekit.report.log import Log
 from tracekit.report.machines import Host
 from tracekit.report.model import Answer, Coverage, Detail, Overview, PageContext, Row, Table, Verdict
-from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail, doubts
+from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail, doubts, long_axis
 from tracekit.report.scale import stacked
 from tracekit.report.shapes import Segment
 from tracekit.report.words import clock, count, duration, seconds, text, words
@@ -86,6 +86,10 @@ class Basis(NamedTuple):
         """One of the operations that are shown in full."""
         row, limits = self.full[number], FULL if number < AT_LENGTH else BRIEF
         return detail(row, self.splitter, self.log, self.end_of_log, limits)
+
+    def needs_canvas(self) -> bool:
+        """Whether one of them has so many spans that a script draws them."""
+        return any(long_axis(row, self.splitter.parts(str(row.operation))) for row in self.full)
 
     def page(self, *, redacted: bool = False) -> PageContext:
         """Everything else that the page says, but for what `judged` adds."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import html
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from tracekit.prepared import prepared
 from tracekit.report.model import Dot, Overview
 from tracekit.report.scale import Axis, percent, ticks
 from tracekit.report.shapes import Tick
@@ -72,10 +74,10 @@ class Reach:
 
 
 class Bundle(NamedTuple):
-    """plotly.js: what the page carries, and the script it unpacks to."""
+    """plotly.js: what the page carries, and what tells the script it unpacks to from others."""
 
     packed: str  # gzip, base64
-    script: str
+    digest: str  # of the script, as a policy names it
 
 
 def overview(longest: Sequence[Point], reach: Reach) -> Overview:
@@ -110,7 +112,13 @@ def bundle() -> Bundle:
     """The vendored plotly.js; read once."""
     folders = [entry for entry in (reports() / "assets" / "vendor").iterdir() if entry.name.startswith("plotly-basic-")]
     packed = (folders[0] / "plotly-basic.min.js.gz").read_bytes()
-    return Bundle(base64.b64encode(packed).decode("ascii"), gzip.decompress(packed).decode("utf-8"))
+    digest = prepared("plotly", hashlib.sha256(packed).hexdigest(), lambda: digest_of(gzip.decompress(packed)))
+    return Bundle(base64.b64encode(packed).decode("ascii"), digest)
+
+
+def digest_of(script: bytes) -> str:
+    """What tells a script or a style sheet from others in a content security policy."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode('ascii')}'"
 
 
 def _decades(reach: Reach) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from tracekit.report import calls, canvas, flow, hostside, ledger, path, svg, ti
 from tracekit.report.canvas import Canvas
 from tracekit.report.log import Log
 from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage, Timeline
+from tracekit.report.scale import Axis
 from tracekit.report.shapes import Ticket
 from tracekit.report.words import between, clock, count, duration, known, listed, number, seconds, stamp, text
 
@@ -133,9 +134,14 @@ def _timeline(operation: Any, parts: Parts, log: Log, path: Sequence[tuple[Step,
     return drawn._replace(left_out=said) if drawn else None
 
 
+def long_axis(operation: Any, parts: Parts) -> Axis | None:
+    """The axis of an operation of so many spans that a script draws them."""
+    return svg.axis_of(operation, parts.spans, parts.ledger) if len(parts.spans) > canvas.MANY else None
+
+
 def _canvas(operation: Any, parts: Parts, log: Log) -> Canvas | None:
     """The drawing by script, for operations of many spans."""
-    axis = svg.axis_of(operation, parts.spans, parts.ledger) if len(parts.spans) > canvas.MANY else None
+    axis = long_axis(operation, parts)
     if axis is None:
         return None
     return canvas.view(parts.table, axis, parts.intervals, f"Timeline of {text(operation.operation)}", log)

@@ -9,19 +9,18 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from itertools import starmap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from jinja2.bccache import Bucket
 
 from tracekit.cache import cache_folder, keep, prune
-from tracekit.processes import Forked, idle_core
+from tracekit.processes import Forked, Shared, idle_core
 from tracekit.report.context import Basis
-from tracekit.report.figures import bundle
+from tracekit.report.figures import bundle, digest_of
 from tracekit.report.model import Detail, PageContext
 from tracekit.report.words import words
 from tracekit.resources import reports
@@ -41,60 +40,65 @@ SYNTAX: Mapping[str, Any] = {
     "keep_trailing_newline": True,
 }
 DIGEST = 32  # bytes that tell whether a compiled template is whole
-SHARED = 2  # every second operation is made by a fork
 MOST = 60  # compiled templates that stay in the cache
 
 
-class Section(NamedTuple):
-    """One operation in full, as the page has it."""
-
-    html: str
-    canvas: bool  # the page needs the script for timelines of many spans
-
-
 def page_of(trace: Trace, top: int, *, redacted: bool = False) -> tuple[PageContext, str]:
-    """The page and what it says, but for the operations in full: half of those a fork makes, where there is a core."""
+    """The page and what it says, but for the operations in full."""
     basis = Basis.of(trace, top)
     page = basis.page(redacted=redacted)  # nothing of it waits for who looks for the findings
     made = basis.judged(page)
+    return made, _rendered(made, sections_of(basis, forked=len(trace.records) <= FORKED), basis.needs_canvas())
+
+
+def sections_of(basis: Basis, *, forked: bool) -> Iterator[str]:
+    """The operations in full. Where there is a core a fork makes some, from now on; others are made when the first is
+    asked for.
+    """
     every = range(len(basis.full))
-    aside = every[::SHARED] if len(trace.records) <= FORKED and idle_core() else every[:0]
-    fork = Forked(lambda: [tuple(_section(basis.detail(number))) for number in aside]) if aside else None
-    sections = {number: _section(basis.detail(number)) for number in every if number not in aside}
-    forked = fork.result() if fork else None
-    if forked is None:  # it died, or there was none
-        forked = [_section(basis.detail(number)) for number in aside]
-    sections |= zip(aside, starmap(Section, forked), strict=True)
-    return made, _rendered(made, [sections[number] for number in every])
+    if not (forked and every and idle_core()):
+        return taken(basis, every, every, None)
+    shared = Shared(len(every))
+    fork = Forked(lambda: {number: _section(basis.detail(number)) for number in shared})
+    return taken(basis, every, shared, fork)
+
+
+def taken(basis: Basis, every: Iterable[int], shared: Iterable[int], fork: Forked | None) -> Iterator[str]:
+    """What this process and a fork make together."""
+    made = {number: _section(basis.detail(number)) for number in shared}
+    made |= (fork.result() if fork else None) or {}  # none when it died
+    for number in every:
+        yield made[number] if number in made else _section(basis.detail(number))
 
 
 def render(context: PageContext) -> str:
     """The page as text, the same for the same context. Its lines end with a line feed; write it as UTF-8."""
-    return _rendered(context, [_section(detail) for detail in context.details])
+    canvas = any(detail.canvas is not None for detail in context.details)
+    return _rendered(context, map(_section, context.details), canvas)
 
 
-def _section(detail: Detail) -> Section:
+def _section(detail: Detail) -> str:
     template = _environment().get_template("_detail.html.j2")
-    return Section(template.render(op=detail, page={"legend": words().categories}), detail.canvas is not None)
+    return template.render(op=detail, page={"legend": words().categories})
 
 
-def _rendered(context: PageContext, sections: Sequence[Section]) -> str:
+def _rendered(context: PageContext, sections: Iterable[str], canvas: bool) -> str:
+    """The page. The sections are asked for when all that stands above them is made."""
     style = _asset("page.css")
     script = _asset("page.js")
-    drawn = context.overview is not None
-    plotly = bundle() if drawn else None
-    canvas = _canvas_script(section.canvas for section in sections)
-    scripts = [script, *([plotly.script] if plotly else []), *([canvas] if canvas else [])]
+    canvas_script = _asset("canvas.js") if canvas else ""
+    plotly = bundle() if context.overview is not None else None
+    scripts = [_digest(script), *([plotly.digest] if plotly else []), *([_digest(canvas_script)] if canvas else [])]
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             page=context,
-            sections=[section.html for section in sections],
-            policy=policy(scripts, [style, _NOTHING] if plotly else [style]),
+            sections=sections,
+            policy=policy(scripts, [_digest(style), *([_digest(_NOTHING)] if plotly else [])]),
             style=style,
             script=script,
-            canvas_script=canvas,
+            canvas_script=canvas_script,
             plotly=plotly.packed if plotly else "",
             figure=_packed(context.overview.figure) if context.overview else "",
         )
@@ -104,19 +108,14 @@ def _rendered(context: PageContext, sections: Sequence[Section]) -> str:
 def render_diff(made: DiffContext) -> str:
     """The page of a comparison; as `render`."""
     style, script = _asset("page.css"), _asset("page.js")
-    canvas = _canvas_script(detail.canvas is not None for detail in made.details)
+    canvas = _asset("canvas.js") if any(detail.canvas is not None for detail in made.details) else ""
     template = _environment().get_template("diff.html.j2")
-    allowed = policy([script, canvas] if canvas else [script], [style])
+    allowed = policy([_digest(script), *([_digest(canvas)] if canvas else [])], [_digest(style)])
     return template.render(page=made, policy=allowed, style=style, script=script, canvas_script=canvas)
 
 
-def _canvas_script(drawn: Iterable[bool]) -> str:
-    """The script for timelines of many spans, where an operation is drawn by it."""
-    return _asset("canvas.js") if any(drawn) else ""
-
-
 def policy(scripts: list[str], styles: list[str]) -> str:
-    """The content security policy: nothing from anywhere, but for these scripts and style sheets, named by hash.
+    """The content security policy: nothing from anywhere, but for scripts and style sheets of these hashes.
 
     The scripts of the page are run by their hash also where they are unpacked and added by another script, so neither
     `unsafe-inline` nor `unsafe-eval` nor `blob:` is needed.
@@ -124,8 +123,8 @@ def policy(scripts: list[str], styles: list[str]) -> str:
     return "; ".join(
         (
             "default-src 'none'",
-            "script-src " + " ".join(map(_hash, scripts)),
-            "style-src " + " ".join(map(_hash, styles)),
+            "script-src " + " ".join(scripts),
+            "style-src " + " ".join(styles),
             "base-uri 'none'",
             "form-action 'none'",
         )
@@ -138,9 +137,8 @@ def _packed(figure: Mapping[str, object]) -> str:
     return base64.b64encode(gzip.compress(said.encode("utf-8"), mtime=0)).decode("ascii")
 
 
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+def _digest(text: str) -> str:
+    return digest_of(text.encode("utf-8"))
 
 
 @cache
