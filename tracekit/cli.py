@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -502,7 +502,6 @@ def main(arguments: list[str] | None = None) -> Any:
     gc.set_threshold(*COLLECTIONS)
     # Nobody multiplies matrices, and to start threads that could takes numpy half as long as all the rest.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    atexit.register(gc.freeze)  # nor when the program ends, where Python looks through everything once more
     try:
         return cli.main(arguments, prog_name="tracekit", standalone_mode=False)
     except click.exceptions.Abort:
@@ -521,6 +520,19 @@ def main(arguments: list[str] | None = None) -> Any:
         print_no_more()
         click.echo(f"tracekit: {error.filename or 'standard output'}: {error.strerror}; write elsewhere", err=True)
         sys.exit(UsageError.exit_code)
+
+
+def program() -> NoReturn:
+    """`main` as a process of its own, which ends when all is written: to take apart every module and table, which are
+    gone then anyway, takes Python 0.04 s more.
+    """
+    code = 0
+    try:
+        main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    atexit._run_exitfuncs()  # ends forks that nobody asked
+    os._exit(code)
 
 
 def print_no_more() -> None:
