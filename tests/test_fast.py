@@ -18,7 +18,6 @@ pytest.importorskip("numba", reason="tracekit[fast] is not installed", exc_type=
 
 from tracekit import parse as parsing
 from tracekit.parse import parallel, parse
-from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import Dialect, detect, load_dialects
 from tracekit.parse.events import Events, sliced
 from tracekit.parse.fast import machine, tables as made
@@ -28,7 +27,7 @@ from tracekit.parse.fast.program import Pool, program
 from tracekit.parse.fast.scanner import scan_compiled
 from tracekit.parse.fast.tables import Tables
 from tracekit.parse.grammar import Messages, load_messages
-from tracekit.parse.scan import Dispatch, Scanned, scan
+from tracekit.parse.scan import Dispatch, Scanned, dispatch_of, scan
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
 from tracekit.resources import grammars
@@ -99,7 +98,7 @@ def test_what_the_machine_cannot_do_is_said(pattern: str) -> None:
 @cache
 def known() -> tuple[Messages, list[Dialect], Dispatch, Tables]:
     messages, dialects = load_messages(grammars()), load_dialects(grammars())
-    dispatch = Dispatch(derived_rules(messages))
+    dispatch = dispatch_of(messages)
     return messages, dialects, dispatch, made.tables(dispatch, dialects)
 
 
@@ -218,7 +217,7 @@ def test_texts_are_the_same_whoever_cuts_them(data: bytes, spans: list[tuple[int
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"nothing"])
 def test_a_damaged_cache_of_tables_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bytes) -> None:
     _, dialects, dispatch, usual = known()
-    few = Dispatch([reader.rule for reader in dispatch.readers[:20]])
+    few = Dispatch.of(dispatch.rules[:20])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first = made.tables(few, dialects)
     (path,) = tmp_path.glob("tracekit/tables-*.npz")

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from tracekit.errors import GrammarError
-from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import detect, load_dialects
 from tracekit.parse.events import Events
 from tracekit.parse.explain import check, explain
 from tracekit.parse.grammar import WRAP, Grammar, Messages, load_messages, message_grammar
-from tracekit.parse.scan import Dispatch, scan
+from tracekit.parse.scan import Dispatch, dispatch_of, scan
 from tracekit.resources import grammars
 
 LONGEST = 4000  # characters of a message that the reference parser is asked to read
@@ -42,7 +41,7 @@ def distinct_messages(samples: Path, dispatch: Dispatch) -> Iterator[tuple[str, 
         scanned = scan(data, dialect, dispatch, Events(load_messages(grammars())), 0)
         ends = [*scanned.starts[1:], len(data)]
         for number, start, end in zip(scanned.rules.tolist(), scanned.messages, ends, strict=True):
-            rule = dispatch.readers[number].rule.name if number >= 0 else None
+            rule = dispatch.rules[number].name if number >= 0 else None
             message = data[start:end].removesuffix(b"\n")
             shape = (rule, MASKS.sub(b"#", message[:400]))
             if rule is not None and shape not in seen and len(message) < LONGEST:
@@ -71,16 +70,15 @@ def test_every_sample_is_read_as_it_says(messages: Messages, monkeypatch: pytest
 def test_the_scanner_reads_every_distinct_line_of_the_sample_logs_as_lark_does(
     samples: Path, messages: Messages
 ) -> None:
-    dispatch = Dispatch(derived_rules(messages))
-    by_name = {reader.rule.name: reader.rule for reader in dispatch.readers}
+    dispatch = dispatch_of(messages)
+    by_name = {rule.name: rule for rule in dispatch.rules}
     compared = 0
     for rule, raw in distinct_messages(samples, dispatch):
         text = raw.decode("latin-1")  # one character a byte, so that both see the same
         first = next(
             name
             for number in candidates(dispatch, raw)
-            if (name := dispatch.readers[number].rule.name)
-            and messages.grammar_of(name).parse(WRAP + name, text) is not None
+            if (name := dispatch.rules[number].name) and messages.grammar_of(name).parse(WRAP + name, text) is not None
         )
         assert first == rule, text[:200]
         found = re.fullmatch(by_name[rule].pattern.encode(), raw)

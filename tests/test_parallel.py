@@ -13,18 +13,17 @@ import numpy as np
 import pytest
 
 from tracekit.parse import parallel
-from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import Dialect, detect, load_dialects
 from tracekit.parse.events import Events
 from tracekit.parse.grammar import load_messages
-from tracekit.parse.scan import Dispatch, Scanned, scan
+from tracekit.parse.scan import Dispatch, Scanned, dispatch_of, scan
 from tracekit.resources import grammars
 
 
 @pytest.fixture(scope="module")
 def dispatch() -> Dispatch:
     messages = load_messages(grammars())
-    return Dispatch(derived_rules(messages))
+    return dispatch_of(messages)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,8 @@ from functools import cache
 import pytest
 
 from statements import HERE, Statement, lines, says_something, statements
-from tracekit.parse.derived import derived_rules
 from tracekit.parse.grammar import load_messages
-from tracekit.parse.scan import Dispatch
+from tracekit.parse.scan import dispatch_of
 from tracekit.resources import grammars
 
 SHARE = 0.95  # cells of DEBUG statements that must have a rule
@@ -23,13 +22,13 @@ Reader = Callable[[str], str | None]
 def rule_of() -> Reader:
     """The rule that reads a message, as the scanner finds it."""
     messages = load_messages(grammars())
-    dispatch = Dispatch(derived_rules(messages))
+    dispatch = dispatch_of(messages)
 
     @cache
     def find(text: str) -> str | None:
         raw = text.encode()
         found = dispatch.find(raw)
-        return dispatch.readers[found[0]].rule.name if found else None
+        return dispatch.rules[found[0]].name if found else None
 
     return find
 

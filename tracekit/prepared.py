@@ -1,7 +1,8 @@
 """What is read out of grammars/ and reports/ once and kept: a TOML file takes ten times as long to read as its JSON.
 
-The package brings it (`tracekit/parse/build_hook.py` writes it into the wheel); what is not there goes to the
-user's cache folder. Everything is found by the digest of the very text that it was made from.
+The user's cache folder has it; what is not there is put there, out of what the package brings
+(`tracekit/parse/build_hook.py` writes it into the wheel) or made. Everything is found by the digest of the very text
+that it was made from.
 """
 
 from __future__ import annotations
@@ -52,10 +53,13 @@ def read_toml(text: str, name: str) -> dict[str, Any]:
     if len(text) < SMALL:
         return parsed(text, name)
     digest = digest_of(text)
+    return dict(prepared(f"toml-{Path(name).stem}", digest, lambda: brought(digest) or parsed(text, name)))
+
+
+def brought(digest: str) -> dict[str, Any] | None:
+    """What the package brings of a TOML text."""
     known = shipped().get("toml", {}).get(digest)
-    if known is not None:
-        return dict(json.loads(known))
-    return dict(prepared(f"toml-{Path(name).stem}", digest, lambda: parsed(text, name)))
+    return None if known is None else dict(json.loads(known))
 
 
 def read_together(texts: Mapping[str, str], folder: str) -> dict[str, dict[str, Any]]:

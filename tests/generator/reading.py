@@ -18,7 +18,7 @@ from tracekit.trace import Trace, read_trace
 LOADERS = (
     (begun, "load_messages"),
     (begun, "load_dialects"),
-    (begun, "derived_rules"),
+    (begun, "dispatch_of"),
     (build, "load_model"),
     (build, "load_calls"),
     (build, "load_silences"),

@@ -12,11 +12,10 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from tracekit.parse.chain import Layout, laid_out
-from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import Dialect, load_dialects, named
 from tracekit.parse.grammar import Messages, load_messages
 from tracekit.parse.parallel import LEAST, packed_scan, record_from
-from tracekit.parse.scan import Dispatch
+from tracekit.parse.scan import Dispatch, dispatch_of
 from tracekit.parse.window import window
 from tracekit.patterns import keep_compiled
 from tracekit.processes import Forked, idle_core
@@ -54,7 +53,7 @@ def begin(
     quality = Collector()
     layouts = laid_out(sources, dialects, named(dialects, dialect) if dialect else None, quality)
     windows = [window(layout, since, until) for layout in layouts]
-    return Begun(messages, dialects, Dispatch(derived_rules(messages)), layouts, windows, quality)
+    return Begun(messages, dialects, dispatch_of(messages), layouts, windows, quality)
 
 
 def ahead(

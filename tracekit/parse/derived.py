@@ -1,7 +1,7 @@
 """The derived patterns of all rules, kept: deriving them takes longer than reading a small log.
 
-They are taken from the first place that has those of the very same grammar: the package, into which
-`tracekit/parse/build_hook.py` writes them, then the user's cache folder; else they are derived and put there.
+They are taken from the user's cache folder; what it lacks is put there, out of the package, into which
+`tracekit/parse/build_hook.py` writes what its grammars give, or else derived.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ from tracekit.prepared import prepared, shipped
 
 def derived_rules(messages: Messages) -> list[Derived]:
     """Patterns of every message rule."""
-    key = f"{messages.digest} {code_digest()} {lark_digest()}"
-    return rules_of(
-        prepared("rules", key, lambda: [tuple(rule) for grammar in messages.grammars for rule in patterns(grammar)])
-    )
+    return [rule for grammar in messages.grammars for rule in patterns(grammar)]
 
 
 def derived_headers(grammars: Sequence[Grammar]) -> Mapping[str, Derived]:
@@ -32,12 +29,21 @@ def derived_headers(grammars: Sequence[Grammar]) -> Mapping[str, Derived]:
 
 def patterns(grammar: Grammar) -> list[Derived]:
     """Patterns of the public rules of one grammar, in their order."""
-    code = code_digest()
-    brought = shipped()
-    if brought.get("code") == code and grammar.digest in brought["grammars"]:
-        return rules_of(brought["grammars"][grammar.digest])
-    name, key = f"grammar-{Path(grammar.name).stem}", f"{grammar.digest} {code} {lark_digest()}"
-    return rules_of(prepared(name, key, lambda: [tuple(rule) for rule in grammar.derive()]))
+    name, key = f"grammar-{Path(grammar.name).stem}", f"{grammar.digest} {reader_digest()}"
+    return rules_of(prepared(name, key, lambda: brought(grammar) or [tuple(rule) for rule in grammar.derive()]))
+
+
+def brought(grammar: Grammar) -> Sequence[Sequence[Any]] | None:
+    """What the package brings of a grammar, by the very same code."""
+    if shipped().get("code") != code_digest():
+        return None
+    found: Sequence[Sequence[Any]] | None = shipped()["grammars"].get(grammar.digest)
+    return found
+
+
+def reader_digest() -> str:
+    """Tells what derives patterns from other versions of it."""
+    return f"{code_digest()} {lark_digest()}"
 
 
 @cache

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tracekit.parse.derived import derived_rules
 from tracekit.parse.dialect import Dialect, collisions, detect, load_dialects
 from tracekit.parse.grammar import WRAP, Derived, Messages, load_messages
-from tracekit.parse.scan import Dispatch
+from tracekit.parse.scan import Dispatch, dispatch_of
 from tracekit.resources import grammars
 
 
@@ -26,10 +25,10 @@ def explain(line: str) -> list[tuple[str, str]]:
 
 def explain_message(message: str, messages: Messages) -> list[tuple[str, str]]:
     """Rule, Class.method, releases, meaning and columns of a message."""
-    dispatch = Dispatch(derived_rules(messages))
+    dispatch = dispatch_of(messages)
     # The derived pattern says the rule, so that Lark prepares one grammar and not all that may read the message.
     taken = dispatch.find(message.encode())
-    rule = dispatch.readers[taken[0]].rule.name if taken else None
+    rule = dispatch.rules[taken[0]].name if taken else None
     fields = messages.grammar_of(rule).parse(WRAP + rule, message) if rule else None
     if rule is None or fields is None:
         return [("rule", "none: the statement is not in the grammars"), ("message", message)]
@@ -41,7 +40,7 @@ def explain_message(message: str, messages: Messages) -> list[tuple[str, str]]:
 def check() -> Iterator[str]:
     """Everything that is wrong in the grammars, one line each: samples that their rule does not read as stated."""
     messages = load_messages(grammars())
-    dispatch = Dispatch(derived_rules(messages))
+    dispatch = dispatch_of(messages)
     for rule, samples in messages.samples.items():
         if not samples:
             yield f"{rule}: no sample"
@@ -58,11 +57,11 @@ def check_sample(rule: str, sample: Mapping[str, Any], messages: Messages, dispa
     line, stated = sample["line"], dict(sample["fields"])
     raw = line.encode()
     taken = dispatch.find(raw)
-    name = dispatch.readers[taken[0]].rule.name if taken else None
+    name = dispatch.rules[taken[0]].name if taken else None
     if name != rule:
         yield f"{rule}: its sample is read by {name}: {line[:100]}"
         return
-    derived = typed(fields_of(dispatch.readers[taken[0]].rule, raw) if taken else {}, messages.columns)
+    derived = typed(fields_of(dispatch.rules[taken[0]], raw) if taken else {}, messages.columns)
     if derived != stated:
         yield f"{rule}: reads {derived}, its sample says {stated}"
     reference = typed(messages.grammar_of(rule).parse(WRAP + rule, line) or {}, messages.columns)

@@ -23,7 +23,7 @@ def records_of(layout: Layout, scanned: Scanned, dispatch: Dispatch, quality: Co
     if not len(scanned.starts):
         quality.add("file without records of that time", "note", example=layout.source.path)
         return None
-    made = frame_of(layout.source, scanned, [reader.rule.name.encode() for reader in dispatch.readers])
+    made = frame_of(layout.source, scanned, [rule.name.encode() for rule in dispatch.rules])
     count_quality(layout, scanned, made, quality)
     return made
 

@@ -350,7 +350,7 @@ def load_messages(root: Traversable) -> Messages:
     texts = {path.name: path.read_text(encoding="utf-8") for path in files if path.name.endswith((".lark", ".toml"))}
     digest = digest_of("\0".join(part for pair in texts.items() for part in pair))
     said, columns = prepared("messages", f"{digest} {code_digest()}", lambda: said_of(texts))
-    return Messages(texts, {rule: Meaning(*row) for rule, row in said.items()}, columns, digest)
+    return Messages(texts, dict(zip(said, map(Meaning._make, said.values()), strict=True)), columns, digest)
 
 
 def said_of(texts: Mapping[str, str]) -> tuple[dict[str, tuple[Any, ...]], dict[str, str]]:

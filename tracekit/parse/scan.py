@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from tracekit.parse.coded import ABSENT, Coded, Codes, coded
+from tracekit.parse.derived import derived_rules, reader_digest
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import LONGEST, Events, Rows
-from tracekit.parse.grammar import Derived
+from tracekit.parse.grammar import Derived, Messages
 from tracekit.parse.headers import Heads, read_heads
 from tracekit.parse.lines import NEWLINE, Places, line_counts
 from tracekit.patterns import compiled
+from tracekit.prepared import prepared, source_digest
 
 AT_ONCE = 1 << 23  # bytes in which the messages begin that are compared with each other
 KEYS = (24, 16, 8, 4, 0)  # lengths of the literal beginnings by which a message finds its rules; 0: it has none
@@ -28,49 +29,68 @@ SHORT = 1 << 15  # rules that need no more than 16 bits
 
 Spans = npt.NDArray[np.int32]
 Table = dict[bytes, list[tuple[int, bytes]]]  # beginning -> number and literal of its rules
-
-
-@dataclass
-class Reader:
-    """One derived rule."""
-
-    rule: Derived
-    literal: bytes  # stands in every message of the rule
-
-    @cached_property
-    def match(self) -> Callable[[bytes], re.Match[bytes] | None]:
-        """Gives the match when the rule reads exactly a message. Compiled when a message first needs it: that takes as
-        long as reading a thousand, so not for one that lacks the literal.
-        """
-        return compiled(self.rule.pattern.encode()).fullmatch
+Way = tuple[int, Table]  # length of the beginnings
+Match = Callable[[bytes], re.Match[bytes] | None]
 
 
 class Dispatch:
-    """Finds the rule of a message by its beginning; the rule with more literal text is asked first."""
+    """Finds the rule of a message by its beginning; `rules` and `ways` are as `arranged` gives them."""
 
-    def __init__(self, rules: Iterable[Derived]) -> None:
-        self.readers = [
-            Reader(rule, rule.literal.encode()) for rule in sorted(rules, key=lambda rule: (-rule.weight, rule.name))
-        ]
-        tables: dict[int, Table] = {key: {} for key in KEYS}
-        for number, reader in enumerate(self.readers):
-            prefixes = [prefix.encode() for prefix in reader.rule.prefixes] or [b""]
-            key = KEY_OF[min(KEYS[0], *map(len, prefixes))]
-            for prefix in {prefix[:key] for prefix in prefixes}:
-                tables[key].setdefault(prefix, []).append((number, reader.literal))
-        self.open = tables[0].setdefault(b"", [])
-        self.tables = [(key, table) for key, table in tables.items() if table and key]
-        self.ways = [*self.tables, (0, tables[0])]
+    def __init__(self, rules: Sequence[Derived], ways: Sequence[Way]) -> None:
+        self.rules = rules
+        self.ways = ways
+        self._matches: dict[int, Match] = {}
+
+    @classmethod
+    def of(cls, rules: Iterable[Derived]) -> Self:
+        """For any rules."""
+        return cls(*arranged(rules))
 
     def find(self, message: bytes) -> tuple[int, re.Match[bytes]] | None:
         """Number of the rule that reads `message` and its match, or None."""
         for key, table in self.ways:
             for number, literal in table.get(message[:key], ()):
                 if literal in message:
-                    found = self.readers[number].match(message)
+                    match = self._matches.get(number) or self._compiled(number)
+                    found = match(message)
                     if found is not None:
                         return number, found
         return None
+
+    def _compiled(self, number: int) -> Match:
+        """Gives the match when a rule reads exactly a message. It is compiled when a message first needs it: that takes
+        as long as reading a thousand, so not for one that lacks the literal.
+        """
+        made = self._matches[number] = compiled(self.rules[number].pattern.encode()).fullmatch
+        return made
+
+
+def arranged(rules: Iterable[Derived]) -> tuple[list[Derived], list[Way]]:
+    """Rules in the order in which they are asked, those with more literal text first, and the ways to them: by each of
+    some lengths the numbers and literals of rules by their beginnings. The last way, of no length, has all others.
+    """
+    order = sorted(rules, key=lambda rule: (-rule.weight, rule.name))
+    tables: dict[int, Table] = {key: {} for key in KEYS}
+    tables[0][b""] = []
+    for number, rule in enumerate(order):
+        prefixes = [prefix.encode() for prefix in rule.prefixes] or [b""]
+        key = KEY_OF[min(KEYS[0], *map(len, prefixes))]
+        literal = rule.literal.encode()
+        for prefix in {prefix[:key] for prefix in prefixes}:
+            tables[key].setdefault(prefix, []).append((number, literal))
+    return order, [(key, table) for key, table in tables.items() if table]
+
+
+def dispatch_of(messages: Messages) -> Dispatch:
+    """For every message rule, arranged once: that takes as long as to read a megabyte of log."""
+    key = f"{messages.digest} {reader_digest()} {source_digest(__spec__)}"
+    rules, ways = prepared("dispatch", key, lambda: plain(*arranged(derived_rules(messages))))
+    return Dispatch(list(map(Derived._make, rules)), ways)
+
+
+def plain(rules: Iterable[Derived], ways: Sequence[Way]) -> tuple[list[tuple[Any, ...]], Sequence[Way]]:
+    """The same as marshal takes it."""
+    return list(map(tuple, rules)), ways
 
 
 @dataclass
@@ -82,7 +102,7 @@ class Scanned:
     end: int  # where the last record ends
     lines: npt.NDArray[np.int64]  # lines of each record
     first_line: int  # line of the first record, 1-based
-    rules: Codes  # number of each record's rule among the readers of the Dispatch; -1: none reads it
+    rules: Codes  # number of each record's rule among those of the Dispatch; -1: none reads it
 
     @property
     def starts(self) -> npt.NDArray[np.int64]:
@@ -163,7 +183,7 @@ def read_texts(dispatch: Dispatch, texts: Coded, before: Places) -> tuple[Codes,
 
 def widths(dispatch: Dispatch) -> Places:
     """How many numbers an event of each rule has; behind them those of no rule, whose number counts from the end."""
-    return np.array([*(2 * len(reader.rule.fields) for reader in dispatch.readers), 0, 0], dtype=np.int64)
+    return np.array([*(2 * len(rule.fields) for rule in dispatch.rules), 0, 0], dtype=np.int64)
 
 
 def pour(dispatch: Dispatch, events: Events, records: Places, rules: Codes, spans: Spans) -> None:
@@ -175,7 +195,7 @@ def pour(dispatch: Dispatch, events: Events, records: Places, rules: Codes, span
     order = order[np.searchsorted(rules[order], 0) :]
     cuts = np.flatnonzero(np.diff(rules[order], prepend=-1))
     for part in np.split(order, cuts[1:]) if len(order) else ():
-        known = dispatch.readers[rules[part[0]]].rule
+        known = dispatch.rules[rules[part[0]]]
         fields = spans[places[part][:, None] + np.arange(2 * len(known.fields))]
         events.add(known.name, known.fields, Rows(records[part].astype(np.int32), fields))
 

@@ -72,8 +72,8 @@ def tables(dispatch: Dispatch, dialects: Iterable[Dialect]) -> Tables:
     """Tables of all rules of `dispatch` and all headers of `dialects`, from the cache where they are in it."""
     headers = {dialect.grammar.name: dialect.derived for dialect in dialects}
     made = hashlib.sha256(code_digest().encode() + repr(sorted(headers.items())).encode())
-    for reader in dispatch.readers:
-        made.update(repr((reader.rule.pattern, reader.rule.prefixes, reader.rule.literal)).encode())
+    for rule in dispatch.rules:
+        made.update(repr((rule.pattern, rule.prefixes, rule.literal)).encode())
     path = cache_folder() / f"tables-{made.hexdigest()[:32]}.npz"
     found = load(path, sorted(headers))
     if found is None:
@@ -117,7 +117,7 @@ def built(dispatch: Dispatch, headers: Mapping[str, Derived]) -> Tables:
     begins: dict[str, int] = {}
     for name, header in headers.items():
         begins[name] = append(code, header, pool, header=True)
-    entries = [append(code, reader.rule, pool, header=False) for reader in dispatch.readers]
+    entries = [append(code, rule, pool, header=False) for rule in dispatch.rules]
     lookup = lookup_of(dispatch, entries, pool)
     programs = programs_of(code, pool)
     return Tables(programs, lookup, {name: row for name, row in begins.items() if row != UNKNOWN})
@@ -168,7 +168,8 @@ def lookup_of(dispatch: Dispatch, entries: Sequence[int], pool: Pool) -> Lookup:
     keys: list[tuple[int, int, int, int]] = []  # length, place, first candidate, number of candidates
     candidates: list[int] = []
     hashes: list[int] = []
-    for length, table in dispatch.tables:
+    *ways, (_, others) = dispatch.ways
+    for length, table in ways:
         for beginning, rules in table.items():
             keys.append((length, pool.string(beginning), len(candidates), len(rules)))
             candidates += [number for number, _ in rules]
@@ -179,19 +180,19 @@ def lookup_of(dispatch: Dispatch, entries: Sequence[int], pool: Pool) -> Lookup:
         while slots[at] != UNKNOWN:
             at = at + 1 & len(slots) - 1
         slots[at] = number
-    literals = [literal for _, literal in dispatch.open]
+    literals = [literal for _, literal in others[b""]]
     heads, following = chains(literals)
     key = np.array(keys, dtype=np.int32).T.copy()
     return Lookup(
         entries=np.array(entries, dtype=np.int32),
-        groups=np.array([len(reader.rule.fields) for reader in dispatch.readers], dtype=np.int32),
+        groups=np.array([len(rule.fields) for rule in dispatch.rules], dtype=np.int32),
         slots=slots,
         key_length=key[0],
         key_place=key[1],
         key_first=key[2],
         key_count=key[3],
         candidates=np.array(candidates, dtype=np.int32),
-        open_rules=np.array([number for number, _ in dispatch.open], dtype=np.int32),
+        open_rules=np.array([number for number, _ in others[b""]], dtype=np.int32),
         open_place=np.array([pool.string(literal) for literal in literals], dtype=np.int32),
         open_length=np.array([len(literal) for literal in literals], dtype=np.int32),
         open_next=following,
