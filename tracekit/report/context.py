@@ -19,7 +19,7 @@ from tracekit.report.machines import Host
 from tracekit.report.model import Answer, Coverage, Detail, Overview, PageContext, Row, Table, Verdict
 from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail, doubts, long_axis
 from tracekit.report.scale import stacked
-from tracekit.report.shapes import Segment
+from tracekit.report.shapes import Causes, Segment
 from tracekit.report.words import clock, count, duration, seconds, text, words
 
 if TYPE_CHECKING:
@@ -44,10 +44,17 @@ REDACTED = (
 )
 
 
+class Judged(NamedTuple):
+    """What the findings say of the worst operation, and of all."""
+
+    sentence: str
+    causes: Causes | None
+
+
 class Basis(NamedTuple):
     """What the page is made of: a trace, and which of its operations are shown in full.
 
-    The findings, which a fork may still be looking for, are asked for by `detail` and `judged`, and nothing else.
+    The findings, which a fork may still be looking for, are asked for by `judged` and `detail`, and nothing else.
     """
 
     trace: Trace
@@ -91,8 +98,18 @@ class Basis(NamedTuple):
         """Whether one of them has so many spans that a script draws them."""
         return any(long_axis(row, self.splitter.parts(str(row.operation))) for row in self.full)
 
-    def page(self, *, redacted: bool = False) -> PageContext:
-        """Everything else that the page says, but for what `judged` adds."""
+    def judged(self) -> Judged:
+        """What the findings say."""
+        if self.worst is None:
+            return Judged("", None)
+        name = str(self.worst.operation)
+        parts, found = self.splitter.parts(name), self.splitter.findings(name)
+        within = ledger.within(parts.ledger)
+        said = verdict.sentence(self.worst, within, parts.commands, found, self.end_of_log, self.log)
+        return Judged(said, overall.causes(self.trace.findings, self.hrefs, self.log))
+
+    def page(self, judged: Judged, *, redacted: bool = False) -> PageContext:
+        """Everything that the page says but for the operations in full."""
         trace, log, every = self.trace, self.log, self.every
         covered = summary.coverage(trace)
         common: dict[str, Any] = {
@@ -114,7 +131,8 @@ class Basis(NamedTuple):
         said = _answers(every, self.worst, parts, covered, log, href, self.hosts, made)
         short = log.names.short
         return PageContext(
-            verdict=_verdict(self.worst, parts, log, href),
+            verdict=_verdict(self.worst, parts, log, href, judged.sentence),
+            causes=judged.causes,
             tiles=summary.tiles(every),
             answers=tuple(one._replace(answer=short(one.answer), note=short(one.note)) for one in said),
             overview=_overview(every, hrefs),
@@ -129,17 +147,6 @@ class Basis(NamedTuple):
             **common,
         )
 
-    def judged(self, page: PageContext) -> PageContext:
-        """The page with what the findings say."""
-        if self.worst is None:
-            return page
-        name = str(self.worst.operation)
-        parts, found = self.splitter.parts(name), self.splitter.findings(name)
-        within = ledger.within(parts.ledger)
-        said = verdict.sentence(self.worst, within, parts.commands, found, self.end_of_log, self.log)
-        causes = overall.causes(self.trace.findings, self.hrefs, self.log)
-        return page._replace(verdict=page.verdict._replace(sentence=said), causes=causes)
-
 
 def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageContext:
     """The page's context. At most `top` operations are shown in full: failed and slow ones in turn.
@@ -148,7 +155,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
     """
     basis = Basis.of(trace, top)
     details = tuple(map(basis.detail, range(len(basis.full))))
-    return basis.judged(basis.page(redacted=redacted))._replace(details=details)
+    return basis.page(basis.judged(), redacted=redacted)._replace(details=details)
 
 
 def _answers(
@@ -169,10 +176,10 @@ def _answers(
     )
 
 
-def _verdict(worst: Any, parts: Parts, log: Log, href: str) -> Verdict:
+def _verdict(worst: Any, parts: Parts, log: Log, href: str, sentence: str) -> Verdict:
     split = ledger.view(parts.ledger, log, 0)
     return Verdict(
-        sentence="",
+        sentence=sentence,
         status=str(worst.status),
         href=href,
         segments=split.segments if split else (),

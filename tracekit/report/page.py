@@ -46,9 +46,10 @@ MOST = 60  # compiled templates that stay in the cache
 def page_of(trace: Trace, top: int, *, redacted: bool = False) -> tuple[PageContext, str]:
     """The page and what it says, but for the operations in full."""
     basis = Basis.of(trace, top)
-    page = basis.page(redacted=redacted)  # nothing of it waits for who looks for the findings
-    made = basis.judged(page)
-    return made, _rendered(made, sections_of(basis, forked=len(trace.records) <= FORKED), basis.needs_canvas())
+    judged = basis.judged()  # waits for who looks for the findings, which the operations in full need
+    sections = sections_of(basis, forked=len(trace.records) <= FORKED)
+    page = basis.page(judged, redacted=redacted)
+    return page, _rendered(page, sections, basis.needs_canvas())
 
 
 def sections_of(basis: Basis, *, forked: bool) -> Iterator[str]:
