@@ -258,7 +258,7 @@ def _overview(every: Every, hrefs: Mapping[str, str]) -> Overview | None:
             href=hrefs.get(str(row.operation), ""),
             label=" ".join(part for part in (text(row.command, 60), text(row.entity, 60)) if part),
             status=row.status,
-            start=pd.Timestamp(row.submitted),
+            start=row.submitted,
             seconds=seconds,
         )
         for row, seconds in zip(

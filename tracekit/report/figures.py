@@ -58,7 +58,7 @@ class Point(NamedTuple):
     href: str
     label: str
     status: str
-    start: pd.Timestamp
+    start: datetime
     seconds: float
 
 
@@ -91,7 +91,7 @@ def overview(longest: Sequence[Point], reach: Reach) -> Overview:
     down = _scale(low, high)
     drawn = sorted(longest[:MAX_DOTS], key=lambda point: (point.start, point.operation))
     labelled = {point.operation for point in longest[:LABELLED]}
-    end = axis.start + pd.Timedelta(seconds=axis.length)
+    end = axis.start + timedelta(seconds=axis.length)
     return Overview(
         title="All operations over time",
         description=(
@@ -184,7 +184,7 @@ def _lines(points: Sequence[Point]) -> dict[str, object]:
     ys: list[float | None] = []
     for point in points:
         height = max(point.seconds, LEAST)
-        end = point.start + pd.Timedelta(seconds=point.seconds)
+        end = point.start + timedelta(seconds=point.seconds)
         xs += [point.start.isoformat(), end.isoformat(), None]
         ys += [height, height, None]
     return {
