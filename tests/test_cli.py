@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 import pytest
@@ -175,29 +175,27 @@ def ledger_of(columns: dict[str, Any]) -> Any:
     return SimpleNamespace(ledger=frame(LEDGER, columns))
 
 
+def piped(log: str, out: IO[bytes], buffered: str) -> tuple[int, bytes]:
+    """Exit code and errors of a process of its own whose output goes there."""
+    made = subprocess.run(
+        [sys.executable, "-m", "tracekit", "operations", log],
+        stdout=out, stderr=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": buffered}, check=False,
+    )  # fmt: skip
+    return made.returncode, made.stderr
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
 @pytest.mark.parametrize("buffered", ["", "1"])
 def test_output_that_cannot_be_written_is_said_in_one_line(log: str, buffered: str) -> None:
-    environment = os.environ | {"PYTHONUNBUFFERED": buffered}
     with Path("/dev/full").open("wb") as full:
-        made = subprocess.run(
-            [sys.executable, "-m", "tracekit", "operations", log],
-            stdout=full, stderr=subprocess.PIPE, env=environment, check=False,
-        )  # fmt: skip
-    assert made.stderr == b"tracekit: standard output: No space left on device; write elsewhere\n"
-    assert made.returncode == 2
+        said = piped(log, full, buffered)
+    assert said == (2, b"tracekit: standard output: No space left on device; write elsewhere\n")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of other systems the pipe tells otherwise")
 @pytest.mark.parametrize("buffered", ["", "1"])
 def test_who_reads_no_more_of_the_output_ends_the_command_without_an_error(log: str, buffered: str) -> None:
-    environment = os.environ | {"PYTHONUNBUFFERED": buffered}
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as pipe:
-        made = subprocess.run(
-            [sys.executable, "-m", "tracekit", "operations", log],
-            stdout=pipe, stderr=subprocess.PIPE, env=environment, check=False,
-        )  # fmt: skip
-    assert made.stderr == b""
-    assert made.returncode == 0
+        assert piped(log, pipe, buffered) == (0, b"")
