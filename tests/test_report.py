@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -22,11 +23,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects
 import pytest
+from hypothesis import given, strategies as st
 
 import report_factory as factory
 from tracekit import frames, report
 from tracekit.processes import Forked
-from tracekit.report import canvas, context, glossary, page, svg, terminal, text, words
+from tracekit.report import canvas, context, figures, glossary, page, svg, terminal, text, words
 from tracekit.report.every import Every
 from tracekit.report.lanes import LANES
 from tracekit.report.model import Detail, PageContext
@@ -604,3 +606,14 @@ def test_of_entities_those_that_lines_name_most_are_listed_and_the_rest_is_count
     assert view.left_out.startswith(
         "5 entities that fewer lines name left out; 1 number without a uuid or a name left out; tracekit export"
     )
+
+
+@given(st.integers(1, 10**9))
+def test_the_overview_ends_when_the_last_operation_does(milliseconds: int) -> None:
+    start = datetime(2026, 11, 22, 17, 53, 44, 871_000)
+    last, seconds = start + timedelta(milliseconds=milliseconds), milliseconds / 1000
+    point = figures.Point("job-1", "", "deploy", "succeeded", start, seconds)
+    drawn = figures.overview([point], figures.Reach(1, start, last, seconds, seconds))
+    assert f"to {last:%H:%M:%S}.{last.microsecond // 1000:03}." in drawn.description
+    lines, *_ = drawn.figure["data"]  # type: ignore[misc]
+    assert [datetime.fromisoformat(time) for time in lines["x"][:2]] == [start, last]
