@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -35,6 +36,21 @@ print("pandas" in sys.modules)
 def died() -> Any:
     """A fork that somebody kills."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, killed: bool) -> list[int]:
+    """The calls of a function in this process from now on, by its number. With `killed` a fork dies of calling it."""
+    own, here = os.getpid(), getattr(module, name)
+    calls: list[int] = []
+
+    def asked(*given: Any, **named: Any) -> Any:
+        if os.getpid() != own and killed:
+            died()
+        calls.append(os.getpid())
+        return here(*given, **named)
+
+    monkeypatch.setattr(module, name, asked)
+    return calls
 
 
 def failed() -> Any:
@@ -143,21 +159,12 @@ def test_what_is_no_log_is_refused_before_the_fork(tmp_path: Path) -> None:
 def test_entities_that_a_fork_finds_are_those_of_the_log(
     healthy: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
-    own, here = os.getpid(), naming.names_in
     alone = read_trace([str(healthy)]).entities
-    finders = []
-
-    def found(*given: Any, **named: Any) -> Any:
-        if os.getpid() != own and killed:
-            died()
-        finders.append(os.getpid())
-        return here(*given, **named)
-
     monkeypatch.setattr(naming, "LEAST", 0)
     monkeypatch.setattr(naming, "idle_core", lambda: True)
-    monkeypatch.setattr(naming, "names_in", found)
+    finders = watched(monkeypatch, naming, "names_in", killed)
     pd.testing.assert_frame_equal(read_trace([str(healthy)]).entities, alone)
-    assert finders == ([own] if killed else [])
+    assert finders == ([os.getpid()] if killed else [])
 
 
 @LINUX
@@ -165,26 +172,17 @@ def test_entities_that_a_fork_finds_are_those_of_the_log(
 def test_findings_that_a_fork_looks_for_are_those_of_the_log(
     restarted: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
-    own, here = os.getpid(), diagnose.diagnose
     monkeypatch.setattr(tracing, "idle_core", lambda: False)
     alone = read_trace([str(restarted)]).findings
     assert (alone["verdict"] == "found").any()
-    seekers = []
-
-    def sought(*given: Any, **named: Any) -> Any:
-        if os.getpid() != own and killed:
-            died()
-        seekers.append(os.getpid())
-        return here(*given, **named)
-
     monkeypatch.setattr(tracing, "idle_core", lambda: True)
-    monkeypatch.setattr(diagnose, "diagnose", sought)
+    seekers = watched(monkeypatch, diagnose, "diagnose", killed)
     trace = read_trace([str(restarted)])
     later = trace.with_operations(trace.operations.iloc[:1])
     assert not seekers
     pd.testing.assert_frame_equal(trace.findings, alone)
     assert later.findings is trace.findings
-    assert seekers == ([own] if killed else [])
+    assert seekers == ([os.getpid()] if killed else [])
 
 
 @LINUX

@@ -158,11 +158,11 @@ def numbers_of(column: Any) -> Numbers:
     return np.asarray(column.to_numpy(dtype=np.int64, na_value=-1))
 
 
-def objects(column: pd.Series[Any]) -> npt.NDArray[Any]:
-    """A column as an array of Python's objects, None where it is null."""
-    made = column.to_numpy(dtype=object)
-    missing = column.isna().to_numpy()
-    return np.where(missing, MISSING, made) if missing.any() else made
+def objects(column: Any) -> npt.NDArray[Any]:
+    """A column, or its array, as an array of Python's objects, None where it is null."""
+    made = np.array(column, dtype=object)
+    made[np.asarray(pd.isna(column))] = None
+    return made
 
 
 def joint(*columns: npt.NDArray[Any]) -> Numbers:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import MISSING, numbered
+from tracekit.frames import MISSING, numbered, objects
 
 Positions = npt.NDArray[np.int64]
 Column = Any  # values of one column: an array of numpy or pandas
@@ -88,7 +88,7 @@ class Rows:
         """A column as objects, None where null: for who reads it row by row."""
         made = self._objects.get(name)
         if made is None:
-            made = self._objects[name] = plain(self[name])
+            made = self._objects[name] = objects(self[name])
         return made
 
     def different(self, name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
@@ -106,7 +106,7 @@ class Rows:
         column = self[name]
         if not isinstance(column.dtype, pd.CategoricalDtype):
             different, codes = numbered(pd.Series(column, copy=False))
-            return plain(different), codes
+            return objects(different), codes
         names, codes = np.append(np.array(column.categories, dtype=object), MISSING), column.codes
         if len(names) <= len(codes):
             return names, codes  # null is -1, the last of the names
@@ -128,13 +128,6 @@ class Rows:
                 parts.setdefault(key, []).append(at)
             made = self._by[names] = {key: np.array(part, dtype=np.int64) for key, part in parts.items()}
         return made
-
-
-def plain(column: Column) -> npt.NDArray[Any]:
-    """An array as objects, None where null."""
-    made = np.array(column, dtype=object)
-    made[pd.isna(column)] = None
-    return made
 
 
 def values(column: pd.Series[Any]) -> Column:

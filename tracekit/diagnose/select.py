@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.diagnose.clock import seconds
-from tracekit.diagnose.rows import Column, Rows, nothing, plain
+from tracekit.diagnose.rows import Column, Rows, nothing
 from tracekit.diagnose.rules import Beside, Condition, Select
 from tracekit.diagnose.tables import Tables, named
+from tracekit.frames import objects
 
 Mask = npt.NDArray[np.bool_]
 STATEMENTS = ("after", "before", "event")  # columns that hold the rule of a statement
@@ -112,7 +113,7 @@ def several(value: Any) -> tuple[Any, ...]:
 
 def of_texts(column: Column, fits: Callable[[str], bool]) -> Mask:
     """For each value whether its text fits; null does not."""
-    texts = plain(column)
+    texts = objects(column)
     return np.fromiter((text is not None and fits(str(text)) for text in texts), bool, len(texts))
 
 

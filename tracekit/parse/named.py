@@ -1,8 +1,8 @@
 """What lines call things: kind, id, uuid and name by every rendering that any release prints.
 
 A rendering often has one or two of the three; what different lines say of one thing is put together. The renderings
-are data: `grammars/entities.toml`. Nothing here needs pandas: a fork of a process that has yet to import
-it finds what a log names.
+are data: `grammars/entities.toml`. Nothing here needs pandas: a fork of a process that has yet to import it finds what
+a log names.
 """
 
 from __future__ import annotations

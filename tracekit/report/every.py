@@ -39,7 +39,7 @@ class Every(NamedTuple):
 
     def among(self, status: Collection[str]) -> Mask:
         """Those that ended in one of some ways."""
-        return self.table["status"].isin(status).to_numpy()
+        return frames.among(self.table["status"], status)
 
     def walls(self, chosen: Mask | slice = slice(None)) -> list[float]:
         """The wall times that are known, in seconds, from the shortest."""
