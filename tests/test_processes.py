@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from tracekit import diagnose, processes, trace as tracing
+from tracekit import build as building, diagnose, processes, trace as tracing
+from tracekit.build import runshapes
 from tracekit.cli import cli
 from tracekit.errors import NotOurLogError
 from tracekit.parse import Parsed, begun as beginning, named as naming, parse
@@ -172,10 +173,10 @@ def test_entities_that_a_fork_finds_are_those_of_the_log(
 def test_findings_that_a_fork_looks_for_are_those_of_the_log(
     restarted: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
-    monkeypatch.setattr(tracing, "idle_core", lambda: False)
+    monkeypatch.setattr(tracing, "idle_core", lambda _: False)
     alone = read_trace([str(restarted)]).findings
     assert (alone["verdict"] == "found").any()
-    monkeypatch.setattr(tracing, "idle_core", lambda: True)
+    monkeypatch.setattr(tracing, "idle_core", lambda _: True)
     seekers = watched(monkeypatch, diagnose, "diagnose", killed)
     trace = read_trace([str(restarted)])
     later = trace.with_operations(trace.operations.iloc[:1])
@@ -183,6 +184,28 @@ def test_findings_that_a_fork_looks_for_are_those_of_the_log(
     pd.testing.assert_frame_equal(trace.findings, alone)
     assert later.findings is trace.findings
     assert seekers == ([os.getpid()] if killed else [])
+
+
+@LINUX
+@pytest.mark.parametrize("killed", [False, True])
+def test_calls_that_a_fork_finds_are_those_of_the_log(
+    restarted: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    monkeypatch.setattr(building, "idle_core", lambda _: False)
+    alone = read_trace([str(restarted)])
+    assert (alone.spans["kind"] == "call").any()
+    monkeypatch.setattr(building, "idle_core", lambda _: True)
+    finders = watched(monkeypatch, runshapes, "shapes_of", killed)
+    beside = read_trace([str(restarted)])
+    pd.testing.assert_frame_equal(beside.spans, alone.spans)
+    pd.testing.assert_frame_equal(beside.records, alone.records)
+    assert finders == ([os.getpid()] if killed else [])
+
+
+def test_what_has_many_records_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "cores", lambda: 2)
+    assert processes.idle_core(processes.FORKED)
+    assert not processes.idle_core(processes.FORKED + 1)
 
 
 @LINUX

@@ -405,7 +405,7 @@ def test_a_damaged_compiled_template_is_made_again(
 def test_the_page_is_the_same_whoever_makes_its_operations(
     typical: tuple[str, PageContext], monkeypatch: pytest.MonkeyPatch, fork: str
 ) -> None:
-    monkeypatch.setattr(page, "idle_core", lambda: fork != "none")
+    monkeypatch.setattr(page, "idle_core", lambda _: fork != "none")
     if fork == "killed":
         monkeypatch.setattr(page, "Forked", lambda _: Forked(lambda: os.kill(os.getpid(), signal.SIGKILL)))
     made, html = page.page_of(factory.typical(), 20)

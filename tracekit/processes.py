@@ -10,12 +10,16 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from io import BytesIO
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, Generic, NoReturn, TypeVar
+
+Made = TypeVar("Made")
 
 SHARES = 4096  # of which forks take one at a time
 WIDTH = 4  # bytes of its number; a pipe takes all of them at once
 FLAT = 2  # marshal's version that looks for no object twice
+FORKED = 1 << 19  # records; tables of more are too large to have a fork write into copies of their pages
 
 
 def cores() -> int:
@@ -23,9 +27,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform.startswith("linux") else 1
 
 
-def idle_core() -> bool:
-    """Whether there is a core for a fork, and no other thread, which might hold a lock that the fork would wait for."""
-    return cores() > 1 and threading.active_count() == 1
+def idle_core(records: int = 0) -> bool:
+    """Whether there is a core for a fork of a process that has so many records, and no other thread, which might hold a
+    lock that the fork would wait for.
+    """
+    return records <= FORKED and cores() > 1 and threading.active_count() == 1
 
 
 class Forked:
@@ -72,6 +78,25 @@ class Waiting(Forked):
         self._untold.detach()
         with contextlib.suppress(OSError), open(self._there, "wb") as stream:  # it died
             stream.write(marshal.dumps(value, FLAT))
+
+
+class Meanwhile(Generic[Made]):
+    """What `make` gives, waited for when it is asked for: a fork makes it where `forked` says so, and lives.
+
+    `packed` puts it into something that marshal can write, `unpacked` makes the same of that again.
+    """
+
+    def __init__(
+        self, make: Callable[[], Made], packed: Callable[[Made], Any], unpacked: Callable[[Any], Made], *, forked: bool
+    ) -> None:
+        self._make, self._unpacked = make, unpacked
+        self._fork = Forked(lambda: packed(make())) if forked else None
+
+    @cached_property
+    def made(self) -> Made:
+        """What was made. Raises the errors of `make`, which is asked here where a fork died of them."""
+        packed = self._fork.result() if self._fork else None
+        return self._make() if packed is None else self._unpacked(packed)
 
 
 class Shared:

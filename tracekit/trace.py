@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from tracekit import __version__
 from tracekit.aside import arrays_aside, table_aside
 from tracekit.memory import give_back
-from tracekit.processes import idle_core
+from tracekit.processes import Meanwhile, idle_core
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
 FOLLOWED = timedelta(hours=2)
-FORKED = 1 << 19  # records; tables of more are too large to have a fork write into copies of their pages
 
 
 class Meta(NamedTuple):
@@ -132,7 +131,7 @@ def trace_of(
     from tracekit.build import build
     from tracekit.build.entities import entity_table, read_parts, with_host_names
     from tracekit.diagnose import diagnose
-    from tracekit.diagnose.meanwhile import Meanwhile
+    from tracekit.diagnose.packed import packed, unpacked
     from tracekit.parse import parse
     from tracekit.parse.begun import begin
     from tracekit.parse.mine import mine
@@ -164,9 +163,9 @@ def trace_of(
         sources=parsed.sources,
         own=rules or (),
     )
-    meanwhile = Meanwhile(look) if len(built.records) <= FORKED and idle_core() else None
+    findings = Meanwhile(look, packed, unpacked, forked=idle_core(len(built.records)))
     return Trace.of_parts(
-        lambda _: meanwhile.findings if meanwhile else look(),
+        lambda _: findings.made,
         sources=parsed.sources,
         events=parsed.events,
         records=built.records,

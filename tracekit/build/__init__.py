@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,6 @@ import pandas as pd
 
 from tracekit.aside import table_aside
 from tracekit.build.apilog import logged_operations, logged_requests, with_callers, with_uuids
-from tracekit.build.calls import load_calls
 from tracekit.build.context import add_lives, add_runs
 from tracekit.build.doubts import Doubts
 from tracekit.build.explain import Explainer
@@ -27,6 +27,7 @@ from tracekit.build.hosts import (
 )
 from tracekit.build.jobs import build_jobs, job_events
 from tracekit.build.ledger import build_ledger, count_unlogged
+from tracekit.build.lines import Lines
 from tracekit.build.mentions import with_records
 from tracekit.build.model import Model, load_model
 from tracekit.build.names import describe_operations, errors_of, with_entities
@@ -40,16 +41,18 @@ from tracekit.build.pairing import (
     name_commands,
 )
 from tracekit.build.requests import build_requests
+from tracekit.build.runshapes import RunShapes
 from tracekit.build.silence import load_silences
 from tracekit.build.spans import nullable
 from tracekit.build.stages import add_stages
 from tracekit.build.systems import installations, part, united
-from tracekit.build.tree import Lines, Tree, build_tree
+from tracekit.build.tree import Tree, build_tree
 from tracekit.build.waits import add_waits, find_waits
 from tracekit.frames import look_up, numbers_of, objects, rows
 from tracekit.memory import give_back
 from tracekit.parse import Parsed
 from tracekit.parse.events import Events
+from tracekit.processes import Meanwhile, idle_core
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
@@ -136,6 +139,15 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
     """
     records = add_runs(add_lives(parsed.records, parsed.events), parsed.events)
     records = table_aside(records, ["life", "run", "run_kind"])
+    meanings, runs = parsed.messages.meanings, describe_runs(records)
+    lines = Lines.of(records, meanings)
+    roles = {name: meaning.role for name, meaning in meanings.items() if meaning.role}
+    shapes = Meanwhile(
+        partial(RunShapes.of, lines, runs["run_kind"], grammars(), roles),
+        RunShapes.packed,
+        RunShapes.unpacked,
+        forked=idle_core(len(records)),
+    )
     happened = job_events(records, parsed.events)
     jobs = build_jobs(records, happened)
     sent = command_events(records, parsed.events)
@@ -143,7 +155,7 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
     requests = build_requests(records, parsed.events, sources, model)
     logged = logged_requests(records, parsed.events, requests)
     jobs = with_uuids(jobs, logged, happened)
-    runs, doubts = describe_runs(records), Doubts(quality)
+    doubts = Doubts(quality)
     drafts = draft_operations(runs, requests, jobs, happened, model, doubts, quality)
     assigned = assign_records(records, drafts, commands, [happened, sent])
     commands["operation"] = look_up(commands["run"], drafts.of_run)
@@ -165,10 +177,8 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
     runs["operation"] = drafts.of_run.reindex(runs.index)
     runs["is_poll"] = runs.index.isin(requests.index[requests["polled"].notna()])
 
-    meanings = parsed.messages.meanings
-    lines = Lines.of(records, meanings)
-    graph = load_calls(grammars(), {name: meaning.role for name, meaning in meanings.items() if meaning.role})
-    tree = build_tree(lines, runs, drafts, requests, jobs, commands, tree_events(records, parsed.events, sent), graph)
+    seen = tree_events(records, parsed.events, sent)
+    tree = build_tree(lines, runs, drafts, requests, jobs, commands, seen, shapes.made)
     add_host_side(tree, commands, at_command)
     add_waits(tree, find_waits(runs, jobs, happened, lines, doubts), jobs, lines)
     return Joined(records, runs, drafts, jobs, commands, logged, tree, doubts), lines

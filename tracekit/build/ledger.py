@@ -27,11 +27,12 @@ from tracekit.build.claims import (
 )
 from tracekit.build.deaths import restart_claims
 from tracekit.build.explain import Explainer
+from tracekit.build.lines import Lines
 from tracekit.build.locks import Locks
 from tracekit.build.pairs import Context, pair_claims
 from tracekit.build.spans import categories, nullable
 from tracekit.build.still import Server
-from tracekit.build.tree import Lines, Tree
+from tracekit.build.tree import Tree
 from tracekit.frames import NEVER, Numbers, distinct, instants, spread, stretches, text_column
 from tracekit.parse.events import Events
 from tracekit.quality import Collector

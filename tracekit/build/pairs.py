@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from tracekit.build.claims import RANK, WEAK, Claims, Owners
 from tracekit.build.explain import QUIET, UNKNOWN, Explainer
+from tracekit.build.lines import Lines
 from tracekit.build.locks import Locks
 from tracekit.build.model import Gap
 from tracekit.build.still import Server
-from tracekit.build.tree import Lines, Tree
+from tracekit.build.tree import Tree
 from tracekit.frames import Numbers, Small, firsts, joint, stretches
 
 STILL = "no thread of the server wrote a line (JVM or machine stood still)"

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tracekit.build.lines import Lines
 from tracekit.build.model import Model, StageRule
 from tracekit.build.spans import Told
-from tracekit.build.tree import Lines, Tree
+from tracekit.build.tree import Tree
 from tracekit.frames import Numbers, Small, figures, numbers_of, spread
 from tracekit.parse.events import Events
 

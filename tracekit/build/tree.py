@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.build.calls import CallGraph, Said, Shapes, shapes_of, times_of
+from tracekit.build.calls import times_of
+from tracekit.build.lines import Lines
 from tracekit.build.operations import Drafts
+from tracekit.build.runshapes import RunShapes
 from tracekit.build.runspans import add_run_spans, in_order
 from tracekit.build.spans import Calls, Objects, SpanRows, Told, nullable
 from tracekit.frames import MISSING, NEVER, Numbers, Small, figures, joint, numbers_of, objects
-from tracekit.parse.grammar import Meaning
 
 OF_FRAME = ("name", "parent", "depth", "first", "last", "before", "behind", "logged")  # columns of shapes
 # Columns of commands that their spans are made of.
@@ -23,71 +24,6 @@ OF_COMMAND = (
     *("command", "outcome", "thread", "life", "HOST", "SEQ", "host_name", "sender", "receiver", "closer"),
     *("scheduled", "sent", "received", "given_up"),
 )
-
-
-@dataclass(frozen=True)
-class RunRecords:
-    """The records of each run, by the number of the run."""
-
-    order: Small  # records, run by run
-    starts: Numbers  # where in `order` each run begins, and the end
-
-    @classmethod
-    def of(cls, runs: Numbers) -> RunRecords:
-        """From the run of every record; runs are numbered without gaps."""
-        counts = np.bincount(runs) if len(runs) else np.zeros(0, np.int64)
-        return cls(np.argsort(runs, kind="stable").astype(np.int32), np.concatenate([[0], np.cumsum(counts)]))
-
-    def __getitem__(self, run: int) -> Small:
-        return self.order[self.starts[run] : self.starts[run + 1]]
-
-
-@dataclass
-class Lines:
-    """What the tree asks of the records, as arrays by record number."""
-
-    ts: npt.NDArray[np.datetime64]
-    micros: Numbers
-    code: npt.NDArray[Any]  # of the rule, in `events`; -1: none
-    events: list[str]
-    methods: list[str | None]  # Class.method of each of `events`
-    of_run: RunRecords
-    detailed: npt.NDArray[np.bool_]  # whether a run prints at DEBUG: only there does silence between lines say anything
-
-    @classmethod
-    def of(cls, records: pd.DataFrame, meanings: Mapping[str, Meaning]) -> Lines:
-        """From the records table after `add_runs`."""
-        event = records["event"]
-        events = event.cat.categories.to_list()
-        ts = records["ts"].to_numpy().astype("datetime64[us]", copy=False)
-        loud = records["level"].isin(["DEBUG", "TRACE"]).to_numpy()
-        runs = records["run"].to_numpy(dtype=np.int64)
-        of_run = RunRecords.of(runs)
-        detailed = np.zeros(len(of_run.starts) - 1, dtype=np.bool_)
-        detailed[runs[loud]] = True
-        return cls(
-            ts,
-            ts.view(np.int64),
-            event.cat.codes.to_numpy(),
-            events,
-            [meanings[name].where if name in meanings else None for name in events],
-            of_run,
-            detailed,
-        )
-
-    def event(self, record: int) -> str | None:
-        """The rule that reads a record."""
-        code = self.code[record]
-        return self.events[code] if code >= 0 else None
-
-    def pairs(self, least: int) -> tuple[Numbers, Small, Small]:
-        """Run, first and second record of all consecutive lines of a run `least` microseconds or more apart."""
-        order, starts = self.of_run.order, self.of_run.starts
-        apart = np.diff(self.micros[order]) >= least
-        apart[starts[1:-1] - 1] = False  # the second is another run's
-        pair = np.flatnonzero(apart)
-        run = np.repeat(np.arange(len(starts) - 1), np.diff(np.searchsorted(pair, starts)))
-        return run, order[pair], order[pair + 1]
 
 
 @dataclass
@@ -112,44 +48,26 @@ def build_tree(
     jobs: pd.DataFrame,
     commands: pd.DataFrame,
     happened: Mapping[str, pd.DataFrame],
-    graph: CallGraph,
+    calls: RunShapes,
 ) -> Tree:
     """All spans, operation by operation in the order of their first line; parents before children."""
     nowhere = (np.full(many, -1, dtype=np.int32) for many in (len(lines.ts), len(lines.of_run.starts) - 1))
     tree = Tree(SpanRows(), *nowhere)
     ordered = in_order(runs)
-    shapes, which = shapes_of_runs(lines, graph, ordered)
-    ended = (happened["request.end"], happened["job.remove"])
-    span = add_run_spans(tree.rows, ordered, shapes.frames[which], requests, jobs, drafts, ended)
     run = ordered.index.to_numpy(dtype=np.int64)
-    tree.of_run[run] = span
-    add_calls(tree, lines, run, (shapes, which), list(graph.names))
+    many = calls.shapes.frames[calls.which[run]]
+    ended = (happened["request.end"], happened["job.remove"])
+    tree.of_run[run] = add_run_spans(tree.rows, ordered, many, requests, jobs, drafts, ended)
+    add_calls(tree, lines, run, calls)
     add_commands(tree, commands, happened["commands"])
     add_states(tree, lines, happened["vm.state"])
     return tree
 
 
-def shapes_of_runs(lines: Lines, graph: CallGraph, runs: pd.DataFrame) -> tuple[Shapes, Numbers]:
-    """The different shapes of runs' calls, and which of them each run has: it follows from the kind of the run and the
-    rules that read its lines.
-    """
-    run = runs.index.to_numpy(dtype=np.int64)
-    said = lines.code[lines.of_run.order]
-    data, width = said.tobytes(), said.itemsize
-    begin, behind = ((lines.of_run.starts[run + further] * width).tolist() for further in (0, 1))
-    known: dict[tuple[str, bytes], int] = {}
-    keys = zip(runs["run_kind"].tolist(), begin, behind, strict=True)
-    which = [known.setdefault((kind, data[low:high]), len(known)) for kind, low, high in keys]
-    every = [Said.of(graph, *both) for both in (*zip(lines.events, lines.methods, strict=True), (None, None))]
-    different = [(kind, np.frombuffer(part, said.dtype)) for kind, part in known]
-    return shapes_of(graph, every, different), np.array(which, dtype=np.int64)
-
-
-def add_calls(tree: Tree, lines: Lines, run: Numbers, of_run: tuple[Shapes, Numbers], names: list[str]) -> None:
-    """Calls below all runs, and for each of their records the innermost span; `of_run` are shapes and the one of each
-    run, `names` those of frames.
-    """
-    (shapes, which), root, order = of_run, tree.of_run[run], lines.of_run.order
+def add_calls(tree: Tree, lines: Lines, run: Numbers, calls: RunShapes) -> None:
+    """Calls below these runs, and for each of their records the innermost span."""
+    shapes, which, names = calls.shapes, calls.which[run], calls.names
+    root, order = tree.of_run[run], lines.of_run.order
     base = root + np.int32(1)  # the calls of a run stand behind it
     begin, behind = (lines.of_run.starts[run + further].astype(np.int32) for further in (0, 1))
     of, within, at = parts_of(which, shapes.lines)

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from tracekit.build.doubts import Doubts
+from tracekit.build.lines import Lines
 from tracekit.build.spans import Told
-from tracekit.build.tree import Lines, Tree
+from tracekit.build.tree import Tree
 from tracekit.frames import NEVER, Numbers, instants, look_up, numbers_of, spread, stretches
 
 WOKEN = 150_000  # microseconds after the work job's end within which a waiter goes on

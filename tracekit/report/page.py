@@ -24,7 +24,6 @@ from tracekit.report.figures import bundle, digest_of
 from tracekit.report.model import Detail, PageContext
 from tracekit.report.words import words
 from tracekit.resources import reports
-from tracekit.trace import FORKED
 
 if TYPE_CHECKING:
     from tracekit.report.diff import DiffContext
@@ -47,7 +46,7 @@ def page_of(trace: Trace, top: int, *, redacted: bool = False) -> tuple[PageCont
     """The page and what it says, but for the operations in full."""
     basis = Basis.of(trace, top)
     judged = basis.judged()  # waits for who looks for the findings, which the operations in full need
-    sections = sections_of(basis, forked=len(trace.records) <= FORKED)
+    sections = sections_of(basis, forked=idle_core(len(trace.records)))
     page = basis.page(judged, redacted=redacted)
     return page, _rendered(page, sections, basis.needs_canvas())
 
@@ -57,7 +56,7 @@ def sections_of(basis: Basis, *, forked: bool) -> Iterator[str]:
     asked for.
     """
     every = range(len(basis.full))
-    if not (forked and every and idle_core()):
+    if not (forked and every):
         return taken(basis, every, every, None)
     shared = Shared(len(every))
     fork = Forked(lambda: {number: _section(basis.detail(number)) for number in shared})
