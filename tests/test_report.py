@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -617,3 +617,25 @@ def test_the_overview_ends_when_the_last_operation_does(milliseconds: int) -> No
     assert f"to {last:%H:%M:%S}.{last.microsecond // 1000:03}." in drawn.description
     lines, *_ = drawn.figure["data"]  # type: ignore[misc]
     assert [datetime.fromisoformat(time) for time in lines["x"][:2]] == [start, last]
+
+
+@given(st.lists(st.tuples(st.integers(0, 600_000), st.integers(1, 600_000)), min_size=1, max_size=30))
+def test_names_in_the_overview_do_not_lie_upon_each_other(each: list[tuple[int, int]]) -> None:
+    begin = datetime(2026, 11, 22, 17)
+    points = [
+        figures.Point(f"job-{i}", "", "", "succeeded", begin + timedelta(milliseconds=start), took / 1000)
+        for i, (start, took) in enumerate(sorted(each, key=lambda pair: -pair[1]))
+    ]
+    took = [point.seconds for point in points]
+    first, last = min(point.start for point in points), max(point.start for point in points)
+    reach = figures.Reach(len(points), first, last + timedelta(seconds=max(took)), min(took), max(took))
+    named = [dot for dot in figures.overview(points, reach).dots if dot.label]
+    # Across in pixels of the narrowest drawing.
+    boxes = []
+    for dot in named:
+        x, width = float(dot.x) * figures.NARROWEST / 100, len(dot.label) * figures.LETTER
+        boxes.append((x - 8 - width if dot.anchor == "end" else x + 8, width, dot.y))
+    assert points[0].operation in {dot.label for dot in named}
+    assert len(named) <= figures.LABELLED
+    for (x, width, y), (other, wide, at) in combinations(boxes, 2):
+        assert x + width <= other or other + wide <= x or abs(y - at) >= figures.LINE

@@ -30,6 +30,10 @@ PLOT_TOP, PLOT_HEIGHT, PLOT_FOOT = 16, 252, 30  # pixels
 MAX_DOTS = 400  # in the static drawing
 MAX_POINTS = 2500  # in the Plotly figure
 LABELLED = 5
+# Pixels: width of the static drawing at least, of a letter, of what stands between mark and name and behind it, between
+# two names one above the other.
+NARROWEST, LETTER, GAP, LINE = 556, 7, 14, 14
+ASIDE = 85  # percent from the left; behind it a name stands before its mark
 SYMBOLS = {
     "succeeded": "circle",
     "failed": "x",
@@ -90,7 +94,7 @@ def overview(longest: Sequence[Point], reach: Reach) -> Overview:
     low, high = _decades(reach)
     down = _scale(low, high)
     drawn = sorted(longest[:MAX_DOTS], key=lambda point: (point.start, point.operation))
-    labelled = {point.operation for point in longest[:LABELLED]}
+    labelled = _labelled(longest[: 4 * LABELLED], axis, down)
     end = axis.start + timedelta(seconds=axis.length)
     return Overview(
         title="All operations over time",
@@ -138,6 +142,18 @@ def _scale(low: float, high: float) -> Callable[[float], int]:
     return down
 
 
+def _labelled(longest: Iterable[Point], axis: Axis, down: Callable[[float], int]) -> set[str]:
+    """The first operations whose names have room beside those that stand already."""
+    names: dict[str, tuple[float, float, int]] = {}  # where the name stands
+    for point in longest:
+        x, y, width = axis.at(point.start), down(point.seconds), (len(point.operation) * LETTER + GAP) / NARROWEST * 100
+        left = x - width if x > ASIDE else x
+        room = all(left + width < start or end < left or abs(y - at) >= LINE for start, end, at in names.values())
+        if room and len(names) < LABELLED:
+            names[point.operation] = (left, left + width, y)
+    return set(names)
+
+
 def _clocked(marks: Iterable[Tick], axis: Axis) -> Iterable[Tick]:
     for mark in marks:
         moment = axis.start + pd.Timedelta(seconds=axis.length * float(mark.x) / 100).round("ms")
@@ -154,7 +170,7 @@ def _dot(point: Point, axis: Axis, down: Callable[[float], int], labelled: bool)
         width=percent(end - x),
         y=down(point.seconds),
         label=point.operation if labelled else "",
-        anchor="end" if x > 85 else "start",
+        anchor="end" if x > ASIDE else "start",
         title=_said(point),
         href=point.href,
     )
