@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tracekit.fleet.chance import LEAST, Ranked, unlikely
-from tracekit.fleet.times import by_time, columns_of, length_of, quantiles
-from tracekit.frames import NEVER, instants
+from tracekit.fleet.times import by_time, columns_of, length_of
+from tracekit.frames import NEVER, instants, median
 from tracekit.schema import CHANGES, check, frame
 
 FACTOR = 1.5  # between the medians of the halves
@@ -45,6 +45,6 @@ def halves(timed: pd.DataFrame, middle: int) -> Iterator[dict[str, Any]]:
         mine = first[at]
         before, after = seconds[at][mine], seconds[at][~mine]
         if min(len(before), len(after)) >= LEAST:
-            medians = {"before_median": quantiles(before, [0.5])[0], "after_median": quantiles(after, [0.5])[0]}
+            medians = {"before_median": median(before), "after_median": median(after)}
             count = {"before": len(before), "after": len(after)}
             yield {"command": command, **count, **medians, "p": Ranked.of(seconds[at]).test(mine)}

@@ -10,8 +10,8 @@ import pandas as pd
 
 from tracekit.fleet.chance import LEAST, excess_test, expected, unlikely
 from tracekit.fleet.members import GROUPED
-from tracekit.fleet.times import Columns, columns_of, length_of, quantiles
-from tracekit.frames import Numbers
+from tracekit.fleet.times import Columns, columns_of, length_of
+from tracekit.frames import Numbers, quantiles
 from tracekit.schema import GROUPS, check, frame
 
 MORE = 2.0  # times the slow ones to be expected, from which on a group stands out

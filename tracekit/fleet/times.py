@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.fleet.chance import LEAST, Ranked, unlikely
-from tracekit.frames import NEVER, Fractions, Numbers, among, instants, lengths, places
+from tracekit.frames import NEVER, Fractions, Numbers, among, instants, lengths, median, places, quantiles
 from tracekit.schema import COMMAND_TIMES, check, frame
 
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -131,9 +131,14 @@ def by_host(mine: Columns, hosts: Any) -> Iterator[dict[str, Any]]:
     for at in present:
         own = owner == at
         rest = seconds[~own]
-        (median,) = quantiles(rest, [0.5])
         part = {name: values[number == at] for name, values in columns.items()}
-        yield {"host": hosts[at], **spread_of(part), "rest": len(rest), "rest_median": median, "p": ranked.test(own)}
+        yield {
+            "host": hosts[at],
+            **spread_of(part),
+            "rest": len(rest),
+            "rest_median": median(rest),
+            "p": ranked.test(own),
+        }
 
 
 def spread_of(part: Columns) -> dict[str, Any]:
@@ -141,17 +146,6 @@ def spread_of(part: Columns) -> dict[str, Any]:
     shares = quantiles(part["seconds"][part["compared"]], SHARES.values())
     counts = {"count": len(part["seconds"]), "failed": int(part["failed"].sum())}
     return {**counts, **dict(zip(SHARES, shares, strict=True)), "total": float(part["seconds"].sum())}
-
-
-def quantiles(values: Fractions, shares: Iterable[float]) -> list[float]:
-    """What ``np.quantile`` gives, NaN for no values; of few in a tenth of the time."""
-    ordered, made = np.sort(values), []
-    for share in shares if len(ordered) else ():
-        low, part = divmod((len(ordered) - 1) * share, 1)
-        near = float(ordered[int(low)])
-        far = float(ordered[min(int(low) + 1, len(ordered) - 1)])
-        made.append(far - (far - near) * (1 - part) if part >= 0.5 else near + (far - near) * part)
-    return made or [np.nan for _ in shares]
 
 
 def length_of(seconds: Sequence[float | None]) -> npt.NDArray[np.timedelta64]:

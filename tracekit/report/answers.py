@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tracekit.frames import median
 from tracekit.report import ledger as ledgers
 from tracekit.report.every import Every
 from tracekit.report.log import Log
 from tracekit.report.machines import Host
 from tracekit.report.model import Answer, Coverage
-from tracekit.report.summary import quantile, spread
+from tracekit.report.summary import spread
 from tracekit.report.verdict import BAD
 from tracekit.report.words import between, count, duration, known, listed, seconds, text
 
@@ -44,11 +45,11 @@ def compared(every: Every, worst: Any, href: str) -> Answer:
     others = every.walls(alike.to_numpy())
     if len(others) < ENOUGH:
         return Answer(question, f"too few other {command} to tell ({len(others)})")
-    median = quantile(others, 0.5)
+    middle = median(others)
     slower = sum(value >= wall for value in others)
-    factor = f"{wall / median:.1f} times the median" if median > 0 else "the median is 0"
+    factor = f"{wall / middle:.1f} times the median" if middle > 0 else "the median is 0"
     rank = "the slowest of them" if slower == 0 else f"{slower:,} took as long or longer"
-    return Answer(question, f"{factor} of {len(others):,} other {command} ({duration(median)})", rank, href)
+    return Answer(question, f"{factor} of {len(others):,} other {command} ({duration(middle)})", rank, href)
 
 
 def where_went(ledger: Sequence[Any], href: str) -> Answer:
@@ -123,8 +124,8 @@ def hosts(every: Iterable[Host], slow: Sequence[str]) -> Answer:
         return Answer(question, f"only {top} answered commands, {duration(total)} together")
     number = sum(map(len, times.values()))
     part = f"{sum(times[top]) / total * 100:.0f} %" if total else "0 %"
-    rest = quantile(sorted(value for name in others for value in times[name]), 0.5)
-    said = f"median {duration(quantile(sorted(times[top]), 0.5))} a command, the others {duration(rest)}"
+    rest = median([value for name in others for value in times[name]])
+    said = f"median {duration(median(times[top]))} a command, the others {duration(rest)}"
     return Answer(question, f"{top} has {part} of the agent time, {len(times[top]):,} of {number:,} commands", said)
 
 

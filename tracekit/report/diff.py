@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tracekit.errors import UsageError
-from tracekit.frames import rows
+from tracekit.frames import median, rows
 from tracekit.report import ledger, verdict
 from tracekit.report.context import MASKED
 from tracekit.report.log import Log
@@ -14,7 +14,7 @@ from tracekit.report.model import Detail, Fact
 from tracekit.report.operation import FULL, Parts, Splitter, detail
 from tracekit.report.scale import percent
 from tracekit.report.shapes import Change, Changes, Parameter
-from tracekit.report.summary import file_names, quantile
+from tracekit.report.summary import file_names
 from tracekit.report.terminal import operation_of
 from tracekit.report.words import Category, duration, known, listed, seconds, text, words
 from tracekit.trace import Trace, read_trace
@@ -175,7 +175,7 @@ def _by_command(first: Trace, second: Trace) -> tuple[Changes, ...]:
         for row in rows(trace.operations):
             if known(row.command) and known(row.wall):
                 walls.setdefault(text(row.command, 60), []).append(seconds(row.wall) or 0.0)
-        medians.append({name: quantile(sorted(values), 0.5) for name, values in walls.items()})
+        medians.append({name: median(values) for name, values in walls.items()})
     return (_table("Whole logs", "Median wall time of every API command", "API command", *medians),)
 
 

@@ -15,7 +15,6 @@ import pandas as pd
 from tracekit import frames
 from tracekit.fleet.times import BAD_ANSWERS
 from tracekit.report import verdict
-from tracekit.report.summary import quantile
 from tracekit.report.told import Said, Start
 from tracekit.report.words import known, words
 
@@ -63,7 +62,7 @@ def usual_starts(hosts: Iterable[Host]) -> dict[bool, float]:
         for name, machine in host.machines.items():
             if machine.took is not None:
                 times.setdefault(is_system(name), []).append(machine.took)
-    return {kind: quantile(sorted(values), 0.5) for kind, values in times.items() if len(values) >= FEW}
+    return {kind: frames.median(values) for kind, values in times.items() if len(values) >= FEW}
 
 
 def sent_commands(commands: pd.DataFrame) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracekit.frames import rows
+from tracekit.frames import quantiles, rows
 from tracekit.report import glossary
 from tracekit.report.every import Every
 from tracekit.report.log import short_names
@@ -24,19 +24,12 @@ if TYPE_CHECKING:
 MAX_FILES = 12
 
 
-def quantile(values: Sequence[float], part: float) -> float:
-    """The value below which `part` of sorted `values` lie, between two of them where it must."""
-    place = (len(values) - 1) * part
-    low = int(place)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (values[high] - values[low]) * (place - low)
-
-
 def spread(values: Sequence[float]) -> tuple[str, str, str]:
     """Median, 95th percentile and largest of sorted durations, "unknown" where there are none."""
     if not values:
         return UNKNOWN, UNKNOWN, UNKNOWN
-    return duration(quantile(values, 0.5)), duration(quantile(values, 0.95)), duration(values[-1])
+    middle, most = quantiles(values, (0.5, 0.95))
+    return duration(middle), duration(most), duration(values[-1])
 
 
 def tiles(every: Every) -> tuple[Tile, ...]:

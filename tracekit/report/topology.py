@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tracekit.frames import among, instants
+from tracekit.frames import among, instants, median
 from tracekit.report import boxes
 from tracekit.report.boxes import Inside, Link, Nic, Place, Topology
 from tracekit.report.log import Log
 from tracekit.report.machines import Host, Machine, is_system, settle, usual_starts
-from tracekit.report.summary import quantile
 from tracekit.report.told import Said, Store, Told, told_of
 from tracekit.report.words import count, duration, known, listed, text, words
 
@@ -40,8 +39,8 @@ def view(trace: Trace, commands: Sequence[Any], hosts: dict[str, Host], log: Log
     told = told_of(trace)
     settle(trace.spans, commands, hosts, told.starts)
     drawn = sorted(sorted(hosts.values(), key=lambda host: (-sum(host.times), host.name))[:MAX_HOSTS], key=_name)
-    every = sorted(value for host in hosts.values() for value in host.times)
-    usual = quantile(every, 0.5) if every else 0.0
+    every = [value for host in hosts.values() for value in host.times]
+    usual = median(every) if every else 0.0
     starts = usual_starts(hosts.values())
     of_host, y = {}, TOP
     for host in drawn:
@@ -98,9 +97,9 @@ def _choices(trace: Trace) -> dict[tuple[str, tuple[str, ...]], int]:
 
 
 def _host_box(host: Host, y: int, usual: float, starts: dict[bool, float], told: Told, log: Log) -> Place:
-    median = quantile(sorted(host.times), 0.5) if host.times else 0.0
-    slow = median >= SLOW * usual > 0 and len(host.times) > 2
-    said = [f"{count(len(host.times), 'command')}, median {duration(median)}" + (" · slow" if slow else "")]
+    middle = median(host.times) if host.times else 0.0
+    slow = middle >= SLOW * usual > 0 and len(host.times) > 2
+    said = [f"{count(len(host.times), 'command')}, median {duration(middle)}" + (" · slow" if slow else "")]
     said = said if host.times else ["no answered command"]
     said += [f"{count(host.failed, 'failed command')}"] if host.failed else []
     address = told.addresses.get(host.name)
