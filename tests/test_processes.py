@@ -204,6 +204,7 @@ def test_calls_that_a_fork_finds_are_those_of_the_log(
 
 def test_what_has_many_records_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "cores", lambda: 2)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
     assert processes.idle_core(processes.FORKED)
     assert not processes.idle_core(processes.FORKED + 1)
 

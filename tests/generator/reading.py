@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tracekit import build, diagnose
+from tracekit import build, diagnose, processes
+from tracekit.build import runshapes
 from tracekit.parse import begun, named
 from tracekit.schema import FINDINGS, frame
 from tracekit.trace import Trace, read_trace
@@ -20,7 +21,7 @@ LOADERS = (
     (begun, "load_dialects"),
     (begun, "dispatch_of"),
     (build, "load_model"),
-    (build, "load_calls"),
+    (runshapes, "load_calls"),
     (build, "load_silences"),
     (named, "load_renderings"),
 )
@@ -40,8 +41,12 @@ def once(load: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def grammars_once() -> Iterator[None]:
-    """Grammars are loaded at the first reading only, and no findings are looked for."""
+    """Grammars are loaded at the first reading only, and no findings are looked for.
+
+    Nothing is left to forks: what they learn of the grammars would be lost with them.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "cores", lambda: 1)
         patch.setattr(diagnose, "diagnose", lambda *_, **__: frame(FINDINGS, {}))
         for module, name in LOADERS:
             patch.setattr(module, name, once(getattr(module, name)))
