@@ -7,18 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from command_line import run
+from tracekit.diagnose.engine import union
 from tracekit.diagnose.lint import Known, check_rule, check_rules, own_rules
 from tracekit.diagnose.rules import load_rules
 from tracekit.diagnose.shape import RULE, shape
 from tracekit.errors import GrammarError, UsageError
+from tracekit.frames import instants, lengths
 from tracekit.kept import key_of
 from tracekit.parse import explain
 from tracekit.parse.grammar import load_messages
 from tracekit.read.files import open_sources
 from tracekit.resources import grammars
+from tracekit.trace import trace_of
 
 SOUND = """
 name = "A copy to a primary pool"
@@ -219,3 +223,24 @@ def test_other_rules_have_a_trace_of_their_own(folder: Path, healthy: Path) -> N
 def test_the_shipped_rules_are_linted_as_they_are_loaded() -> None:
     files = {entry.name for entry in (grammars() / "rules").iterdir() if entry.name.endswith(".toml")}
     assert {f"{rule.id}.toml" for rule in load_rules(grammars() / "rules")} == files - {"_platforms.toml"}
+
+
+def test_a_rule_about_the_whole_log_costs_what_its_select_covers(tmp_path: Path, healthy: Path) -> None:
+    """That of all operations; of a rule about one operation it is what covers that one."""
+    select = 'cost = { table = "commands", between = ["sent", "received"] }\n'
+    for name, scope in (("whole", 'scope = "log"\n'), ("each", "")):
+        (tmp_path / f"{name}.toml").write_text(scope + select + SOUND, encoding="utf-8")
+    trace = trace_of(open_sources([str(healthy)]), rules=own_rules([tmp_path]))
+    found = trace.findings[trace.findings["verdict"] == "found"]
+    answered = trace.commands[trace.commands["received"].notna()]
+
+    def covered(commands: pd.DataFrame) -> float:
+        bounds = (instants(commands[name]) / 1e6 for name in ("sent", "received"))
+        return union(list(zip(*bounds, strict=True)))
+
+    (whole,) = lengths(found.loc[found["rule"] == "whole", "cost"])
+    assert whole == pytest.approx(covered(answered))
+    each = found[found["rule"] == "each"]
+    of = answered.groupby("operation")
+    assert len(each) > 1
+    assert lengths(each["cost"]).tolist() == pytest.approx([covered(of.get_group(name)) for name in each["operation"]])

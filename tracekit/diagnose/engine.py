@@ -146,7 +146,8 @@ class Engine:
             return self.walls[operation]
         if isinstance(rule.cost, Select):
             rows = chosen(self.tables, rule.cost)
-            at = rows.by("operation").get((operation,), at[:0])
+            whole = operation is None
+            at = np.arange(len(rows)) if whole else rows.by("operation").get((operation,), at[:0])
         own = list(zip(rows["low"][at].tolist(), rows["high"][at].tolist(), strict=True))
         others = self.claimed.get(operation, []) if rule.role != "wait" else []
         return union(own + others) - union(others)
