@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from tracekit import kept, stored
 from tracekit.cache import cache_folder
 from tracekit.container import Reader
 from tracekit.read.files import open_sources
+from tracekit.report import terminal
 from tracekit.trace import Trace, trace_of
 
 
@@ -205,3 +207,34 @@ def test_a_folder_that_cannot_be_written_to_costs_nothing(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert len(read(healthy).operations)
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_a_trace_is_kept_when_the_command_is_done(
+    folder: Path, healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], forked: bool
+) -> None:
+    monkeypatch.setattr(kept, "idle_core", lambda _: forked and sys.platform.startswith("linux"))
+    there: list[bool] = []
+    shown = terminal.operations_table
+
+    def noted(*given: Any) -> str:
+        there.append(any(folder.glob("trace-*.bin")))
+        return shown(*given)
+
+    monkeypatch.setattr(terminal, "operations_table", noted)
+    assert run(capsys, "operations", str(healthy))[0] == 0
+    assert forked or there == [False]
+    (made,) = folder.glob("trace-*")
+    assert made.suffix == ".bin"
+
+
+def test_nothing_is_kept_for_who_interrupts(
+    folder: Path, healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept, "idle_core", lambda _: False)
+    monkeypatch.setattr(terminal, "operations_table", interrupted)
+    assert run(capsys, "operations", str(healthy))[0] == 130
+    assert not list(folder.glob("trace-*"))

@@ -90,6 +90,17 @@ def test_a_fork_that_the_system_refuses_made_nothing(monkeypatch: pytest.MonkeyP
 
 
 @LINUX
+@pytest.mark.parametrize("lazy", [0.0, 0.3])
+def test_a_later_fork_waits_for_an_earlier_one(lazy: float) -> None:
+    first = Forked(lambda: [time.sleep(lazy), os.getpid()])
+    second = Forked(lambda: [first.result(), os.getpid()])
+    time.sleep(0.3 - lazy)
+    made = first.result()
+    assert made == [None, first._pid]
+    assert second.result() == [made, second._pid]
+
+
+@LINUX
 def test_a_fork_that_nobody_asks_ends() -> None:
     fork = Forked(lambda: time.sleep(60))
     pid = fork._pid

@@ -395,7 +395,13 @@ def read(logs: Opened) -> Trace:
     """The trace of logs: of a large one from the cache when it was read before, unless --no-cache was given."""
     from tracekit.kept import kept_trace
 
-    return kept_trace(logs.sources, logs.place, started=logs.started, **logs.options)
+    return kept_trace(logs.sources, logs.place, started=logs.started, at_end=when_done, **logs.options)
+
+
+def when_done(finish: Callable[[], object]) -> None:
+    """Do something when the command is done and its user has what he asked for; not when he ends it."""
+    done = click.get_current_context().call_on_close
+    done(lambda: None if isinstance(sys.exception(), KeyboardInterrupt) else finish())
 
 
 def window(given: Mapping[str, Any]) -> dict[str, Any]:

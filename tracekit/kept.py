@@ -13,9 +13,9 @@ import hashlib
 import mmap
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -23,12 +23,20 @@ from typing import Any
 
 from tracekit.cache import cache_folder, keep, prune, worth
 from tracekit.container import DamagedError, Reader, Writer
+from tracekit.processes import Meanwhile, idle_core
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
 from tracekit.trace import Meta, Started, Trace, trace_of
 
+AtEnd = Callable[[Callable[[], object]], object]  # does something, now or later
+
 MOST = 12  # traces that stay
 EDGE = 1 << 16  # bytes of a plain file's beginning and end that are compared
+
+
+def at_once(finish: Callable[[], object]) -> None:
+    """The end is now."""
+    finish()
 
 
 def place_of(sources: Sources, options: Mapping[str, Any]) -> Path | None:
@@ -37,28 +45,49 @@ def place_of(sources: Sources, options: Mapping[str, Any]) -> Path | None:
     return cache_folder() / f"trace-{key_of(sources, options)[:40]}.bin" if worthwhile else None
 
 
-def kept_trace(sources: Sources, place: Path | None, *, started: Started | None = None, **options: Any) -> Trace:
-    """As `trace_of`, out of `place` where it was made before. Where there is no place it is not kept."""
+def kept_trace(
+    sources: Sources,
+    place: Path | None,
+    *,
+    started: Started | None = None,
+    at_end: AtEnd = at_once,
+    **options: Any,
+) -> Trace:
+    """As `trace_of`, out of `place` where it was made before. Where there is no place it is not kept.
+
+    What is left to do of keeping it is given to `at_end`, for whom there is something more urgent to do.
+    """
     if place is None:
         return trace_of(sources, started=started, **options)
     try:
         kept = Kept(place, sources, options)
     except (OSError, DamagedError):
-        return read_anew(place, sources, options, started)
+        return read_anew(place, sources, options, started, at_end)
     with contextlib.suppress(OSError):
         os.utime(place)  # the youngest stay
     return Trace.of_parts(kept.part)
 
 
-def read_anew(path: Path, sources: Sources, options: Mapping[str, Any], started: Started | None = None) -> Trace:
-    """The trace of the logs themselves, which is kept as `path`."""
+def read_anew(
+    path: Path, sources: Sources, options: Mapping[str, Any], started: Started | None, at_end: AtEnd
+) -> Trace:
+    """The trace of the logs themselves, which is kept as `path`: by a fork, or at the end."""
+    made = trace_of(sources, started=started, **options)
+    forked = idle_core(len(made.records))
+    keeping = Meanwhile(partial(kept_as, path, made, sources), forked=forked)
+    at_end(lambda: keeping.made)
+    return made
+
+
+def kept_as(path: Path, trace: Trace, sources: Sources) -> bool:
+    """Keep a trace, if it can be kept exactly; whether it is."""
     from tracekit.stored import UnkeptError
 
-    made = trace_of(sources, started=started, **options)
     with contextlib.suppress(UnkeptError):
-        if keep(path, lambda draft: store(made, sources, draft)):
+        if keep(path, lambda draft: store(trace, sources, draft)):
             prune(path.parent, "trace-*", MOST)  # with drafts of who was killed
-    return made
+            return True
+    return False
 
 
 def key_of(sources: Sources, options: Mapping[str, Any]) -> str:
@@ -151,7 +180,7 @@ class Kept:
             try:
                 return self._kept(name)
             except DamagedError:
-                self._anew = read_anew(self._path, self._sources, self._options)
+                self._anew = read_anew(self._path, self._sources, self._options, None, at_once)
         return getattr(self._anew, name)
 
     def _kept(self, name: str) -> Any:

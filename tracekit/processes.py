@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import marshal
+import mmap
 import os
+import select
 import signal
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from io import BytesIO
-from typing import Any, BinaryIO, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 Made = TypeVar("Made")
 
@@ -42,25 +43,29 @@ class Forked:
 
     def __init__(self, make: Callable[[], Any]) -> None:
         # Not a pipe: a fork that is done ends, and with it the memory that it has, before somebody asks.
-        self._made: BinaryIO = BytesIO()
+        self._made: int | None = None
         self._pid: int | None = None
         with contextlib.suppress(OSError):
-            self._made = open(os.memfd_create("made"), "w+b")  # noqa: SIM115 (closed with this object)
+            self._made = os.memfd_create("made")
             self._pid = os.fork()
-        if self._pid == 0:
+        if self._made is not None and self._pid == 0:
             send(make, self._made)
         self._end = weakref.finalize(self, end, self._pid, self._made)  # when nobody asks, or this process ends before
 
     def result(self) -> Any:
-        """What was made, which can be asked for once; None when the fork died."""
+        """What was made, which can be asked for once, and once by each later fork; None when the fork died."""
         reap(self._pid)
         self._end.detach()
-        with self._made as stream:
-            stream.seek(0)
-            try:
-                return marshal.load(stream)  # this program wrote it
-            except EOFError:  # it did not write all
-                return None
+        if self._made is None:
+            return None
+        try:
+            # Not read: other forks have the same place in the file.
+            with mmap.mmap(self._made, 0, access=mmap.ACCESS_READ) as content:
+                return marshal.loads(content)  # this program wrote it
+        except (EOFError, ValueError):  # it did not write all, or nothing
+            return None
+        finally:
+            os.close(self._made)
 
 
 class Waiting(Forked):
@@ -87,7 +92,12 @@ class Meanwhile(Generic[Made]):
     """
 
     def __init__(
-        self, make: Callable[[], Made], packed: Callable[[Made], Any], unpacked: Callable[[Any], Made], *, forked: bool
+        self,
+        make: Callable[[], Made],
+        packed: Callable[[Made], Any] = lambda made: made,
+        unpacked: Callable[[Any], Made] = lambda made: made,
+        *,
+        forked: bool,
     ) -> None:
         self._make, self._unpacked = make, unpacked
         self._fork = Forked(lambda: packed(make())) if forked else None
@@ -121,18 +131,19 @@ def heard(here: int, there: int) -> Any:
         return marshal.load(stream)
 
 
-def send(make: Callable[[], Any], there: BinaryIO) -> NoReturn:
+def send(make: Callable[[], Any], there: int) -> NoReturn:
     """Make it, write it and end, whatever happens: a fork never goes back to what its parent was doing."""
     try:
-        there.write(marshal.dumps(make(), FLAT))
-        there.flush()
+        with open(there, "wb") as stream:
+            stream.write(marshal.dumps(make(), FLAT))
     finally:
         os._exit(0)
 
 
-def end(pid: int | None, made: BinaryIO) -> None:
+def end(pid: int | None, made: int | None) -> None:
     """End a fork that goes on."""
-    made.close()
+    if made is not None:
+        os.close(made)
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -140,7 +151,13 @@ def end(pid: int | None, made: BinaryIO) -> None:
 
 
 def reap(pid: int | None) -> None:
-    """Take note of the end of a fork."""
-    if pid is not None:
-        with contextlib.suppress(ChildProcessError):  # the system was told to do so by itself
-            os.waitpid(pid, 0)
+    """Wait for the end of a fork, of this process or of that which forked this one."""
+    if pid is None:
+        return
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:  # another's, or the system was told to take note of its end by itself
+        with contextlib.suppress(OSError):  # it has ended, and somebody took note
+            state = os.pidfd_open(pid)
+            select.select([state], [], [])
+            os.close(state)
