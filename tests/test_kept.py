@@ -238,3 +238,15 @@ def test_nothing_is_kept_for_who_interrupts(
     monkeypatch.setattr(terminal, "operations_table", interrupted)
     assert run(capsys, "operations", str(healthy))[0] == 130
     assert not list(folder.glob("trace-*"))
+
+
+def test_a_comparison_reads_a_log_once(
+    tmp_path: Path, folder: Path, reads: list[Any], healthy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, page = tmp_path / "other.log", tmp_path / "page.html"
+    shutil.copy(healthy, other)
+    pair = ("--operation", "job-18", "job-21")
+    for logs, read_by_now in (((healthy, healthy), 1), ((healthy, other), 2), ((other, healthy), 2)):
+        arguments = ("diff", *map(str, logs), *pair, "-o", str(page), "--force")
+        assert run(capsys, *arguments)[0] == 0
+        assert len(reads) == read_by_now

@@ -244,3 +244,15 @@ def test_a_rule_about_the_whole_log_costs_what_its_select_covers(tmp_path: Path,
     of = answered.groupby("operation")
     assert len(each) > 1
     assert lengths(each["cost"]).tolist() == pytest.approx([covered(of.get_group(name)) for name in each["operation"]])
+
+
+def test_a_comparison_asks_own_rules(
+    folder: Path, healthy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    pair = ("--operation", "job-18", "job-21")
+    arguments = ("diff", str(healthy), str(healthy), *pair, "-o", str(page), "--force")
+    assert run(capsys, *arguments)[0] == 0
+    assert "behind kvm2" not in page.read_text(encoding="utf-8")
+    assert run(capsys, *arguments, "--rules", str(folder))[0] == 0
+    assert "CopyCommand of job-18 took 4.8 s at kvm2 (healthy: 0.0 s), behind kvm2" in page.read_text(encoding="utf-8")

@@ -264,7 +264,9 @@ def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: 
 @click.option(
     "--operation", "pair", nargs=2, metavar="JOB JOB", help="Which two; else the slowest of a shared command."
 )
+@rules_option
 @force_option
+@cache_option
 def diff(before: str, after: str, output: str | None, pair: tuple[str, str] | None, force: bool) -> None:
     r"""Compare two logs, or two operations of one: what got slower, by how much, which commands are new.
 
@@ -273,12 +275,17 @@ def diff(before: str, after: str, output: str | None, pair: tuple[str, str] | No
       tracekit diff before.log after.log
       tracekit diff server.log server.log --operation job-43 job-81
     """
-    from tracekit.report import diff as differences, page
-
     target = Path(output or "diff.tracekit.html")
     if output != "-":
         refuse_overwrite(target, force)
-    made = differences.from_logs(before, after, pair)
+    if pair is None and after == before:
+        raise UsageError("one log: name the two operations with --operation job-43 job-81")
+    logs = opened((before,))
+    from tracekit.report import diff as differences, page
+
+    first = read(logs)
+    second = first if after == before else read(opened((after,)))
+    made = differences.between_traces(first, second, (before, after), pair)
     html = page.render_diff(made)
     if output == "-":
         click.echo(html, nl=False)

@@ -17,7 +17,7 @@ from tracekit.report.shapes import Change, Changes, Parameter
 from tracekit.report.summary import file_names
 from tracekit.report.terminal import operation_of
 from tracekit.report.words import Category, duration, known, listed, seconds, text, words
-from tracekit.trace import Trace, read_trace
+from tracekit.trace import Trace
 
 SAME = 0.05  # two times that differ by less, or by less than LEAST, are the same
 LEAST = 0.01  # seconds
@@ -58,17 +58,17 @@ class DiffContext(NamedTuple):
     masking: str
 
 
-def from_logs(before: str, after: str, pair: tuple[str, str] | None = None) -> DiffContext:
-    """Compare the operations `pair` of two logs, else the slowest of the command that both have and took most time in.
+def between_traces(
+    first: Trace, second: Trace, paths: tuple[str, str], pair: tuple[str, str] | None = None
+) -> DiffContext:
+    """Compare the operations `pair` of the traces of two paths, else the slowest of the command that both have and took
+    most time in.
 
-    Raises UsageError where there is no such pair, and the errors of read_trace.
+    Raises UsageError where there is no such pair.
     """
-    first = read_trace([before])
-    second = first if after == before else read_trace([after])
-    if pair is None and after == before:
-        raise UsageError("one log: name the two operations with --operation job-43 job-81")
     names = (operation_of(first, pair[0]), operation_of(second, pair[1])) if pair else _slowest(first, second)
-    return compared(_side(first, names[0], before), _side(second, names[1], after), _by_command(first, second))
+    one, two = _side(first, names[0], paths[0]), _side(second, names[1], paths[1])
+    return compared(one, two, _by_command(first, second))
 
 
 def compared(one: Side, two: Side, overall: Sequence[Changes] = ()) -> DiffContext:
