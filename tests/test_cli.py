@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
@@ -19,6 +20,8 @@ from command_line import run
 from tracekit.cli import cli
 from tracekit.report import terminal
 from tracekit.schema import LEDGER, frame
+
+PRINTING = (["operations", "{log}"], ["--help"], ["report", "--help"], ["--version"])
 
 
 @pytest.fixture
@@ -175,10 +178,10 @@ def ledger_of(columns: dict[str, Any]) -> Any:
     return SimpleNamespace(ledger=frame(LEDGER, columns))
 
 
-def piped(log: str, out: IO[bytes], buffered: str) -> tuple[int, bytes]:
+def piped(arguments: Sequence[str], out: IO[bytes], buffered: str) -> tuple[int, bytes]:
     """Exit code and errors of a process of its own whose output goes there."""
     made = subprocess.run(
-        [sys.executable, "-m", "tracekit", "operations", log],
+        [sys.executable, "-m", "tracekit", *arguments],
         stdout=out, stderr=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": buffered}, check=False,
     )  # fmt: skip
     return made.returncode, made.stderr
@@ -186,16 +189,20 @@ def piped(log: str, out: IO[bytes], buffered: str) -> tuple[int, bytes]:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
 @pytest.mark.parametrize("buffered", ["", "1"])
-def test_output_that_cannot_be_written_is_said_in_one_line(log: str, buffered: str) -> None:
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_output_that_cannot_be_written_is_said_in_one_line(log: str, arguments: list[str], buffered: str) -> None:
     with Path("/dev/full").open("wb") as full:
-        said = piped(log, full, buffered)
+        said = piped([one.format(log=log) for one in arguments], full, buffered)
     assert said == (2, b"tracekit: standard output: No space left on device; write elsewhere\n")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of other systems the pipe tells otherwise")
 @pytest.mark.parametrize("buffered", ["", "1"])
-def test_who_reads_no_more_of_the_output_ends_the_command_without_an_error(log: str, buffered: str) -> None:
+@pytest.mark.parametrize("arguments", PRINTING)
+def test_who_reads_no_more_of_the_output_ends_the_command_without_an_error(
+    log: str, arguments: list[str], buffered: str
+) -> None:
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as pipe:
-        assert piped(log, pipe, buffered) == (0, b"")
+        assert piped([one.format(log=log) for one in arguments], pipe, buffered) == (0, b"")

@@ -73,6 +73,14 @@ def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
 class Commands(click.Group):
     """All commands. Where nobody reads any more what one prints it ends, and that is no error."""
 
+    def make_context(self, *given: Any, **more: Any) -> click.Context:
+        """Read the options; --help and --version print."""
+        try:
+            return super().make_context(*given, **more)
+        except BrokenPipeError:  # for which click has a code of its own
+            print_no_more()
+            raise click.exceptions.Exit(0) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was given, and see that what it printed is written."""
         try:
