@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
+from tracekit import frames
 from tracekit.build import Built, build
 from tracekit.build.claims import WEAK, Claim, Claims, Owners
 from tracekit.build.explain import Explainer
-from tracekit.build.ledger import Walls, count_unlogged, sweep
+from tracekit.build.ledger import Walls, count_unlogged, held_most, sweep
 from tracekit.build.locks import Held, Locks
 from tracekit.build.model import Gap, load_model
 from tracekit.build.silence import Silences, Usual, load_silences
@@ -197,6 +198,38 @@ def test_ledgers_add_up(samples: Path, log: str) -> None:
     assert ((inside["end"] - inside["start"]) > pd.Timedelta(0)).all()
     for _, part in inside.groupby("operation"):
         assert (part["start"].iloc[1:].to_numpy() == part["end"].iloc[:-1].to_numpy()).all()
+
+
+@pytest.mark.parametrize("log", ["4.18/a-healthy/management-server.log", "4.23/k-ms-restart/management-server.log.gz"])
+def test_an_operation_names_the_owner_of_most_of_its_time(samples: Path, log: str) -> None:
+    trace = traced(samples / log)
+    inside = trace.ledger[trace.ledger["category"] != "client"]
+    for row in frames.rows(trace.operations):
+        mine = inside[inside["operation"] == row.operation]
+        held = (mine["end"] - mine["start"]).groupby([mine["category"], mine["owner"]], observed=True).sum()
+        if mine.empty:
+            assert pd.isna([row.owner, row.share]).all()
+        else:
+            assert row.owner in held[held == held.max()].index.get_level_values("owner")
+            assert row.share == pytest.approx(held.max() / row.wall)
+
+
+def test_of_owners_of_as_much_time_the_last_by_category_and_name_is_named() -> None:
+    owned = [
+        (0, 0, 3, "agent", "host 1"),
+        (0, 3, 5, "execution", "management server"),
+        (0, 5, 8, "agent", "host 1"),
+        (2, 0, 1, "lock", "a lock"),
+        (2, 1, 2, "agent", "host 2"),
+        (2, 2, 3, "agent", "host 1"),
+    ]
+    owners = Owners()
+    claims = [Claim(of, start, end, 0, category, owner, None, None, None) for of, start, end, category, owner in owned]
+    made = held_most(Claims.of(claims, owners), pd.Index(["job-1", "job-2", "job-3"]), owners)
+    assert made["owner"].fillna("").to_dict() == {"job-1": "host 1", "job-2": "", "job-3": "a lock"}
+    assert made["share"].fillna(0).tolist() == [0.75, 0, 1 / 3]
+    nobody = held_most(Claims.of([], owners), pd.Index(["job-1"]), owners)
+    assert nobody.isna().all(axis=None)
 
 
 def test_a_restart_is_named(restarted: Path) -> None:

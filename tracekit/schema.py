@@ -94,6 +94,8 @@ OPERATIONS: Mapping[str, str] = {
     "sync": SPAN_OF_TIME,
     "queue": SPAN_OF_TIME,
     "run": SPAN_OF_TIME,
+    "owner": TEXT,  # who had most of its wall time, by the ledger; null where there is none for it
+    "share": FRACTION,  # of its wall time that this owner had
     "status": NAME,
     "error": TEXT,
     "doubts": TEXT,  # joins that had two possible ends, sentences joined by "; "; null where there was none

@@ -108,13 +108,14 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
     explainer = Explainer.of(model, parsed.messages.meanings, load_silences(grammars()))
     records, tree, commands = made.records, made.tree, made.commands
     add_stages(tree, lines, made.runs, commands, parsed.events, explainer.names, model)
-    ledger = table_aside(
-        build_ledger(made.drafts.table, made.runs, made.jobs, commands, tree, lines, explainer, records, parsed.events)
+    ledger, most = build_ledger(
+        made.drafts.table, made.runs, made.jobs, commands, tree, lines, explainer, records, parsed.events
     )
+    ledger = table_aside(ledger)
     count_unlogged(ledger, quality)
     jobs = errors_of(made.jobs, parsed.events)
     named = with_callers(with_entities(made.drafts.table, jobs, parsed.events, records), made.logged)
-    operations = describe_operations(named, tree, ledger, jobs, made.doubts)
+    operations = describe_operations(named.assign(**most), tree, ledger, jobs, made.doubts)
     known = {name: records[name] for name in RECORDS if name in records}
     records = frame(RECORDS, known | {"span": nullable(tree.of_record)})
     del made, lines  # large, and not needed for what is largest

@@ -69,8 +69,10 @@ def build_ledger(
     explainer: Explainer,
     records: pd.DataFrame,
     events: Events,
-) -> pd.DataFrame:
-    """Rows of schema.LEDGER for every operation whose beginning and end are known, `client` rows behind."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of schema.LEDGER for every operation whose beginning and end are known, `client` rows behind; by operation
+    the owner of most of its wall time.
+    """
     start, end, seen = (instants(operations[name]) for name in ("submitted", "completed", "client_seen"))
     known = np.flatnonzero((start != NEVER) & (end >= start))
     names = operations.index[known]
@@ -97,7 +99,8 @@ def build_ledger(
         owners.number("unlogged", "no line"),
     )
     made = Claims.joined([inside, client_times(seen[known], walls, owners)])
-    return table_of(made.at(np.argsort(made.operation, kind="stable")), names, owners)
+    most = held_most(inside._replace(operation=known[inside.operation].astype(np.int32)), operations.index, owners)
+    return table_of(made.at(np.argsort(made.operation, kind="stable")), names, owners), most
 
 
 def by_number(runs: pd.DataFrame, of_run: Numbers, lines: Lines) -> Numbers:
@@ -169,6 +172,28 @@ def united(
         end=bounds[1][ends] + since,
         last=claims.last[winner[ends]],
     )
+
+
+def held_most(claims: Claims, operations: pd.Index[Any], owners: Owners) -> pd.DataFrame:
+    """The `owner` of most of the time that is claimed of each operation, and which `share` of it; of equals the last by
+    category and name.
+    """
+    known = list(owners.numbers)
+    place = np.empty(len(known), dtype=np.int64)
+    place[sorted(range(len(known)), key=known.__getitem__)] = np.arange(len(known))
+    each = claims.operation * np.int64(len(known)) + place[claims.what]
+    order = np.argsort(each)
+    begins, _ = stretches(each[order[1:]] == each[order[:-1]], len(order))
+    spent = np.add.reduceat((claims.end - claims.start)[order], begins)
+    of, what = (column[order[begins]] for column in (claims.operation, claims.what))
+    firsts, lasts = stretches(of[1:] == of[:-1], len(of))
+    most = np.maximum.reduceat(spent, firsts)
+    top = np.flatnonzero(spent == np.repeat(most, lasts - firsts + 1))
+    made = np.full(len(operations), -1)
+    made[of[top]] = what[top]  # the one that comes last stays
+    share = np.full(len(operations), np.nan)
+    share[of[firsts]] = most / np.add.reduceat(spent, firsts)
+    return pd.DataFrame({"owner": text_column([owner for _, owner in known], made), "share": share}, index=operations)
 
 
 def client_times(seen: Numbers, walls: Walls, owners: Owners) -> Claims:
