@@ -9,17 +9,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import IO, Any
+from typing import IO
 
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from command_line import run
 from tracekit.cli import cli
-from tracekit.report import terminal
-from tracekit.schema import LEDGER, frame
 
 PRINTING = (["operations", "{log}"], ["--help"], ["report", "--help"], ["--version"])
 
@@ -153,29 +149,6 @@ def test_strict_says_by_its_exit_code_that_something_was_found(
     failed = str(samples / "4.23" / "f-insufficient-capacity" / "management-server.log")
     assert run(capsys, "operations", failed, "--strict")[0] == 1
     assert run(capsys, "operations", failed)[0] == 0
-
-
-def test_most_time_is_in_what_owns_most_of_it_but_for_the_client() -> None:
-    owned = [
-        ("job-1", 0, 3, "agent", "host 1"),
-        ("job-2", 0, 1, "agent", "host 2"),
-        ("job-1", 3, 5, "execution", "management server"),
-        ("job-1", 5, 8, "agent", "host 1"),
-        ("job-2", 1, 90, "client", "client"),
-        ("job-2", 1, 2, "lock", "a lock"),  # of equals the last by category and owner
-        ("job-3", 1, 1, "agent", "host 1"),
-        ("job-4", 1, 9, "agent", None),
-    ]
-    columns = dict(zip(("operation", "start", "end", "category", "owner"), zip(*owned, strict=True), strict=True))
-    for name in ("start", "end"):
-        columns[name] = pd.to_datetime(columns[name], unit="s")
-    assert terminal.most_time(ledger_of(columns)) == {"job-1": "host 1 75%", "job-2": "a lock 50%"}
-    assert terminal.most_time(ledger_of({})) == {}
-
-
-def ledger_of(columns: dict[str, Any]) -> Any:
-    """A trace of which only the ledger is there."""
-    return SimpleNamespace(ledger=frame(LEDGER, columns))
 
 
 def piped(arguments: Sequence[str], out: IO[bytes], buffered: str) -> tuple[int, bytes]:

@@ -173,7 +173,7 @@ def test_another_table_of_operations_reads_nothing(folder: Path, healthy: Path) 
 @pytest.mark.parametrize(
     ("command", "parts"),
     [
-        (("operations",), {"operations", "ledger"}),
+        (("operations",), {"operations"}),
         (("operations", "--json"), {"operations"}),
         (("tree", "job-18"), {"operations", "spans"}),
         (("lines", "job-18"), {"operations", "records", "sources"}),

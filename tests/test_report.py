@@ -526,8 +526,19 @@ def test_a_join_that_had_several_candidates_is_marked() -> None:
         "? a wait fits two holders: job-12, job-14",
         "? <b>a line fits two runs",
     ]
-    table = terminal.operations_table(trace, trace.operations).splitlines()
+    table = terminal.operations_table(trace.operations).splitlines()
     assert [line.endswith("? succeeded") for line in table] == [False, True, False]
+
+
+def test_the_table_of_the_terminal_says_who_had_most_of_the_time() -> None:
+    maker = factory.Maker()
+    factory.deploy(maker)
+    maker.rows["operations"][0] |= {"owner": "host 1: Start\x1b[31mCommand", "share": 0.7549}
+    maker.operation("job-44", "stopVirtualMachine", 3.0004999, None, status="unfinished")
+    head, first, second = terminal.operations_table(maker.trace().operations).splitlines()
+    place = head.index("most time in")
+    assert first[place:].startswith("host 1: Start\u241b[31mCommand 75%  succeeded")
+    assert second.split() == ["job-44", "stopVirtualMachine", "alice", "08-01", "12:00:40.000", "unfinished"]
 
 
 # --- very many spans --------------------------------------------------------------------------------------------

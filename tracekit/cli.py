@@ -176,7 +176,7 @@ def operations(
     rows = trace.operations
     if top is not None:
         rows = rows.loc[rows["wall"].sort_values(ascending=False, kind="stable").index[:top].sort_values()]
-    click.echo(terminal.operations_json(trace, rows) if as_json else terminal.operations_table(trace, rows))
+    click.echo(terminal.operations_json(rows) if as_json else terminal.operations_table(rows))
     if strict:
         end_strict(trace)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 import pandas as pd
 
 from tracekit.fleet import Fleet
-from tracekit.frames import rows
-from tracekit.report.terminal import aligned, clock, json_rows, seconds, text
+from tracekit.report.terminal import aligned, clocks, json_rows, texts, times
 from tracekit.report.words import known
 
 ODD = "stands out"
+Cells = list[list[str]]  # column by column
 LEFT = ("name", "command", "host", "waited for", "slowest", "")  # columns of text
 
 
@@ -31,34 +32,45 @@ def fleet_json(made: pd.DataFrame) -> str:
 def fleet_table(made: pd.DataFrame, by: str) -> str:
     """Rows as aligned columns, what stands out marked at their end."""
     head, cells = QUESTIONS.get(by, (GROUP, _group))
-    columns = [head, *(cells(row) for row in rows(made))]
-    return "\n".join(aligned(columns, {i for i, name in enumerate(head) if name not in LEFT}))
+    table = [head, *zip(*cells(made), strict=True)]
+    return "\n".join(aligned(table, {i for i, name in enumerate(head) if name not in LEFT}))
 
 
-def _group(row: Any) -> tuple[str, ...]:
-    expected = f"{row.expected:.1f}" if known(row.p) else "-"
-    counts = (f"{row.count}", f"{row.failed}", f"{row.slow}", f"{row.compared}", expected)
-    lengths = (seconds(row.median), seconds(row.p95), seconds(row.worst))
-    return (text(row.name), *counts, *lengths, text(row.slowest), ODD if row.odd else "")
+def _group(made: pd.DataFrame) -> Cells:
+    guessed = zip(made["expected"].tolist(), made["p"].tolist(), strict=True)
+    counts = (_counts(made[name]) for name in ("count", "failed", "slow", "compared"))
+    expected = [f"{number:.1f}" if known(p) else "-" for number, p in guessed]
+    lengths = (times(made[name]) for name in ("median", "p95", "worst"))
+    return [texts(made["name"]), *counts, expected, *lengths, texts(made["slowest"]), _marks(made["odd"], ODD)]
 
 
-def _command(row: Any) -> tuple[str, ...]:
-    host = text(row.host) if known(row.host) else "all"
-    lengths = map(seconds, (row.median, row.p95, row.p99, row.worst, row.rest_median))
-    return (text(row.command), host, f"{row.count}", f"{row.failed}", *lengths, ODD if row.odd else "")
+def _command(made: pd.DataFrame) -> Cells:
+    hosts = [host or "all" for host in texts(made["host"])]
+    counts = (_counts(made[name]) for name in ("count", "failed"))
+    lengths = (times(made[name]) for name in ("median", "p95", "p99", "worst", "rest_median"))
+    return [texts(made["command"]), hosts, *counts, *lengths, _marks(made["odd"], ODD)]
 
 
-def _half(row: Any) -> tuple[str, ...]:
-    before, after = (seconds(row.before_median), f"{row.before}"), (seconds(row.after_median), f"{row.after}")
-    return (text(row.command), *before, *after, "changed" if row.odd else "")
+def _half(made: pd.DataFrame) -> Cells:
+    halves = ((times(made[f"{half}_median"]), _counts(made[half])) for half in ("before", "after"))
+    return [texts(made["command"]), *chain.from_iterable(halves), _marks(made["odd"], "changed")]
 
 
-def _stall(row: Any) -> tuple[str, ...]:
-    return (clock(row.start), seconds(row.duration), f"{row.operations}", f"{row.under_way}", text(row.waited))
+def _stall(made: pd.DataFrame) -> Cells:
+    counts = (_counts(made[name]) for name in ("operations", "under_way"))
+    return [clocks(made["start"]), times(made["duration"]), *counts, texts(made["waited"])]
+
+
+def _counts(column: pd.Series[Any]) -> list[str]:
+    return list(map(str, column.tolist()))
+
+
+def _marks(column: pd.Series[Any], mark: str) -> list[str]:
+    return [mark if odd else "" for odd in column.tolist()]
 
 
 GROUP = ("name", "operations", "failed", "slow", "of", "expected", "median", "95 %", "longest", "slowest", "")
-QUESTIONS: Mapping[str, tuple[tuple[str, ...], Callable[[Any], tuple[str, ...]]]] = {
+QUESTIONS: Mapping[str, tuple[tuple[str, ...], Callable[[pd.DataFrame], Cells]]] = {
     "agent-command": (
         ("command", "host", "answered", "failed", "median", "95 %", "99 %", "longest", "elsewhere", ""),
         _command,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tracekit.errors import UsageError
-from tracekit.frames import firsts, instants, joint, numbered, rows
+from tracekit.frames import objects, plain_cells, rows
 from tracekit.redact import shown
 from tracekit.report.words import known
 from tracekit.schema import SPAN_OF_TIME, TIME
@@ -19,65 +20,40 @@ from tracekit.schema import SPAN_OF_TIME, TIME
 if TYPE_CHECKING:
     from tracekit.trace import Trace
 
-TOLD = ("operation", "command", "entity", "account", "submitted", "wall", "sync", "queue", "status", "error", "doubts")
-SPENT = ("operation", "category", "owner", "start", "end")  # columns of the ledger
 COLUMNS = ("operation", "command", "entity", "account", "submitted", "wall", "sync", "queue", "most time in", "status")
 MARKS = {"error": "\u2717", "open": "\u2026", "orphan": "?"}
 DOUBT = "? "  # before what hangs on a join for which there were several candidates
 WIDEST = 44  # characters of a column of text
 
 
-def operations_table(trace: Trace, operations: pd.DataFrame) -> str:
+def operations_table(operations: pd.DataFrame) -> str:
     """One line an operation: what, for whom, when, how long, where the time went, how it ended.
 
     `?` before the status says that a join of it had several candidates; `tree` says which.
     """
-    most = most_time(trace)
-    cells: list[tuple[str, ...]] = [COLUMNS]
-    cells += [
-        (
-            row.operation,
-            text(row.command),
-            text(row.entity),
-            text(row.account),
-            clock(row.submitted),
-            seconds(row.wall),
-            seconds(row.sync),
-            seconds(row.queue),
-            most.get(row.operation, ""),
-            f"{DOUBT if known(row.doubts) else ''}{row.status}{': ' + text(row.error) if known(row.error) else ''}",
-        )
-        for row in rows(operations[[*TOLD]])
-    ]
-    return "\n".join(aligned(cells, right={5, 6, 7}))
+    cells = zip(
+        operations["operation"].tolist(),
+        *(texts(operations[name]) for name in ("command", "entity", "account")),
+        clocks(operations["submitted"]),
+        *(times(operations[name]) for name in ("wall", "sync", "queue")),
+        map(most, operations["owner"].tolist(), operations["share"].tolist()),
+        map(ended, *(operations[name].tolist() for name in ("doubts", "status", "error"))),
+        strict=True,
+    )
+    return "\n".join(aligned([COLUMNS, *cells], right={5, 6, 7}))
 
 
-def most_time(trace: Trace) -> dict[str, str]:
-    """Of each operation the owner of most of its wall time, with its share."""
-    ledger = trace.ledger[[*SPENT]]
-    ledger = ledger[ledger["category"].notna() & (ledger["category"] != "client")]
-    (names, operation), (owners, owner) = (numbered(ledger[name]) for name in ("operation", "owner"))
-    category = ledger["category"].cat
-    kind = category.codes.to_numpy()
-    each = joint(operation, kind, owner)
-    spent = np.bincount(each, weights=instants(ledger["end"]) - instants(ledger["start"]))
-    at = firsts(each)
-    table = pd.DataFrame({"operation": operation[at], "kind": kind[at], "owner": owner[at], "spent": spent})
-    table = table[names.notna().to_numpy()[operation[at]] & owners.notna().to_numpy()[owner[at]]]
-    whole = table.groupby("operation")["spent"]
-    table["share"], most = table["spent"] / whole.transform("sum"), whole.transform("max")
-    top = table[(table["spent"] == most) & (table["spent"] > 0)]
-    named = top.assign(
-        operation=names.array.take(top["operation"].to_numpy()),
-        kind=category.categories.take(top["kind"].to_numpy()),
-        owner=owners.array.take(top["owner"].to_numpy()),
-    ).sort_values(["kind", "owner"])  # of equals the last
-    return {
-        str(row.operation): f"{text(row.owner)} {row.share:.0%}" for row in rows(named[["operation", "owner", "share"]])
-    }
+def most(owner: object, share: float) -> str:
+    """Who had most of an operation's wall time, and its share of it."""
+    return f"{text(owner)} {share:.0%}" if known(owner) else ""
 
 
-def operations_json(trace: Trace, operations: pd.DataFrame) -> str:
+def ended(doubts: object, status: str, error: object) -> str:
+    """How an operation ended, and why."""
+    return f"{DOUBT if known(doubts) else ''}{status}{': ' + text(error) if known(error) else ''}"
+
+
+def operations_json(operations: pd.DataFrame) -> str:
     """The same rows for machines: ISO times, milliseconds, null for what is not known."""
     # With an indent json would do without its compiled encoder, so the ends of lines are separators.
     encoder = json.JSONEncoder(ensure_ascii=False, separators=(",\n  ", ": "))
@@ -87,8 +63,9 @@ def operations_json(trace: Trace, operations: pd.DataFrame) -> str:
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table as JSON has them: ISO times, durations in milliseconds, null for what is not known."""
+    names = table.columns.tolist()
     cells = zip(*(json_cells(column) for _, column in table.items()), strict=True)
-    return [dict(zip(table.columns, row, strict=True)) for row in cells]
+    return [dict(zip(names, row, strict=True)) for row in cells]
 
 
 def json_cells(column: pd.Series[Any]) -> list[Any]:
@@ -97,8 +74,9 @@ def json_cells(column: pd.Series[Any]) -> list[Any]:
         said = np.datetime_as_string(column.to_numpy(), "us").tolist()
         return [None if time == "NaT" else time for time in said]
     if column.dtype == SPAN_OF_TIME:
-        return list(map(json_value, (column.to_numpy() / np.timedelta64(1, "ms")).tolist()))
-    return list(map(json_value, column.tolist()))
+        column = pd.Series(column.to_numpy() / np.timedelta64(1, "ms"))
+    cells: list[Any] = objects(column).tolist()
+    return list(map(json_value, cells)) if column.dtype.kind == "O" else cells
 
 
 def json_value(value: Any) -> Any:
@@ -219,6 +197,12 @@ def lines_text(trace: Trace, operation: str) -> Iterator[str]:
             yield f"{' ' * len(place)}| {shown(line)}"
 
 
+def texts(column: pd.Series[Any]) -> list[str]:
+    """Cells of texts, cut to the width of a column."""
+    return list(map(text, column.tolist()))
+
+
+@lru_cache(maxsize=4096)  # a table says the same names again and again
 def text(value: object) -> str:
     """A cell of text, cut to the width of a column."""
     if not known(value):
@@ -227,14 +211,20 @@ def text(value: object) -> str:
     return said if len(said) <= WIDEST else said[: WIDEST - 1] + "\u2026"
 
 
-def clock(value: object) -> str:
-    """Date and time to the millisecond."""
-    return value.isoformat(" ", "milliseconds")[5:] if isinstance(value, datetime) and known(value) else ""
+def clocks(column: pd.Series[Any]) -> list[str]:
+    """Cells of dates and times to the millisecond, without the year."""
+    said = np.datetime_as_string(column.to_numpy(), "ms").tolist()
+    return ["" if time == "NaT" else time[5:].replace("T", " ") for time in said]
+
+
+def times(column: pd.Series[Any]) -> list[str]:
+    """Cells of durations."""
+    return list(map(seconds, plain_cells(column)))
 
 
 def seconds(value: object) -> str:
     """A duration in seconds to the millisecond; empty where it is not known."""
-    return f"{value.total_seconds():.3f}" if isinstance(value, timedelta) and known(value) else ""
+    return f"{value.total_seconds():.3f}" if isinstance(value, timedelta) else ""
 
 
 def aligned(rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:
