@@ -15,7 +15,7 @@ from tracekit.errors import UsageError
 from tracekit.frames import objects, plain_cells, rows
 from tracekit.redact import shown
 from tracekit.report.words import known
-from tracekit.schema import SPAN_OF_TIME, TIME
+from tracekit.schema import OBJECT, SPAN_OF_TIME, TIME
 
 if TYPE_CHECKING:
     from tracekit.trace import Trace
@@ -76,7 +76,9 @@ def json_cells(column: pd.Series[Any]) -> list[Any]:
     if column.dtype == SPAN_OF_TIME:
         column = pd.Series(column.to_numpy() / np.timedelta64(1, "ms"))
     cells: list[Any] = objects(column).tolist()
-    return list(map(json_value, cells)) if column.dtype.kind == "O" else cells
+    if column.dtype == OBJECT:
+        return list(map(json_value, cells))
+    return [None if cell is None else shown(cell) for cell in cells] if column.dtype.kind == "O" else cells
 
 
 def json_value(value: Any) -> Any:
