@@ -10,13 +10,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from command_line import run
 from tracekit import kept, stored
 from tracekit.cache import cache_folder
-from tracekit.container import Reader
+from tracekit.container import Reader, Writer
 from tracekit.read.files import open_sources
 from tracekit.report import terminal
 from tracekit.trace import Trace, trace_of
@@ -158,6 +159,27 @@ def test_a_trace_that_cannot_be_kept_leaves_nothing(
     monkeypatch.setattr(stored, "PLAIN", ())
     assert len(read(healthy).operations)
     assert list(folder.glob("trace-*")) == []
+
+
+def test_objects_and_texts_come_back(tmp_path: Path) -> None:
+    one = {"a": [1, None, ("b", 2.5)]}
+    cells = [one, None, {}, one, [1, 2], [3, 4]]
+    texts = ["x", None, "", "x", "y", None]
+    table = pd.DataFrame({"said": pd.Series(cells, dtype="object"), "text": pd.Series(texts, dtype="str")})
+    with Writer(tmp_path / "table.bin") as writer:
+        writer.finish(stored.stored_table(table, writer))
+    reader = Reader(tmp_path / "table.bin")
+    again = stored.table_of(reader.directory, reader)
+    pd.testing.assert_frame_equal(again, table)
+    assert again["said"].iloc[0] is again["said"].iloc[3]
+
+
+@pytest.mark.parametrize(
+    "value", [np.int64(1), {"a": [1, {2: b"b"}]}, [[], {"a": ("b", {1})}], {np.str_("a"): 1}, [1, pd.NaT]]
+)
+def test_what_would_come_back_as_another_value_is_not_kept(value: Any) -> None:
+    with pytest.raises(stored.UnkeptError):
+        stored.plain([None, value])
 
 
 def test_another_table_of_operations_reads_nothing(folder: Path, healthy: Path) -> None:

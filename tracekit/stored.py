@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tracekit.container import Piece, Reader, Writer
-from tracekit.frames import text_column
+from tracekit.frames import firsts, numbered, objects, text_column
 from tracekit.resources import grammars
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ Column = tuple[str, str, tuple[Any, ...]]  # name, dtype, and pieces with what i
 Rule = tuple[str, tuple[str, ...], tuple[Piece, ...]]  # name, columns of its fields, arrays of its events
 
 PLAIN = ("int32", "int64", "bool", "float64", "datetime64[us]", "timedelta64[us]")
-SIMPLE = (str, int, float, bool, type(None))
+PLAIN_KINDS = {str, int, float, bool, type(None), dict, list, tuple}
 
 
 class UnkeptError(Exception):
@@ -34,7 +35,7 @@ def stored_table(table: pd.DataFrame, writer: Writer) -> list[Column]:
 
 
 def stored_column(column: pd.Series[Any], writer: Writer) -> tuple[Any, ...]:
-    """Write a column: arrays as they are, of texts the different ones and their numbers."""
+    """Write a column: arrays as they are, of texts and objects the different ones and their numbers."""
     dtype = str(column.dtype)
     if dtype in PLAIN:
         return (writer.array(column.to_numpy()),)
@@ -44,13 +45,17 @@ def stored_column(column: pd.Series[Any], writer: Writer) -> tuple[Any, ...]:
             writer.array(column.isna().to_numpy()),
         )
     if dtype == "str":
-        codes, texts = pd.factorize(column)
-        return writer.array(codes.astype(np.int32)), writer.value(plain(list(texts)))
+        texts, codes = numbered(column)
+        return writer.array(codes.astype(np.int32)), writer.value(plain(objects(texts).tolist()))
     if dtype == "category" and not column.cat.ordered:
         numbers, names = column.cat.codes.to_numpy(), column.cat.categories
         return writer.array(numbers), numbers.dtype.str, writer.value(plain(names.to_list())), str(names.dtype)
     if dtype == "object":
-        return (writer.value(plain(column.to_list())),)
+        # Most cells are of few objects: the attributes of calls, which have none, are one.
+        cells = column.to_list()
+        numbers, _ = pd.factorize(np.fromiter(map(id, cells), np.int64, len(cells)))
+        different = [cells[at] for at in firsts(numbers).tolist()]
+        return writer.array(numbers.astype(np.int32)), writer.value(plain(different))
     raise UnkeptError(dtype)
 
 
@@ -71,7 +76,8 @@ def column_of(dtype: str, parts: tuple[Any, ...], reader: Reader) -> Any:
         numbers, number, names, kind = parts
         known = pd.CategoricalDtype(pd.Index(reader.value(names), dtype=kind))
         return pd.Categorical.from_codes(reader.array(numbers, number), dtype=known, validate=False)
-    return pd.Series(reader.value(parts[0]), dtype="object")
+    different = pd.Series(reader.value(parts[1]), dtype="object").to_numpy()
+    return different.take(reader.array(parts[0], np.int32))
 
 
 def stored_events(events: Events, writer: Writer) -> tuple[Piece, list[Rule]]:
@@ -97,19 +103,20 @@ def events_of(stored: tuple[Piece, Sequence[Rule]], texts: Sequence[Any], reader
 
 
 def plain(value: Any) -> Any:
-    """The value itself, when it is made of nothing but what marshal gives back as it was."""
-    kind = type(value)
-    if kind in SIMPLE:
-        return value
-    if kind is dict:
-        for part in (*value, *value.values()):
-            plain(part)
-        return value
-    if kind in (list, tuple):
-        for part in value:
-            plain(part)
-        return value
-    raise UnkeptError(str(kind))
+    """The value itself, when it is made of nothing but what marshal gives back as it was. Raises UnkeptError."""
+    parts = [value]
+    while parts:
+        strange = set(map(type, parts)) - PLAIN_KINDS
+        if strange:
+            raise UnkeptError(str(strange))
+        tables = [part for part in parts if type(part) is dict]
+        lists = (part for part in parts if type(part) in (list, tuple))
+        parts = [
+            *chain.from_iterable(lists),
+            *chain.from_iterable(tables),
+            *chain.from_iterable(map(dict.values, tables)),
+        ]
+    return value
 
 
 def stamp(time: Any) -> int | None:
