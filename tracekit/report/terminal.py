@@ -109,7 +109,7 @@ def operation_of(trace: Trace, name: str) -> str:
 
 def tree_text(trace: Trace, operation: str) -> str:
     """Call tree of one operation: time, own time, kind, name; consecutive calls of one name folded."""
-    spans = trace.spans[trace.spans["operation"] == operation]
+    spans = spans_of(trace, operation)
     children: dict[int, list[Any]] = {}
     here = set(spans["span"])
     for row in rows(spans):
@@ -125,6 +125,11 @@ def tree_text(trace: Trace, operation: str) -> str:
     return "\n".join([*doubts(trace, operation), *aligned(shown_rows, right={0, 1, 2})])
 
 
+def spans_of(trace: Trace, operation: str) -> pd.DataFrame:
+    """The spans of one operation. Its name is looked for among bare objects, which takes a third of the time."""
+    return trace.spans.iloc[np.flatnonzero(trace.spans["operation"].to_numpy(dtype=object) == operation)]
+
+
 def doubts(trace: Trace, operation: str) -> list[str]:
     """A line for each join of an operation that had several candidates."""
     said = trace.operations.loc[trace.operations["operation"] == operation, "doubts"].dropna()
@@ -138,7 +143,7 @@ def critical_text(trace: Trace, operation: str) -> str:
     row = next(iter(rows(trace.operations[trace.operations["operation"] == operation])))
     if not known(row.completed):
         raise UsageError(f"{operation}: its end is not in the log, so it has no critical path")
-    spans = trace.spans[trace.spans["operation"] == operation]
+    spans = spans_of(trace, operation)
     steps = critical_path(spans, row.submitted, row.completed)
     saved = savings(steps, spans)
     named = {span.span: span for span in rows(spans)}
