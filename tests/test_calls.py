@@ -245,7 +245,7 @@ def test_the_table_in_the_grammars_folder_is_read() -> None:
 WORDS = st.lists(st.tuples(st.sampled_from([*LINES, "New.method", "?"]), st.integers(-5_000, 2_000_000)), max_size=60)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(WORDS, st.sampled_from(["request", "job", "work"]))
 def test_any_lines_make_a_tree(graph: CallGraph, words: list[tuple[str, int]], root: str) -> None:
     methods = [None if name == "?" else LINES.get(name, name) for name, _ in words]
@@ -269,7 +269,7 @@ def test_any_lines_make_a_tree(graph: CallGraph, words: list[tuple[str, int]], r
             assert frames.first[at] <= line <= frames.last[at]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(WORDS, min_size=1, max_size=3))
 def test_no_trail_is_more_probable_than_the_one_found(graph: CallGraph, runs: list[list[tuple[str, int]]]) -> None:
     """Against a search that keeps every place and nothing of what it found before."""

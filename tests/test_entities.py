@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from tracekit.build.entities import with_host_names
 from tracekit.parse.named import LONGEST, Groups, Named, Reading, Rendering, check_renderings, load_renderings, united
@@ -41,7 +41,6 @@ def separately(data: bytes, low: int, high: int, begins: bytes, pattern: re.Patt
         at = data.find(begins, match.end() if match else at + 1, high)
 
 
-@settings(deadline=None)  # a step of one byte takes its time
 @given(
     st.lists(PART, max_size=12),
     st.sampled_from([0, LONGEST]),

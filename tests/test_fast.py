@@ -32,7 +32,7 @@ from tracekit.quality import Collector
 from tracekit.read.files import open_sources
 from tracekit.resources import grammars
 
-WHOLE = settings(deadline=None, suppress_health_check=list(HealthCheck))
+WHOLE = settings(suppress_health_check=list(HealthCheck))
 ATOM = st.sampled_from(["a", "b", "ab", "ba", " ", "[ab]", "[^a]", "[^b\\n]", ".", "\\w", "\\s", "\\d", "1", "\\n"])
 TIMES = st.sampled_from(["+", "*", "?", "+?", "*?", "{2}", "{1,2}", "{0,2}?"])
 
@@ -209,7 +209,6 @@ def test_a_trace_does_not_depend_on_who_reads(
 PLACES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), min_size=1, max_size=40)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.binary(min_size=1, max_size=60), PLACES)
 def test_texts_are_the_same_whoever_cuts_them(data: bytes, places: list[tuple[int, int]]) -> None:
     starts = [place % len(data) for place, _ in places]

@@ -19,7 +19,6 @@ from generator.reading import grammars_once, read
 from generator.world import World
 
 few = settings(
-    deadline=None,
     phases=[Phase.generate],
     derandomize=True,
     database=None,

@@ -17,9 +17,7 @@ from tracekit.errors import NotOurLogError, SourceError
 
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_logs"
 LOGS = sorted([*SAMPLES.glob("*/*/management-server.log"), *SAMPLES.glob("*/*/management-server.log.gz")])
-few = settings(
-    deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-)
+few = settings(derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -251,7 +251,7 @@ def test_a_gzip_file_that_gives_nothing(tmp_path: Path) -> None:
         open_sources([str(path)])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(0, 10**6), st.integers(0, 255), st.booleans())
 def test_unpack_never_raises_and_never_calls_damage_whole(at: int, value: int, cut: bool) -> None:
     text = TEXT[:20_000]
