@@ -65,7 +65,7 @@ def backsteps(tables: Tables) -> Rows:
         reached = np.maximum.accumulate(ts)
         late = np.flatnonzero(ts < reached)
         step = late[np.diff(late, prepend=-2) > 1]  # its first line
-        parts.append((ts[step], reached[step], table.index.to_numpy()[step]))
+        parts.append((ts[step], reached[step], table.index.take(step).to_numpy()))
     if not parts:
         return empty()
     start, end, last = map(np.concatenate, zip(*parts, strict=True))

@@ -85,16 +85,16 @@ def of_source(records: pd.DataFrame, starts: Numbers, ticking: list[npt.NDArray[
     usual = usual_of(quiet)
     long = quiet >= max(LEAST * 1e6, USUAL * usual)
     at = np.flatnonzero((quiet >= SHORT * 1e6) | long)
-    number = records.index.to_numpy()
-    at = at[~np.isin(number[at], starts)]
+    number = records.index
+    at = at[~np.isin(number.take(at), starts)]
     begin, end = (reached[some].view("datetime64[us]") for some in (at - 1, at))
     late = long[at] | ticked_late(seconds(begin), seconds(end), ticks(records, ticking))
     return pd.DataFrame(
         {
             "start": begin[late],
             "end": end[late],
-            "first": number[at[late] - 1],
-            "last": number[at[late]],
+            "first": number.take(at[late] - 1),
+            "last": number.take(at[late]),
             "usual": usual / 1e6,
         }
     )
@@ -108,11 +108,8 @@ def usual_of(quiet: Numbers) -> int:
 
 def ticks(records: pd.DataFrame, ticking: list[npt.NDArray[Any]]) -> list[npt.NDArray[np.float64]]:
     """Times at which each periodic thread of a file ticked."""
-    number, made = records.index.to_numpy(), []
-    for every in ticking:
-        place = np.searchsorted(number, every) % len(number)  # behind the last none stands: any other will do
-        made.append(np.sort(seconds(records["ts"].array[place[number[place] == every]])))
-    return made
+    places = (records.index.get_indexer(pd.Index(every)) for every in ticking)
+    return [np.sort(seconds(records["ts"].array[place[place >= 0]])) for place in places]
 
 
 def ticked_late(

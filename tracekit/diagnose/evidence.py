@@ -61,19 +61,22 @@ def around(
     named: Any = records["operation"].array
     code = places(pd.Series(operations, dtype="object"), named.categories)
     code[(start == NEVER) | (end == NEVER)] = -1
-    place = np.full(len(named.categories) + 1, -1)  # of the operations that are asked for
+    place = np.full(len(named.categories) + 1, -1, dtype=np.int32)  # of the operations that are asked for
     asked = distinct(code[code >= 0])
     place[asked] = np.arange(len(asked))
     at = np.flatnonzero(place[named.codes] >= 0)
     first, last = np.full(len(code), -1), np.full(len(code), -1)
     if not len(at):
         return first, last
-    times = instants(records["ts"].iloc[at])
+    times = instants(pd.Series(records["ts"].array[at], copy=False))
     low, span = times.min() - 1, times.max() - times.min() + 3
     # Operation and time as one number, the times of one operation between two numbers that no line has.
-    key = place[named.codes[at]] * span + (times - low)
+    key = place[named.codes[at]] * span
+    key += times
+    key -= low
     order = np.argsort(key, kind="stable")
-    key, at = key[order], at[order]
+    key, at = key[order], at[order].astype(np.int32)
+    del order, times
     base = place[code] * span
     before, behind = (base + np.clip(moment - low, 0, span - 1) for moment in (start, end))
     begin, stop = np.searchsorted(key, base), np.searchsorted(key, base + span)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from tracekit.frames import MISSING, numbered, objects
 
-Positions = npt.NDArray[np.int64]
+Positions = npt.NDArray[Any]  # whole numbers
 Column = Any  # values of one column: an array of numpy or pandas
 Maker = Callable[[Any], Column]  # the values at some positions; a slice when all are wanted
 EVERY = slice(None)
@@ -74,7 +74,8 @@ class Rows:
 
     def take(self, chosen: Positions) -> Rows:
         """The rows at some positions."""
-        return Rows(len(chosen), {}, self, chosen)
+        # Of 32 bits: they stay as long as somebody may ask for a column.
+        return Rows(len(chosen), {}, self, chosen.astype(np.int32))
 
     def where(self, keep: npt.NDArray[np.bool_]) -> Rows:
         """The rows for which `keep` holds."""

@@ -22,7 +22,7 @@ from tracekit.diagnose.haystack import NEWLINE, Haystack
 from tracekit.diagnose.pairs import pairs
 from tracekit.diagnose.rows import Column, Maker, Rows, nothing, once, values
 from tracekit.diagnose.rules import Select
-from tracekit.frames import NEVER, among, instants, look_up, numbers_of, spread
+from tracekit.frames import NEVER, Small, among, instants, look_up, numbers_of, spread
 from tracekit.parse.events import Events
 from tracekit.parse.grammar import Meaning
 from tracekit.read.files import Sources
@@ -119,19 +119,19 @@ class Tables:
         )
 
     @cached_property
-    def following(self) -> npt.NDArray[np.int64]:
+    def following(self) -> Small:
         """For each record the next of the same run, -1 for the last; one more -1 at the end."""
-        run = self.records["run"].to_numpy(dtype="float64", na_value=-1.0)
-        order = np.argsort(run, kind="stable")
-        made = np.full(len(run) + 1, -1)
-        same = run[order[1:]] == run[order[:-1]]
+        run = numbers_of(self.records["run"])
+        order = np.argsort(run, kind="stable").astype(np.int32)
+        made = np.full(len(run) + 1, -1, dtype=np.int32)
+        same = np.diff(run[order]) == 0
         made[order[:-1][same]] = order[1:][same]
         return made
 
     @cached_property
-    def preceding(self) -> npt.NDArray[np.int64]:
+    def preceding(self) -> Small:
         """For each record the one before of the same run, -1 for the first."""
-        made = np.full(len(self.following), -1)
+        made = np.full(len(self.following), -1, dtype=np.int32)
         known = np.flatnonzero(self.following >= 0)
         made[self.following[known]] = known
         return made
