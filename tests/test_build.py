@@ -14,7 +14,7 @@ from tracekit.build.operations import Assigned, of_sequences
 from tracekit.build.pairing import class_names
 from tracekit.build.requests import lowered
 from tracekit.build.spans import SpanRows, Told, self_times
-from tracekit.frames import NEVER, distinct, figures, firsts, joint
+from tracekit.frames import NEVER, distinct, figures, first_places, firsts, joint
 
 SMALL = st.integers(0, 5)
 TREES = st.lists(st.tuples(st.integers(-1, 30), st.integers(0, 50), st.integers(-3, 50)), max_size=30)
@@ -29,6 +29,12 @@ def test_distinct_numbers_are_sorted_and_each_there_once(numbers: list[int]) -> 
 def test_each_number_comes_first_where_it_was_not_before(values: list[int]) -> None:
     numbers = joint(np.array(values, dtype=np.int64))
     assert firsts(numbers).tolist() == [at for at, value in enumerate(values) if value not in values[:at]]
+
+
+@given(st.lists(st.integers(-2, 5)))
+def test_numbers_come_first_at_their_first_places_and_negative_ones_are_none(values: list[int]) -> None:
+    first = [at for at, value in enumerate(values) if value >= 0 and value not in values[:at]]
+    assert first_places(np.array(values, dtype=np.int64)).tolist() == first
 
 
 @given(st.lists(st.none() | st.integers(0, 2**53)), st.booleans())

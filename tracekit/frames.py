@@ -144,8 +144,8 @@ def moment(time: int) -> datetime:
 
 
 def instants(column: pd.Series[Any]) -> Numbers:
-    """A column of times as microseconds, NEVER where one is unknown."""
-    return column.to_numpy().astype("datetime64[us]").astype(np.int64)
+    """A column of times as microseconds, NEVER where one is unknown. Not to be written to."""
+    return column.to_numpy().astype("datetime64[us]", copy=False).view(np.int64)
 
 
 def lengths(column: pd.Series[Any]) -> Fractions:
@@ -167,9 +167,14 @@ def objects(column: Any) -> npt.NDArray[Any]:
 
 def joint(*columns: npt.NDArray[Any]) -> Numbers:
     """A number for each different row of these columns, in the order in which they come."""
-    made, many = np.zeros(len(columns[0]), dtype=np.int64), 1
+    # Rows that are alike often follow one another, as the lines of a thread do: they are looked up as one.
+    alike = np.ones(max(len(columns[0]) - 1, 0), dtype=np.bool_)
     for column in columns:
-        codes, least, own = ranged(column)
+        alike &= column[1:] == column[:-1]
+    begins, ends = stretches(alike, len(columns[0]))
+    made, many = np.zeros(len(begins), dtype=np.int64), 1
+    for column in columns:
+        codes, least, own = ranged(column[begins])
         if many * own > LARGEST:
             made, many = dense(made)
             (codes, own), least = dense(codes), 0
@@ -177,9 +182,7 @@ def joint(*columns: npt.NDArray[Any]) -> Numbers:
         made += codes
         made -= least
         many *= own
-    # Rows that are alike often follow one another, as the lines of a thread do: they are looked up as one.
-    begins, ends = stretches(made[1:] == made[:-1], len(made))
-    return np.repeat(dense(made[begins])[0], ends - begins + 1)
+    return np.repeat(dense(made)[0], ends - begins + 1)
 
 
 def ranged(column: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], int, int]:
@@ -204,6 +207,13 @@ def dense(column: npt.NDArray[Any]) -> tuple[Numbers, int]:
 def firsts(numbers: Numbers) -> Numbers:
     """Where each number comes first, of numbers that are given in the order in which they come, as by :func:`joint`."""
     return np.flatnonzero(np.diff(np.maximum.accumulate(numbers), prepend=-1))
+
+
+def first_places(numbers: Numbers) -> Numbers:
+    """Where each different number comes first; negative ones are none."""
+    begins = np.flatnonzero((numbers >= 0) & (np.diff(numbers, prepend=-1) != 0))
+    made: Numbers = begins[~pd.Index(numbers[begins]).duplicated()]
+    return made
 
 
 def distinct(numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:

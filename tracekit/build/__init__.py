@@ -48,7 +48,7 @@ from tracekit.build.stages import add_stages
 from tracekit.build.systems import installations, part, united
 from tracekit.build.tree import Tree, build_tree
 from tracekit.build.waits import add_waits, find_waits
-from tracekit.frames import look_up, numbers_of, objects, rows
+from tracekit.frames import first_places, look_up, numbers_of, objects, rows
 from tracekit.memory import give_back
 from tracekit.parse import Parsed
 from tracekit.parse.events import Events
@@ -204,7 +204,7 @@ def server_by(operations: pd.Series[Any], spans: pd.DataFrame, where: pd.Series[
 def server_of_jobs(records: pd.DataFrame, jobs: pd.DataFrame) -> pd.Series[Any]:
     """The server on which each job ran."""
     job = numbers_of(records["job"])
-    first = np.flatnonzero((job >= 0) & ~pd.Index(job).duplicated())
+    first = first_places(job)
     ran = pd.Series(records["server"].array[first], index=job[first])
     return look_up(jobs["job"], ran).cat.remove_unused_categories()
 

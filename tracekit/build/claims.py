@@ -65,7 +65,7 @@ class Claims(NamedTuple):
         """From columns of any whole numbers; a single number is that of all claims."""
         kinds = (np.int32, np.int64, np.int64, np.int8, *[np.int32] * 4)
         whole = np.broadcast_arrays(*columns)
-        return cls(*(column.astype(kind) for column, kind in zip(whole, kinds, strict=True)))
+        return cls(*(column.astype(kind, copy=False) for column, kind in zip(whole, kinds, strict=True)))
 
     @classmethod
     def of(cls, made: Sequence[Claim], owners: Owners) -> Claims:

@@ -23,7 +23,7 @@ def add_lives(records: pd.DataFrame, events: Events) -> pd.DataFrame:
 
     Several servers, and the other programs whose logs were given, have lives of their own.
     """
-    who = joint(*(pd.factorize(records[name])[0] for name in ("server", "component")))
+    who = joint(*(records[name].array.codes for name in ("server", "component")))
     starts = events.meant("server.start").records
     # A start prints several such statements, of which a torn line may hide the first.
     order = np.argsort(who[starts], kind="stable")

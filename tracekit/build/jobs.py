@@ -146,7 +146,7 @@ def short_uuids(records: pd.DataFrame, happened: pd.DataFrame, ran: Numbers, job
     most = rows[np.argsort(-np.bincount(number), kind="stable")][::-1]
     codes = np.full(jobs, -1)
     codes[ran[most]] = logid.codes[most]
-    names = [name if len(name) == SHORT else None for name in logid.categories]
+    names = [name if len(name) == SHORT else None for name in logid.categories.tolist()]
     return text_column(names, codes)
 
 
@@ -156,5 +156,7 @@ def statuses(told: Mentions, completed: npt.NDArray[np.bool_], began: npt.NDArra
     cancelled = told.last("job.cancel") >= 0
     return [
         STATUS.get(word) or ("cancelled" if gone else "unknown" if ended or not known else "unfinished")
-        for word, gone, ended, known in zip(said, cancelled.tolist(), completed.tolist(), began.tolist(), strict=True)
+        for word, gone, ended, known in zip(
+            said.tolist(), cancelled.tolist(), completed.tolist(), began.tolist(), strict=True
+        )
     ]

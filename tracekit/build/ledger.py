@@ -33,7 +33,7 @@ from tracekit.build.pairs import Context, pair_claims
 from tracekit.build.spans import categories, nullable
 from tracekit.build.still import Server
 from tracekit.build.tree import Tree
-from tracekit.frames import NEVER, Numbers, distinct, instants, spread, stretches, text_column
+from tracekit.frames import NEVER, Numbers, Small, distinct, instants, spread, stretches, text_column
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
@@ -84,7 +84,7 @@ def build_ledger(
     queues = Queues.of(jobs)
     tables = (runs, jobs, commands)
     of_run, of_job, of_command = (names.get_indexer(pd.Index(table["operation"])) for table in tables)
-    places = {str(name): at for at, name in enumerate(names)}
+    places = {str(name): at for at, name in enumerate(names.tolist())}
     inside = sweep(
         Claims.joined(
             [
@@ -122,7 +122,7 @@ def sweep(claims: Claims, walls: Walls, nobody: int) -> Claims:
     held = [holds(np.flatnonzero(claims.rank == rank), low, high) for rank in range(WEAK + 1)]
     behind = walls.base + walls.end - walls.start
     edges = distinct(np.concatenate([walls.base, behind, *(edge for own in held for edge in own[1:])]))
-    operation = np.searchsorted(walls.base, edges, side="right") - 1
+    operation = np.searchsorted(walls.base, edges, side="right").astype(np.int32) - np.int32(1)
     inside = np.flatnonzero(edges < behind[operation])
     # Last of all, so that -1 is its place.
     claims = Claims.joined([claims, Claims.made(np.zeros(1), 0, 0, RANK["unlogged"], nobody, -1, -1, -1)])
@@ -145,9 +145,9 @@ def holds(claims: Numbers, start: Numbers, end: Numbers) -> Holds:
     return Holds(claims[some], low[some], high[some])
 
 
-def winners(held: Sequence[Holds], places: Numbers) -> Numbers:
+def winners(held: Sequence[Holds], places: Numbers) -> Small:
     """The claim that has each place, of the best rank that claims it; -1 for none. The places are in order."""
-    made = np.full(len(places), -1, dtype=np.int64)
+    made = np.full(len(places), -1, dtype=np.int32)
     for own in held:
         first, behind = (np.searchsorted(places, edge) for edge in (own.start, own.end))
         of, within = spread(behind - first)
@@ -157,9 +157,7 @@ def winners(held: Sequence[Holds], places: Numbers) -> Numbers:
     return made
 
 
-def united(
-    claims: Claims, winner: Numbers, operation: Numbers, bounds: tuple[Numbers, Numbers], walls: Walls
-) -> Claims:
+def united(claims: Claims, winner: Small, operation: Small, bounds: tuple[Numbers, Numbers], walls: Walls) -> Claims:
     """Stretches of `operation` between `bounds`, each of the claim `winner`; neighbours of one operation and owner as
     one, bounded by the first line of its first and the last line of its last piece.
     """
@@ -167,7 +165,7 @@ def united(
     begins, ends = stretches((operation[1:] == operation[:-1]) & (what[1:] == what[:-1]), len(what))
     since = walls.start[operation[begins]] - walls.base[operation[begins]]
     return claims.at(winner[begins])._replace(
-        operation=operation[begins].astype(np.int32),
+        operation=operation[begins],
         start=bounds[0][begins] + since,
         end=bounds[1][ends] + since,
         last=claims.last[winner[ends]],

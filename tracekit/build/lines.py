@@ -69,11 +69,11 @@ class Lines:
         code = self.code[record]
         return self.events[code] if code >= 0 else None
 
-    def pairs(self, least: int) -> tuple[Numbers, Small, Small]:
+    def pairs(self, least: int) -> tuple[Small, Small, Small]:
         """Run, first and second record of all consecutive lines of a run `least` microseconds or more apart."""
         order, starts = self.of_run.order, self.of_run.starts
         apart = np.diff(self.micros[order]) >= least
         apart[starts[1:-1] - 1] = False  # the second is another run's
         pair = np.flatnonzero(apart)
-        run = np.repeat(np.arange(len(starts) - 1), np.diff(np.searchsorted(pair, starts)))
+        run = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(np.searchsorted(pair, starts)))
         return run, order[pair], order[pair + 1]

@@ -12,7 +12,7 @@ from tracekit.build.doubts import Doubts
 from tracekit.build.mentions import coalesced
 from tracekit.build.spans import nullable
 from tracekit.build.tree import Tree
-from tracekit.frames import NEVER, TEXTS, Numbers, instants, look_up, numbers_of, taken
+from tracekit.frames import NEVER, TEXTS, Numbers, first_places, instants, look_up, numbers_of, taken
 from tracekit.parse.events import Events
 from tracekit.schema import OPERATIONS, check, frame
 
@@ -51,7 +51,7 @@ def about_jobs(events: Events, records: pd.DataFrame, jobs: Numbers) -> dict[str
     """What the first line about each of these jobs says of it."""
     cut = events.meant("job.submit", "job.execute")
     job = numbers_of(coalesced(cut.column("JOB"), records["job"].array.take(cut.records)))
-    first = np.flatnonzero((job >= 0) & ~pd.Index(job).duplicated())
+    first = first_places(job)
     at = pd.Index(job[first]).get_indexer(pd.Index(jobs))
     return {name: cut.column(name, first).take(at, allow_fill=True) for name in ABOUT}
 

@@ -116,7 +116,7 @@ def table_of(
     every = pd.concat([of_run, look_up(jobs["job"], of_job)]).dropna()
     names = pd.Index(every.unique(), name="operation")
     own = pd.Index(asked["operation"]).get_indexer(names)
-    job = np.array([number(name) for name in names], dtype=np.int64)
+    job = np.array([number(name) for name in names.tolist()], dtype=np.int64)
     top = pd.Index(jobs["job"]).get_indexer(pd.Index(job))
     # Of a request what it says, of the job what is told of it, each by operation.
     begun, returned, caller = (taken(asked[name], own) for name in ("start_ts", "end_ts", "start_IP"))
@@ -171,8 +171,9 @@ def polls_of(
     """Requests that ask how a job is doing, with the operation they ask about; null where the log has no such job."""
     polls = requests[requests["polled"].notna()]
     asked: dict[str, list[str]] = {}
+    known = set(table.index.tolist())
     for job, uuid in zip(jobs["job"].tolist(), jobs["uuid"].tolist(), strict=True):
-        if isinstance(uuid, str) and f"job-{job}" in table.index:
+        if isinstance(uuid, str) and f"job-{job}" in known:
             asked.setdefault(uuid, []).append(f"job-{job}")
     found: list[str | None] = []
     for uuid in map(str, polls["polled"].tolist()):

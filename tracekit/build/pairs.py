@@ -44,7 +44,7 @@ def pair_claims(of_run: Numbers, context: Context) -> Claims:
     # Most intervals are short: they are the execution of their first statement, without a question.
     where = context.explainer.where
     named = owners.of("execution", (where.get(name or "") or UNKNOWN for name in (*lines.events, None)))
-    what, rank = named[lines.code[first]], np.full(len(run), RANK["execution"])
+    what, rank = named.astype(np.int32)[lines.code[first]], np.full(len(run), RANK["execution"], dtype=np.int8)
     asked = np.flatnonzero((end - start > QUIET) | perhaps_firm(first, second, context))
     pairs = Pairs(run[asked], first[asked], second[asked], start[asked], end[asked])
     rank[asked], what[asked] = explained(pairs, context)
@@ -78,7 +78,7 @@ def told(asked: Collection[str], records: Small, context: Context) -> npt.NDArra
 class Pairs(NamedTuple):
     """Consecutive lines of runs, and their times in microseconds."""
 
-    run: Numbers
+    run: Small
     first: Small
     second: Small
     start: Numbers

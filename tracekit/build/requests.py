@@ -34,10 +34,11 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
         record = made[f"{side}_record"] = np.where(at < 0, -1, np.append(own["record"], -1)[at])
         made[f"{side}_ts"] = records["ts"].array.take(record, allow_fill=True)
     # Most are polls, which are asked many times; a login is its bare command.
-    queries = {query for side in SIDES for query in made[f"{side}_QUERY"] if isinstance(query, str)} - {"null"}
-    known = {query: lowered(query) if "=" in query else {"command": query.strip()} for query in queries}
+    queries = {side: made[f"{side}_QUERY"].tolist() for side in SIDES}
+    different = {query for said in queries.values() for query in said if isinstance(query, str)} - {"null"}
+    known = {query: lowered(query) if "=" in query else {"command": query.strip()} for query in different}
     lines = (
-        zip(made[f"{side}_QUERY"], numbers_of(made[f"{side}_PARAMS"]).tolist(), made[f"{side}_record"], strict=True)
+        zip(queries[side], numbers_of(made[f"{side}_PARAMS"]).tolist(), made[f"{side}_record"].tolist(), strict=True)
         for side in SIDES
     )
     asked = [parameters(both, known, text_of) for both in zip(*lines, strict=True)]

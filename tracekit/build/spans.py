@@ -250,8 +250,9 @@ def self_times(parents: npt.NDArray[Any], start: Numbers, end: Numbers) -> npt.N
     child = child[by_family(parents[child], start[child])]
     parent = parents[child]
     low = np.maximum(start[child], start[parent])
-    high = np.where(missing[child], end[parent], np.minimum(end[child], end[parent]))
-    del child
+    until, high = end[parent], end[child]
+    high = np.where(high == NEVER, until, np.minimum(high, until))
+    del child, until
     goes_on = parent[1:] == parent[:-1]
     begins, _ = stretches(goes_on, len(parent))
     # Most begin where the one before them has ended. In other families what the children before one have covered ends
