@@ -160,9 +160,9 @@ class Events:
         return same and {row[0]: row for row in self.packed()} == {row[0]: row for row in other.packed()}
 
     def meaning(self, *words: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Events of all rules that mean one of `words`: `record`, `name`, `means` and `columns`, all without."""
+        """Events of all rules that mean one of `words`: `record`, `means` and `columns`, all without."""
         cut = self.meant(*words)
-        return cut.frame({**cut.columns(columns), "means": cut.means()})
+        return cut.frame({"record": cut.records, **cut.columns(columns), "means": cut.means()})
 
     def meant(self, *words: str) -> Cutter:
         """What cuts the columns of :meth:`meaning`; its `records` are those of the events."""
@@ -173,7 +173,7 @@ class Events:
         column of `columns.toml`, or those of `columns`, of the dtype it has there; null where absent.
         """
         cut = self.cutter(self if rules is None else rules)
-        return cut.frame(cut.columns(columns))
+        return cut.frame({"record": cut.records, "name": cut.names(), **cut.columns(columns)})
 
     def cutter(self, rules: Iterable[str]) -> Cutter:
         """What cuts the columns of :meth:`table` out of the sources, one by one."""
@@ -241,10 +241,9 @@ class Cutter(NamedTuple):
         return made
 
     def columns(self, names: Iterable[str] | None) -> dict[str, Any]:
-        """`record`, `name` and columns, or all that there are; null where no rule fills one."""
+        """Some columns, or all that there are; null where no rule fills one."""
         dtypes = self.events.messages.columns
-        filled, nulls = self.filled(), dict[str, Any]()
-        made = {"record": self.records, "name": self.names()}
+        filled, nulls, made = self.filled(), dict[str, Any](), dict[str, Any]()
         for name in dtypes if names is None else names:
             if name in filled:
                 made[name] = self.column(name)
