@@ -65,8 +65,10 @@ def numbered(texts: pd.Series[Any]) -> tuple[pd.Series[Any], Numbers]:
 
 def places(texts: pd.Series[Any], names: Iterable[str]) -> Numbers:
     """For each text the place that it has among some names, -1 where it is none of them."""
-    known = {name: place for place, name in enumerate(names)}
-    return np.fromiter(map(known.get, texts.to_numpy(dtype=object), repeat(-1)), np.int64, len(texts))
+    known, values = {name: place for place, name in enumerate(names)}, texts.to_numpy(dtype=object)
+    begins, ends = stretches(values[1:] == values[:-1], len(values))  # the rows of an operation are looked up as one
+    found = np.fromiter(map(known.get, values[begins], repeat(-1)), np.int64, len(begins))
+    return np.repeat(found, ends - begins + 1)
 
 
 def among(column: pd.Series[Any], names: Collection[str]) -> npt.NDArray[np.bool_]:
