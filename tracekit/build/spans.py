@@ -213,8 +213,9 @@ def categories(names: list[str], codes: npt.NDArray[Any]) -> pd.Categorical:
 
 def nullable(numbers: npt.NDArray[Any]) -> pd.arrays.IntegerArray:
     """Numbers of which negative ones are unknown."""
-    missing = numbers < 0
-    return pd.arrays.IntegerArray(np.where(missing, 0, numbers).astype(np.int64), missing)
+    missing, made = numbers < 0, numbers.astype(np.int64)
+    made[missing] = 0
+    return pd.arrays.IntegerArray(made, missing)
 
 
 def depths(parents: npt.NDArray[Any]) -> Numbers:
