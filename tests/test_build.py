@@ -14,7 +14,7 @@ from tracekit.build.operations import Assigned, of_sequences
 from tracekit.build.pairing import class_names
 from tracekit.build.requests import lowered
 from tracekit.build.spans import SpanRows, Told, self_times
-from tracekit.frames import NEVER, distinct, figures, first_places, firsts, joint
+from tracekit.frames import NEVER, distinct, figures, first_places, firsts, joint, used_only
 
 SMALL = st.integers(0, 5)
 TREES = st.lists(st.tuples(st.integers(-1, 30), st.integers(0, 50), st.integers(-3, 50)), max_size=30)
@@ -35,6 +35,15 @@ def test_each_number_comes_first_where_it_was_not_before(values: list[int]) -> N
 def test_numbers_come_first_at_their_first_places_and_negative_ones_are_none(values: list[int]) -> None:
     first = [at for at, value in enumerate(values) if value >= 0 and value not in values[:at]]
     assert first_places(np.array(values, dtype=np.int64)).tolist() == first
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None])))
+def test_used_names_are_those_that_pandas_leaves(values: list[str | None]) -> None:
+    column = pd.Categorical(values, categories=["c", "a", "b"])
+    left = column.remove_unused_categories()
+    made = used_only(column)
+    assert made.categories.tolist() == left.categories.tolist()
+    assert made.codes.tolist() == left.codes.tolist()
 
 
 @given(st.lists(st.none() | st.integers(0, 2**53)), st.booleans())

@@ -48,7 +48,7 @@ from tracekit.build.stages import add_stages
 from tracekit.build.systems import installations, part, united
 from tracekit.build.tree import Tree, build_tree
 from tracekit.build.waits import add_waits, find_waits
-from tracekit.frames import first_places, look_up, numbers_of, objects, rows
+from tracekit.frames import first_places, look_up, numbers_of, objects, rows, used_only
 from tracekit.memory import give_back
 from tracekit.parse import Parsed
 from tracekit.parse.events import Events
@@ -189,7 +189,7 @@ def servers_of(records: pd.DataFrame, spans: pd.DataFrame) -> pd.Series[Any]:
     """The server that printed the first line of each span."""
     first, server = numbers_of(spans["first_record"]), records["server"].array
     codes = np.where(first >= 0, server.codes[first], -1)
-    return pd.Series(pd.Categorical.from_codes(codes, dtype=server.dtype)).cat.remove_unused_categories()
+    return pd.Series(used_only(pd.Categorical.from_codes(codes, dtype=server.dtype)))
 
 
 def server_by(operations: pd.Series[Any], spans: pd.DataFrame, where: pd.Series[Any]) -> pd.Series[Any]:

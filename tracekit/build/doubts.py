@@ -30,6 +30,6 @@ class Doubts:
         """Sentences of each operation, joined by "; ", null where there is no doubt."""
         made = [
             "; ".join([*said[:NAMED], f"and {len(said) - NAMED} more"] if len(said) > NAMED else said) or None
-            for said in (list(self._said.get(name, ())) for name in operations)
+            for said in (list(self._said.get(name, ())) for name in operations.tolist())
         ]
         return pd.Series(made, index=operations.index, dtype="str")

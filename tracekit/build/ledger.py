@@ -33,7 +33,7 @@ from tracekit.build.pairs import Context, pair_claims
 from tracekit.build.spans import categories, nullable
 from tracekit.build.still import Server
 from tracekit.build.tree import Tree
-from tracekit.frames import NEVER, Numbers, Small, distinct, instants, spread, stretches, text_column
+from tracekit.frames import NEVER, Numbers, Small, distinct, instants, spread, stretches, text_column, used_only
 from tracekit.parse.events import Events
 from tracekit.quality import Collector
 from tracekit.schema import LEDGER, check, frame
@@ -222,7 +222,7 @@ def table_of(made: Claims, names: pd.Index[Any], owners: Owners) -> pd.DataFrame
         "operation": text_column(names, made.operation),
         "start": made.start.view("datetime64[us]"),
         "end": made.end.view("datetime64[us]"),
-        "category": categories(kinds.tolist(), codes[made.what]).remove_unused_categories(),
+        "category": used_only(categories(kinds.tolist(), codes[made.what])),
         "owner": text_column(texts, made.what),
         "span": nullable(made.span),
         "first_record": nullable(made.first),

@@ -12,7 +12,7 @@ from tracekit.build.doubts import Doubts
 from tracekit.build.mentions import coalesced
 from tracekit.build.spans import nullable
 from tracekit.build.tree import Tree
-from tracekit.frames import NEVER, TEXTS, Numbers, first_places, instants, look_up, numbers_of, taken
+from tracekit.frames import NEVER, TEXTS, Numbers, among, first_places, instants, look_up, numbers_of, taken
 from tracekit.parse.events import Events
 from tracekit.schema import OPERATIONS, check, frame
 
@@ -120,9 +120,7 @@ def describe_operations(
 
 def queued_times(operations: pd.Index[Any], ledger: pd.DataFrame) -> npt.NDArray[np.timedelta64]:
     """How long each operation was in queues and waited for executors, by the ledger; null where it never did."""
-    category = ledger["category"].array
-    queues = category.categories.get_indexer(pd.Index(["queue", "executor"]))
-    owned = np.flatnonzero(np.isin(category.codes, queues[queues >= 0]))
+    owned = np.flatnonzero(among(ledger["category"], ["queue", "executor"]))
     of = operations.get_indexer(pd.Index(ledger["operation"].array[owned]))
     made = np.zeros(len(operations), dtype=np.int64)
     np.add.at(made, of, (instants(ledger["end"]) - instants(ledger["start"]))[owned])
