@@ -18,9 +18,12 @@ from command_line import run
 from tracekit import kept, stored
 from tracekit.cache import cache_folder
 from tracekit.container import Reader, Writer
+from tracekit.processes import Forked
 from tracekit.read.files import open_sources
 from tracekit.report import terminal
 from tracekit.trace import Trace, trace_of
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are made on Linux alone")
 
 
 @pytest.fixture
@@ -231,11 +234,18 @@ def test_a_folder_that_cannot_be_written_to_costs_nothing(
     assert len(read(healthy).operations)
 
 
-@pytest.mark.parametrize("forked", [False, True])
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("by", [None, pytest.param(Forked, marks=LINUX)])
 def test_a_trace_is_kept_when_the_command_is_done(
-    folder: Path, healthy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], forked: bool
+    folder: Path,
+    healthy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    by: type[Forked] | None,
+    cores: int,
 ) -> None:
-    monkeypatch.setattr(kept, "idle_core", lambda _: forked and sys.platform.startswith("linux"))
+    monkeypatch.setattr(kept, "forked", lambda _: by)
+    monkeypatch.setattr(kept, "cores", lambda: cores)  # of several a thread takes one where nothing is forked
     there: list[bool] = []
     shown = terminal.operations_table
 
@@ -245,7 +255,7 @@ def test_a_trace_is_kept_when_the_command_is_done(
 
     monkeypatch.setattr(terminal, "operations_table", noted)
     assert run(capsys, "operations", str(healthy))[0] == 0
-    assert forked or there == [False]
+    assert by or cores > 1 or there == [False]
     (made,) = folder.glob("trace-*")
     assert made.suffix == ".bin"
 
@@ -256,7 +266,8 @@ def test_nothing_is_kept_for_who_interrupts(
     def interrupted(*_: Any) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(kept, "idle_core", lambda _: False)
+    monkeypatch.setattr(kept, "forked", lambda _: None)
+    monkeypatch.setattr(kept, "cores", lambda: 1)
     monkeypatch.setattr(terminal, "operations_table", interrupted)
     assert run(capsys, "operations", str(healthy))[0] == 130
     assert not list(folder.glob("trace-*"))

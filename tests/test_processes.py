@@ -21,7 +21,7 @@ from tracekit.build import runshapes
 from tracekit.cli import cli
 from tracekit.errors import NotOurLogError
 from tracekit.parse import Parsed, begun as beginning, named as naming, parse
-from tracekit.processes import Forked, Shared, Waiting
+from tracekit.processes import Forked, Meanwhile, Shared, Threaded, Waiting
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
 from tracekit.trace import read_trace
@@ -87,6 +87,27 @@ def test_a_fork_that_the_system_refuses_made_nothing(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(os, "fork", refused)
     assert Forked(lambda: 1).result() is None
+
+
+def test_two_threads_that_ask_for_one_thing_have_it_made_once() -> None:
+    made: list[int] = []
+    ready = threading.Barrier(2)
+
+    def make() -> int:
+        made.append(threading.get_ident())
+        time.sleep(0.1)
+        return len(made)
+
+    once = Meanwhile(make, by=None)
+    other = Threaded(lambda: [ready.wait(), once.made])
+    ready.wait()
+    assert once.made == 1
+    assert other.result()[1] == 1
+    assert len(made) == 1
+
+
+def test_a_thread_makes_what_it_is_asked_for() -> None:
+    assert Meanwhile(threading.get_ident, by=Threaded).made != threading.get_ident()
 
 
 @LINUX
@@ -184,10 +205,10 @@ def test_entities_that_a_fork_finds_are_those_of_the_log(
 def test_findings_that_a_fork_looks_for_are_those_of_the_log(
     restarted: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
-    monkeypatch.setattr(tracing, "idle_core", lambda _: False)
+    monkeypatch.setattr(tracing, "forked", lambda _: None)
     alone = read_trace([str(restarted)]).findings
     assert (alone["verdict"] == "found").any()
-    monkeypatch.setattr(tracing, "idle_core", lambda _: True)
+    monkeypatch.setattr(tracing, "forked", lambda _: Forked)
     seekers = watched(monkeypatch, diagnose, "diagnose", killed)
     trace = read_trace([str(restarted)])
     later = trace.with_operations(trace.operations.iloc[:1])
@@ -202,10 +223,10 @@ def test_findings_that_a_fork_looks_for_are_those_of_the_log(
 def test_calls_that_a_fork_finds_are_those_of_the_log(
     restarted: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
-    monkeypatch.setattr(building, "idle_core", lambda _: False)
+    monkeypatch.setattr(building, "forked", lambda _: None)
     alone = read_trace([str(restarted)])
     assert (alone.spans["kind"] == "call").any()
-    monkeypatch.setattr(building, "idle_core", lambda _: True)
+    monkeypatch.setattr(building, "forked", lambda _: Forked)
     finders = watched(monkeypatch, runshapes, "shapes_of", killed)
     beside = read_trace([str(restarted)])
     pd.testing.assert_frame_equal(beside.spans, alone.spans)

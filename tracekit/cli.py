@@ -291,7 +291,7 @@ def diff(before: str, after: str, output: str | None, pair: tuple[str, str] | No
     logs = opened((before,))
     from tracekit.report import diff as differences, page
 
-    first = read(logs)
+    first = read(logs, more=after != before)
     second = first if after == before else read(opened((after,)))
     made = differences.between_traces(first, second, (before, after), pair)
     html = page.render_diff(made)
@@ -406,11 +406,15 @@ def opened(paths: Sequence[str], **options: Any) -> Opened:
     return Opened(sources, given, place, None if there else started_trace(sources, **options))
 
 
-def read(logs: Opened) -> Trace:
-    """The trace of logs: of a large one from the cache when it was read before, unless --no-cache was given."""
-    from tracekit.kept import kept_trace
+def read(logs: Opened, *, more: bool = False) -> Trace:
+    """The trace of logs: of a large one from the cache when it was read before, unless --no-cache was given.
 
-    return kept_trace(logs.sources, logs.place, started=logs.started, at_end=when_done, **logs.options)
+    What is left to do of keeping it is done with the command, or now when `more` logs are read, which need all cores.
+    """
+    from tracekit.kept import at_once, kept_trace
+
+    at_end = at_once if more else when_done
+    return kept_trace(logs.sources, logs.place, started=logs.started, at_end=at_end, **logs.options)
 
 
 def when_done(finish: Callable[[], object]) -> None:
@@ -428,7 +432,7 @@ def window(given: Mapping[str, Any]) -> dict[str, Any]:
 def chosen(logs: Opened, given: Mapping[str, Any], redact: bool = False) -> Trace:
     """The trace of logs with the operations that the filters leave; with `redact` that of the log with stand-ins."""
     filters = filters_of(given)
-    trace = read(logs)
+    trace = read(logs, more=redact)
     if redact:
         from tracekit.standins import StandIns
         from tracekit.trace import trace_of

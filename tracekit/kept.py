@@ -23,7 +23,7 @@ from typing import Any
 
 from tracekit.cache import cache_folder, keep, prune, worth
 from tracekit.container import DamagedError, Reader, Writer
-from tracekit.processes import Meanwhile, idle_core
+from tracekit.processes import Meanwhile, Threaded, cores, forked
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
 from tracekit.trace import Meta, Started, Trace, trace_of
@@ -71,10 +71,10 @@ def kept_trace(
 def read_anew(
     path: Path, sources: Sources, options: Mapping[str, Any], started: Started | None, at_end: AtEnd
 ) -> Trace:
-    """The trace of the logs themselves, which is kept as `path`: by a fork, or at the end."""
+    """The trace of the logs themselves, which is kept as `path` by somebody else, or at the end."""
     made = trace_of(sources, started=started, **options)
-    forked = idle_core(len(made.records))
-    keeping = Meanwhile(partial(kept_as, path, made, sources), forked=forked)
+    by = forked(len(made.records)) or (Threaded if cores() > 1 else None)
+    keeping = Meanwhile(partial(kept_as, path, made, sources), by=by)
     at_end(lambda: keeping.made)
     return made
 
@@ -146,8 +146,8 @@ def store(trace: Trace, sources: Sources, path: Path) -> None:
     with Writer(path) as writer:
         writer.finish(
             {
-                "tables": {name: stored_table(getattr(trace, name), writer) for name in tables_of(trace)},
                 "events": stored_events(trace.events, writer),
+                "tables": {name: stored_table(getattr(trace, name), writer) for name in table_names()},
                 "texts": [source.path for data in texts for source in trace.sources if source.data is data],
                 "sources": [source.path for source in trace.sources],
                 "files": plain(read),
@@ -157,9 +157,10 @@ def store(trace: Trace, sources: Sources, path: Path) -> None:
         )
 
 
-def tables_of(trace: Trace) -> list[str]:
-    """Names of a trace's tables."""
-    return [field.name for field in fields(trace) if hasattr(getattr(trace, field.name), "columns")]
+def table_names() -> list[str]:
+    """Names of a trace's tables; last the findings, which others may still be looking for."""
+    names = [field.name for field in fields(Trace) if field.type == "pd.DataFrame"]
+    return sorted(names, key="findings".__eq__)
 
 
 class Kept:

@@ -12,7 +12,6 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import Any, Generic, NoReturn, TypeVar
 
 Made = TypeVar("Made")
@@ -33,6 +32,11 @@ def idle_core(records: int = 0) -> bool:
     lock that the fork would wait for.
     """
     return records <= FORKED and cores() > 1 and threading.active_count() == 1
+
+
+def forked(records: int) -> type[Forked] | None:
+    """Who makes something of so many records meanwhile: a fork, where there is a core for it."""
+    return Forked if idle_core(records) else None
 
 
 class Forked:
@@ -85,8 +89,28 @@ class Waiting(Forked):
             stream.write(marshal.dumps(value, FLAT))
 
 
+class Threaded:
+    """What `make` gives, made by a thread of this process: for what is too large to be forked, and waits for files and
+    numpy more than it runs Python. One that fails made nothing.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make, self._made = make, None
+        self._thread = threading.Thread(target=self._run, daemon=True)  # who ends the program does not wait for it
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._made = self._make()
+
+    def result(self) -> Any:
+        """What was made, once it is."""
+        self._thread.join()
+        return self._made
+
+
 class Meanwhile(Generic[Made]):
-    """What `make` gives, waited for when it is asked for: a fork makes it where `forked` says so, and lives.
+    """What `make` gives, waited for when it is asked for: `by` whom it is made from now on, in case that one does not
+    fail; None: by who asks first.
 
     `packed` puts it into something that marshal can write, `unpacked` makes the same of that again.
     """
@@ -97,16 +121,21 @@ class Meanwhile(Generic[Made]):
         packed: Callable[[Made], Any] = lambda made: made,
         unpacked: Callable[[Any], Made] = lambda made: made,
         *,
-        forked: bool,
+        by: type[Forked | Threaded] | None,
     ) -> None:
         self._make, self._unpacked = make, unpacked
-        self._fork = Forked(lambda: packed(make())) if forked else None
+        self._made: list[Made] = []
+        self._asked = threading.Lock()  # two threads may ask
+        self._maker = by(lambda: packed(make())) if by else None
 
-    @cached_property
+    @property
     def made(self) -> Made:
-        """What was made. Raises the errors of `make`, which is asked here where a fork died of them."""
-        packed = self._fork.result() if self._fork else None
-        return self._make() if packed is None else self._unpacked(packed)
+        """What was made. Raises the errors of `make`, which is asked here where another failed."""
+        with self._asked:
+            if not self._made:
+                packed = self._maker.result() if self._maker else None
+                self._made.append(self._make() if packed is None else self._unpacked(packed))
+        return self._made[0]
 
 
 class Shared:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from tracekit import __version__
 from tracekit.aside import arrays_aside, table_aside
 from tracekit.memory import give_back
-from tracekit.processes import Meanwhile, idle_core
+from tracekit.processes import Meanwhile, forked
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
 
@@ -163,7 +163,7 @@ def trace_of(
         sources=parsed.sources,
         own=rules or (),
     )
-    findings = Meanwhile(look, packed, unpacked, forked=idle_core(len(built.records)))
+    findings = Meanwhile(look, packed, unpacked, by=forked(len(built.records)))
     return Trace.of_parts(
         lambda _: findings.made,
         sources=parsed.sources,

@@ -52,7 +52,7 @@ from tracekit.frames import first_places, look_up, numbers_of, objects, rows, us
 from tracekit.memory import give_back
 from tracekit.parse import Parsed
 from tracekit.parse.events import Events
-from tracekit.processes import Meanwhile, idle_core
+from tracekit.processes import Meanwhile, forked
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
@@ -147,7 +147,7 @@ def join(parsed: Parsed, sources: Sources, model: Model, quality: Collector) -> 
         partial(RunShapes.of, lines, runs["run_kind"], grammars(), roles),
         RunShapes.packed,
         RunShapes.unpacked,
-        forked=idle_core(len(records)),
+        by=forked(len(records)),
     )
     happened = job_events(records, parsed.events)
     jobs = build_jobs(records, happened)
