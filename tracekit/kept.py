@@ -31,6 +31,7 @@ from tracekit.trace import Meta, Started, Trace, trace_of
 AtEnd = Callable[[Callable[[], object]], object]  # does something, now or later
 
 MOST = 12  # traces that stay
+FEW = 1 << 17  # records of a trace that a fork keeps: two others that have its memory may go on meanwhile
 EDGE = 1 << 16  # bytes of a plain file's beginning and end that are compared
 
 
@@ -73,7 +74,9 @@ def read_anew(
 ) -> Trace:
     """The trace of the logs themselves, which is kept as `path` by somebody else, or at the end."""
     made = trace_of(sources, started=started, **options)
-    by = forked(len(made.records)) or (Threaded if cores() > 1 else None)
+    records = len(made.records)
+    fork = forked(records) if records <= FEW else None
+    by = fork or (Threaded if cores() > 1 else None)
     keeping = Meanwhile(partial(kept_as, path, made, sources), by=by)
     at_end(lambda: keeping.made)
     return made
