@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.build.mentions import Mentions, coalesced, with_records
-from tracekit.frames import NEVER, Numbers, distinct, firsts, instants, joint, numbers_of, text_column
+from tracekit.frames import NEVER, Numbers, distinct, first_places, firsts, instants, joint, numbers_of, text_column
 from tracekit.parse.events import Events
 from tracekit.schema import JOBS, check, frame
 
@@ -58,7 +58,7 @@ def submitted_jobs(happened: pd.DataFrame) -> pd.Series[Any]:
     """The first job that each run submitted, by run."""
     at = np.flatnonzero(happened["means"].to_numpy(dtype=object) == "job.submit")
     run = happened["run"].to_numpy()[at]
-    first = ~pd.Index(run).duplicated()
+    first = first_places(run)
     return pd.Series(happened["JOB"].array[at[first]], index=run[first])
 
 

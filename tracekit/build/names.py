@@ -81,7 +81,7 @@ def account_names(table: pd.DataFrame, numbers: Any, events: Events, records: pd
     cut = events.cutter([rule for rule in events if "ACCOUNT_NAME" in events.fields(rule)])
     named = np.flatnonzero(cut.known("ACCOUNT_NAME"))
     run = records["run"].to_numpy()[cut.records[named]]
-    first = ~pd.Index(run).duplicated()
+    first = first_places(run)
     by_run = pd.Series(cut.column("ACCOUNT_NAME", named[first]), index=run[first])
     return coalesced(look_up(table["run"], by_run).array, numbered("account ", numbers))
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tracekit.build.model import Model
 from tracekit.build.pairing import texts
-from tracekit.frames import Numbers, distinct, firsts, numbers_of
+from tracekit.frames import Numbers, distinct, first_places, firsts, numbers_of
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 
@@ -68,7 +68,7 @@ def bounds(run_of: Numbers, events: Events, word: str) -> dict[str, Any]:
     """First event of that meaning in each run; `run_of` is the run of each record."""
     cut = events.meant(word)
     run = run_of[cut.records]
-    first = np.flatnonzero(~pd.Index(run).duplicated())
+    first = first_places(run)
     return {"run": run[first], "record": cut.records[first], **{name: cut.column(name, first) for name in OF_LINE}}
 
 
