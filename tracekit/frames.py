@@ -153,9 +153,9 @@ def moment(time: int) -> datetime:
     return EPOCH + timedelta(microseconds=time)
 
 
-def instants(column: pd.Series[Any]) -> Numbers:
-    """A column of times as microseconds, NEVER where one is unknown. Not to be written to."""
-    return column.to_numpy().astype("datetime64[us]", copy=False).view(np.int64)
+def instants(column: Any) -> Numbers:
+    """A column of times, or its array, as microseconds, NEVER where one is unknown. Not to be written to."""
+    return np.asarray(column).astype("datetime64[us]", copy=False).view(np.int64)
 
 
 def lengths(column: pd.Series[Any]) -> Fractions:

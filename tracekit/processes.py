@@ -1,4 +1,6 @@
-"""Work that a fork of this process does meanwhile, on another core. Other systems than Linux have no safe forks."""
+"""Work that a fork of this process, or a thread, does meanwhile on another core. Other systems than Linux have no safe
+forks.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def bounds(found: Sequence[Found], numbers: Sequence[int]) -> tuple[Numbers, ...
     at = np.concatenate(parts)
     owner = np.repeat(np.array(numbers, dtype=np.int64), [len(part) for part in parts])
     records = (whole(rows.at(name, at)) for name in ("first", "last"))
-    return owner, *records, *(instants(pd.Series(rows.at(name, at))) for name in ("start", "end"))
+    return owner, *records, *(instants(rows.at(name, at)) for name in ("start", "end"))
 
 
 def whole(column: Column) -> Numbers:
@@ -68,7 +68,7 @@ def around(
     first, last = np.full(len(code), -1), np.full(len(code), -1)
     if not len(at):
         return first, last
-    times = instants(pd.Series(records["ts"].array[at], copy=False))
+    times = instants(records["ts"].array[at])
     low, span = times.min() - 1, times.max() - times.min() + 3
     # Operation and time as one number, the times of one operation between two numbers that no line has.
     key = place[named.codes[at]] * span

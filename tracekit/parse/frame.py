@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import instants
+from tracekit.frames import NEVER, instants
 from tracekit.parse import FileRead
 from tracekit.parse.chain import Layout
 from tracekit.parse.coded import Coded
@@ -127,14 +127,14 @@ def count_quality(layout: Layout, scanned: Scanned, part: pd.DataFrame, quality:
     for name, count in scanned.heads.dialects.items():
         if name != layout.dialect.id:
             quality.add("records of a second layout", "note", count, example=f"{source.path}: {name}")
-    undated = part["ts"].isna().to_numpy()
+    ts = instants(part["ts"])
+    undated = ts == NEVER
     if undated.any():
         where = f"{source.path}:{part['line'].iloc[int(undated.argmax())]}"
         quality.add("records without a time", "warning", int(undated.sum()), where=where)
     if not undated.all() and part["ts"].min().year <= YEAR:
         guessed = f"the layout prints no year, or no date: the log is taken to begin in {YEAR}"
         quality.add("dates not known", "warning", int((~undated).sum()), where=f"{source.path}:1", example=guessed)
-    ts = instants(part["ts"])
     steps = np.diff(ts, prepend=ts[:1])
     steps[undated | np.append(False, undated[:-1])] = 0  # from a time that is not known, or to one
     back = steps < 0
