@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tracekit.cache import Kept
 from tracekit.parse.derived import derived_rules
 from tracekit.parse.grammar import load_messages
-from tracekit.patterns import compiled, keep_compiled, load, pattern_of, program_of, programs
+from tracekit.patterns import compiled, keep_compiled, pattern_of, program_of, programs
 from tracekit.resources import grammars
 
 
@@ -23,6 +24,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     programs.cache_clear()
 
 
+def kept() -> int:
+    """How many programs the cache has."""
+    there = programs().kept
+    assert there is not None
+    return len(there)
+
+
 def test_programs_make_the_patterns_of_all_message_rules() -> None:
     for rule in derived_rules(load_messages(grammars()))[::20]:
         made = re.compile(rule.pattern.encode())
@@ -33,7 +41,7 @@ def test_a_kept_pattern_reads_as_the_compiled_one(folder: Path) -> None:
     made = compiled(rb"^(?P<head>a+)(b)?", re.M)
     keep_compiled()
     programs.cache_clear()
-    assert len(programs().kept) == 1
+    assert kept() == 1
     again = compiled(rb"^(?P<head>a+)(b)?", re.M)
     assert again == made
     assert not programs().new
@@ -49,7 +57,7 @@ def test_what_two_processes_compiled_is_kept(folder: Path) -> None:
     keep_compiled()
     mine.keep()
     programs.cache_clear()
-    assert len(programs().kept) == 2
+    assert kept() == 2
 
 
 @pytest.mark.parametrize("harm", ["cut", "altered", "empty"])
@@ -63,7 +71,21 @@ def test_a_damaged_file_is_made_again(folder: Path, harm: str) -> None:
     assert compiled(b"one").fullmatch(b"one")
     keep_compiled()
     assert path.read_bytes() == whole
-    assert len(load(path)) == 1
+    assert len(Kept(path)) == 1
+
+
+def test_of_several_values_each_is_checked_alone_and_the_newest_stay(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "values.bin"
+    assert Kept(path).get(b"a") is None
+    assert Kept(path).add({b"a": (1, b"x"), b"b": ["two"]}, most=3)
+    before = Kept(path)
+    assert before.add({b"c": 3, b"d": 4}, most=3)
+    assert (before.get(b"a"), before.get(b"c")) == ((1, b"x"), None)
+    there = Kept(path)
+    assert [there.get(key) for key in (b"a", b"b", b"c", b"d")] == [None, ["two"], 3, 4]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert [Kept(path).get(key) for key in (b"b", b"c", b"d")] == [["two"], 3, None]
 
 
 def test_without_the_inside_of_re_everything_is_compiled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,9 @@ import sys
 from array import array
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from tracekit.cache import cache_folder, keep_value, kept_value, prune
+from tracekit.cache import Kept, cache_folder, prune
 
 MOST = 6000  # programs that stay in the file: there are that many message rules twice
 FILES = 3  # of different Pythons
@@ -37,18 +36,17 @@ class Program(NamedTuple):
 class Programs:
     """The programs of the cache's file, and what was compiled since."""
 
-    path: Path | None  # None: this Python does not give its programs out
-    kept: dict[bytes, Program]
+    kept: Kept | None  # None: this Python does not give its programs out
     new: dict[bytes, Program] = field(default_factory=dict)
 
     def compiled(self, pattern: bytes, flags: int) -> re.Pattern[bytes]:
         """What ``re.compile`` gives."""
-        if self.path is None:
+        if self.kept is None:
             return re.compile(pattern, flags)
         key = hashlib.sha256(b"%d %b" % (flags, pattern)).digest()
-        known = self.kept.get(key) or self.new.get(key)
+        known = self.new.get(key) or self.kept.get(key)
         if known is not None:
-            return pattern_of(pattern, known)
+            return pattern_of(pattern, Program(*known))
         made = re.compile(pattern, flags)
         program = program_of(made, flags)
         again = pattern_of(pattern, program)
@@ -58,12 +56,11 @@ class Programs:
 
     def keep(self) -> None:
         """Write the file, if there is anything new, with what others have put into it meanwhile."""
-        if self.path is None or not self.new:
+        if self.kept is None or not self.new:
             return
-        self.kept = dict([*(self.kept | load(self.path)).items(), *self.new.items()][-MOST:])
-        self.new = {}
-        if keep_value(self.path, {key: tuple(program) for key, program in self.kept.items()}):
-            prune(self.path.parent, "patterns-*.bin", FILES)
+        if self.kept.add({key: tuple(program) for key, program in self.new.items()}, MOST):
+            prune(self.kept.path.parent, "patterns-*.bin", FILES)
+        self.kept, self.new = Kept(self.kept.path), {}
 
 
 def compiled(pattern: bytes, flags: int = 0) -> re.Pattern[bytes]:
@@ -82,14 +79,8 @@ def programs() -> Programs:
     try:
         about = repr((sys.version, Program._fields, inside()._sre.MAGIC, inside()._sre.CODESIZE, array("I").itemsize))
     except (ImportError, AttributeError):
-        return Programs(None, {})
-    path = cache_folder() / f"patterns-{hashlib.sha256(about.encode()).hexdigest()[:32]}.bin"
-    return Programs(path, load(path))
-
-
-def load(path: Path) -> dict[bytes, Program]:
-    """The programs of a file; none where there is none or it is damaged."""
-    return {key: Program(*row) for key, row in (kept_value(path) or {}).items()}
+        return Programs(None)
+    return Programs(Kept(cache_folder() / f"patterns-{hashlib.sha256(about.encode()).hexdigest()[:32]}.bin"))
 
 
 def program_of(made: re.Pattern[bytes], flags: int) -> Program:
