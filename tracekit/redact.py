@@ -10,8 +10,10 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 MASK = "***"
+UNKEYED = 2  # forms of a secret that have no key
 
 SECRET_WORDS = (
     "apikey",
@@ -42,14 +44,23 @@ _USERINFO = r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/@:]{0,200}:)[^\s/@]+(?=@)"
 
 def mask(text: str, *, userdata: bool = False) -> str:
     """`text` with the value of every secret replaced by ``***``; with `userdata` also what a user gave to a VM."""
-    small = text.isascii()
-    if not (_SMALL_HINT.search(text.lower()) if small else _HINT.search(text)):
+    if not suspicious(text):
         return text
     if "PRIVATE KEY" in text:
         text = _PEM.sub(rf"\1{MASK}\2", text)
-    for pattern in _patterns(SECRET_WORDS + USERDATA_WORDS if userdata else SECRET_WORDS, small):
-        text = _masked(text, pattern.finditer(text.lower() if small else text))
+    small = text.isascii()
+    key, forms = _forms(SECRET_WORDS + USERDATA_WORDS if userdata else SECRET_WORDS, small)
+    sought = text.lower() if small else text
+    for form in forms if key.search(sought) else forms[:UNKEYED]:
+        if all(sign in sought for sign in form.signs):
+            text = _masked(text, form.pattern.finditer(sought))
+            sought = text.lower() if small else text
     return text
+
+
+def suspicious(text: str) -> bool:
+    """Whether `text` may have a secret: what tells it is no longer than a word."""
+    return bool(_SMALL_HINT.search(text.lower()) if text.isascii() else _HINT.search(text))
 
 
 def _masked(text: str, found: Iterable[re.Match[str]]) -> str:
@@ -91,26 +102,35 @@ def _sign(char: str) -> str:
     return char
 
 
-@cache
-def _patterns(words: tuple[str, ...], small: bool) -> tuple[re.Pattern[str], ...]:
-    """Patterns whose first group is everything before the value, from its beginning, and whose rest is the value.
-
-    `small` ones are for texts in small letters.
+class _Form(NamedTuple):
+    """A form of a secret: `pattern`, whose first group is everything before the value, from its beginning, and whose
+    rest is the value, and `signs`, all of which such a text has.
     """
+
+    pattern: re.Pattern[str]
+    signs: tuple[str, ...]
+
+
+@cache
+def _forms(words: tuple[str, ...], small: bool) -> tuple[re.Pattern[str], tuple[_Form, ...]]:
+    """What finds one of the words, and the forms, the UNKEYED first; `small` ones are for texts in small letters."""
     # A key may have anything before the word (vmPassword, db.cloud.password), nothing after it (passwordEnabled).
     loose = "|".join(word.replace("key", "[-_.]?key").replace("id", "[-_.]?id") for word in words)
     key = rf"(?:{loose})"
     string = r'(?:(?!(?<!\\)\2").)+'  # up to the quote that ends it, over quotes that are escaped once more
     forms = (
+        (_BEARER, ()),
+        (_USERINFO, ("://", "@")),
         # JSON, also JSON within a JSON string (quotes escaped once or more): "password":"..." and \"password\":\"...\"
-        rf'({key}(\\*)"\s*:\s*\2"){_NOTHING}{string}',
+        (rf'({key}(\\*)"\s*:\s*\2"){_NOTHING}{string}', ('"', ":")),
         # lists of names and values: ["password","vm_password","..."]; a name as value is left to the next match
-        rf'({key}(\\*)"\s*,\s*\2")(?![\w.-]{{0,40}}{key}\\*"){_NOTHING}{string}',
+        (rf'({key}(\\*)"\s*,\s*\2")(?![\w.-]{{0,40}}{key}\\*"){_NOTHING}{string}', ('"', ",")),
         # key="a b" and key='a b'
-        rf"({key}\s*[=:]\s*(['\"])){_NOTHING}(?:(?!\2).)+",
+        (rf"({key}\s*[=:]\s*(['\"])){_NOTHING}(?:(?!\2).)+", ()),
         # key=value in queries, property files, toString(); key: value; key%3Dvalue; "key":123
-        rf"({key}['\"]?\s*(?:=|:|%3d)\s*){_NOTHING}(?!\*\*\*)(?:(?!%26)[^\s&,;'\"\])}}<>])+",
+        (rf"({key}['\"]?\s*(?:=|:|%3d)\s*){_NOTHING}(?!\*\*\*)(?:(?!%26)[^\s&,;'\"\])}}<>])+", ()),
         # --password value
-        rf"((?<!-)--[\w-]{{0,40}}{key}\s+){_NOTHING}(?!\*\*\*)[^\s-]\S*",
+        (rf"((?<!-)--[\w-]{{0,40}}{key}\s+){_NOTHING}(?!\*\*\*)[^\s-]\S*", ("--",)),
     )
-    return tuple(re.compile(form, 0 if small else re.IGNORECASE) for form in (_BEARER, _USERINFO, *forms))
+    flags = 0 if small else re.IGNORECASE
+    return re.compile(key, flags), tuple(_Form(re.compile(form, flags), signs) for form, signs in forms)
