@@ -15,6 +15,7 @@ import click
 
 from tracekit import __version__
 from tracekit.errors import TracekitError, UsageError
+from tracekit.writing import encoded, write
 
 if TYPE_CHECKING:
     from tracekit.diagnose.rules import Rule
@@ -135,9 +136,9 @@ def report(
     if output == "-":
         click.echo(html, nl=False)
     else:
-        write(target, html)
+        size = write(target, [encoded(html)])
         click.echo(text.summary(made))
-        click.echo(f"\n{target}  {size_said(html)}")
+        click.echo(f"\n{target}  {size_said(size)}")
     if strict:
         end_strict(trace)
 
@@ -258,9 +259,9 @@ def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: 
     for target in [*targets, *([Path(private_map)] if private_map else [])]:
         refuse_overwrite(target, force)
     for source, target in zip(files, targets, strict=True):
-        write(target, "".join(block.decode("utf-8", "surrogateescape") for block in made.written(source)))
+        write(target, made.written(source))
     if private_map:
-        write(Path(private_map), made.table())
+        write(Path(private_map), [encoded(made.table())])
     click.echo("\n".join(str(target) for target in targets))
     click.echo(f"{len(made.made):,} stand-ins; ids of the database and names made of them, like i-2-3-VM, stay")
 
@@ -298,9 +299,9 @@ def diff(before: str, after: str, output: str | None, pair: tuple[str, str] | No
     if output == "-":
         click.echo(html, nl=False)
         return
-    write(target, html)
+    size = write(target, [encoded(html)])
     click.echo(differences.summary(made))
-    click.echo(f"\n{target}  {size_said(html)}")
+    click.echo(f"\n{target}  {size_said(size)}")
 
 
 @cli.command()
@@ -437,7 +438,9 @@ def chosen(logs: Opened, given: Mapping[str, Any], redact: bool = False) -> Trac
         from tracekit.standins import StandIns
         from tracekit.trace import trace_of
 
-        trace = trace_of(StandIns.of(trace).sources(trace.sources), **logs.options)
+        sources = StandIns.of(trace).sources(trace.sources)
+        del trace  # all its tables are made anew
+        trace = trace_of(sources, **logs.options)
     return trace.with_operations(filters.apply(trace.operations).reset_index(drop=True))
 
 
@@ -500,25 +503,16 @@ def clean_names(paths: list[str], output: Path) -> list[Path]:
     return [output / part for part in parts]
 
 
-def size_said(html: str) -> str:
-    """How large a page is, with a warning where a ticket may refuse it."""
-    size = len(html.encode()) / 1e6
-    return f"{size:.1f} MB" + (" (large: --top 5 or --job makes it smaller)" if size > LARGE else "")
+def size_said(size: int) -> str:
+    """How large a page of so many bytes is, with a warning where a ticket may refuse it."""
+    said = size / 1e6
+    return f"{said:.1f} MB" + (" (large: --top 5 or --job makes it smaller)" if said > LARGE else "")
 
 
 def refuse_overwrite(target: Path, force: bool) -> None:
     """Raise UsageError when the file exists, before any work is done for it."""
     if target.exists() and not force:
         raise UsageError(f"{target}: exists; another file with -o, or --force to overwrite it")
-
-
-def write(target: Path, text: str) -> None:
-    """Write a file whole. Raises UsageError when the place cannot be written to."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise UsageError(f"{target}: cannot be written ({error.strerror}); another place with -o") from error
 
 
 def main(arguments: list[str] | None = None) -> Any:

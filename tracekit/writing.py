@@ -1,0 +1,46 @@
+"""Files that a user asked for, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from tracekit.errors import UsageError
+
+
+def encoded(text: str) -> bytes:
+    """A text as files have it: bytes that were no UTF-8 in a log are the same again."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def write(target: Path, blocks: Iterable[bytes]) -> int:
+    """Write a file, and say how many bytes it has. Raises UsageError when the place cannot be written to.
+
+    Until it is whole its place is as it was: what is written may be made of what stands there.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():  # a terminal, a pipe
+            return filled(target, blocks)
+        path = Path(os.path.realpath(target))  # a link stays one
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            size = filled(draft, blocks)
+            if path.exists():
+                shutil.copymode(path, draft)
+            draft.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                draft.unlink()  # where it did not become the file
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written ({error.strerror}); another place with -o") from error
+    return size
+
+
+def filled(path: Path, blocks: Iterable[bytes]) -> int:
+    """Let a file have these bytes; how many they are. Raises OSError."""
+    with path.open("wb") as stream:
+        return sum(map(stream.write, blocks))
