@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, strategies as st
 
 from tracekit.cli import cli
 from tracekit.read.files import Source
-from tracekit.standins import StandIns, blocks, names_of
+from tracekit.redact import mask
+from tracekit.standins import MAC, MAIL, UUID, V4, V6, StandIns, blocks, names_of
 from tracekit.trace import Trace, read_trace, trace_of
 
 
@@ -63,11 +65,51 @@ def test_names_that_cloudstack_makes_stay(trace: Trace) -> None:
     assert not {"admin", "i-2-3-VM"} & set(names_of(trace))
 
 
+PIECES = (
+    *("dc77c50a-89e5-4632-aac0-a5a9f727e9e6", "dc77c50a", "02:01:00:cc:00:05", "fe80::1", "a@b.org", "192.168.1.7"),
+    *("kvm1", "kvm1.cloud", "alice", "John Doe", "Doe, John", "_svc", "用户", "16:55:26,8", "password=x", "token: y"),
+    *(" ", ",", ".", "-", ":", "@", "1", "a", "é", "\n", "\udcff", '"', "="),
+)
+ONE_WORD = {"kvm1": "host", "kvm1.cloud": "host", "alice": "user", "_svc": "account", "用户": "account"}
+TWO_WORDS = {"John Doe": "user", "Doe, John": "user"}
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.sampled_from([{}, TWO_WORDS]))
+def test_a_text_taken_apart_reads_as_one_that_is_not(text: str, more: dict[str, str]) -> None:
+    made = StandIns(ONE_WORD | more)
+    said = made.replaced(text)
+    heads = {original[:8]: stand_in[:8] for original, (kind, stand_in) in made.made.items() if kind == "uuid"}
+
+    def instead(found: re.Match[str]) -> str:
+        return made.made.get(found[0], ("", heads.get(found[0], found[0])))[1]
+
+    whole = "\n".join(mask(line, userdata=True) for line in text.split("\n"))
+    longest = ("|".join(sorted(map(re.escape, names), key=len, reverse=True)) for names in (more, ONE_WORD))
+    two_words, one_word = (rf"(?<![A-Za-z0-9])(?:{either or '(?!)'})(?![A-Za-z0-9])" for either in longest)
+    for pattern in (two_words, "|".join((UUID, MAC, MAIL, V6, V4)), r"(?<![\w-])[0-9a-f]{8}(?![\w-])", one_word):
+        whole = re.sub(pattern, instead, whole)
+    assert said == whole
+
+
 def test_blocks_are_cut_before_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracekit.standins.BLOCK", 12)
     source = Source("x", b"1 abc\n def\n2 ghi\n", packed=False)
     assert "".join(blocks(source)) == "1 abc\n def\n2 ghi\n"
     assert all(block[0].isdigit() for block in list(blocks(source))[1:])
+
+
+def test_a_log_that_takes_its_own_place_is_read_to_its_end(healthy_path: Path, tmp_path: Path) -> None:
+    log, clean, link = tmp_path / "a.log", tmp_path / "clean.log", tmp_path / "link.log"
+    log.write_bytes(healthy_path.read_bytes())
+    log.chmod(0o640)
+    link.symlink_to(log)
+    for target in (clean, link):
+        ran = CliRunner().invoke(cli, ["redact", str(log), "-o", str(target), "--force"])
+        assert ran.exit_code == 0, ran.output
+    assert link.is_symlink()
+    assert log.read_bytes() == clean.read_bytes()
+    assert log.stat().st_mode & 0o777 == 0o640
+    assert {path.name for path in tmp_path.iterdir()} == {"a.log", "clean.log", "link.log"}
 
 
 def test_the_commands_redact_and_diff(healthy_path: Path, tmp_path: Path) -> None:
