@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def write(target: Path, blocks: Iterable[bytes]) -> int:
         try:
             size = filled(draft, blocks)
             if path.exists():
-                shutil.copymode(path, draft)
+                draft.chmod(stat.S_IMODE(path.stat().st_mode))
             draft.replace(path)
         finally:
             with contextlib.suppress(OSError):
