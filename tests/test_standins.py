@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given, strategies as st
 
 from tracekit.cli import cli
+from tracekit.errors import UsageError
 from tracekit.read.files import Source
 from tracekit.redact import mask
 from tracekit.standins import MAC, MAIL, UUID, V4, V6, StandIns, blocks, names_of
@@ -110,6 +111,17 @@ def test_a_log_that_takes_its_own_place_is_read_to_its_end(healthy_path: Path, t
     assert log.read_bytes() == clean.read_bytes()
     assert log.stat().st_mode & 0o777 == 0o640
     assert {path.name for path in tmp_path.iterdir()} == {"a.log", "clean.log", "link.log"}
+
+
+def test_a_clean_log_may_go_to_standard_output(healthy_path: Path, tmp_path: Path) -> None:
+    clean = tmp_path / "clean.log"
+    told = CliRunner().invoke(cli, ["redact", str(healthy_path), "-o", str(clean)])
+    ran = CliRunner().invoke(cli, ["redact", str(healthy_path), "-o", "-"])
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout_bytes == clean.read_bytes()
+    assert ran.stderr == told.stdout.removeprefix(f"{clean}\n")
+    several = CliRunner().invoke(cli, ["redact", str(healthy_path.parent.parent), "-o", "-"])
+    assert isinstance(several.exception, UsageError)
 
 
 def test_the_commands_redact_and_diff(healthy_path: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import click
 
 from tracekit import __version__
 from tracekit.errors import TracekitError, UsageError
-from tracekit.writing import encoded, write
+from tracekit.writing import encoded, free, place, write
 
 if TYPE_CHECKING:
     from tracekit.diagnose.rules import Rule
@@ -125,18 +125,14 @@ def report(
     Example:
       tracekit report management-server.log
     """
-    target = Path(output or default_name(paths[0]))
-    if output != "-":
-        refuse_overwrite(target, force)
+    target = place(output, default_name(paths[0]), force)
     logs = opened(paths, **window(filters))
     from tracekit.report import page, text  # pandas and templates only where they are needed
 
     trace = chosen(logs, filters, redact)
     made, html = page.page_of(trace, top, redacted=redact)
-    if output == "-":
-        click.echo(html, nl=False)
-    else:
-        size = write(target, [encoded(html)])
+    size = write(target, [encoded(html)])
+    if target is not None:
         click.echo(text.summary(made))
         click.echo(f"\n{target}  {size_said(size)}")
     if strict:
@@ -239,7 +235,7 @@ def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
 
 @cli.command()
 @paths_argument
-@click.option("-o", "--output", required=True, metavar="FILE", help="Where to write it; a folder for several logs.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Where to; - prints it; a folder for several logs.")
 @click.option("--map", "private_map", metavar="FILE", help="Write what stands for what, for your eyes only.")
 @force_option
 @cache_option
@@ -255,15 +251,14 @@ def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: 
 
     made = StandIns.of(trace)
     files = list(trace.sources)
-    targets = clean_names([made.replaced(source.path) for source in files], Path(output))
-    for target in [*targets, *([Path(private_map)] if private_map else [])]:
-        refuse_overwrite(target, force)
+    targets = clean_places([made.replaced(source.path) for source in files], output, force)
+    private = free(Path(private_map), force) if private_map else None
     for source, target in zip(files, targets, strict=True):
         write(target, made.written(source))
-    if private_map:
-        write(Path(private_map), [encoded(made.table())])
-    click.echo("\n".join(str(target) for target in targets))
-    click.echo(f"{len(made.made):,} stand-ins; ids of the database and names made of them, like i-2-3-VM, stay")
+    if private:
+        write(private, [encoded(made.table())])
+    said = f"{len(made.made):,} stand-ins; ids of the database and names made of them, like i-2-3-VM, stay"
+    click.echo("\n".join([*map(str, filter(None, targets)), said]), err=None in targets)
 
 
 @cli.command()
@@ -284,9 +279,7 @@ def diff(before: str, after: str, output: str | None, pair: tuple[str, str] | No
       tracekit diff before.log after.log
       tracekit diff server.log server.log --operation job-43 job-81
     """
-    target = Path(output or "diff.tracekit.html")
-    if output != "-":
-        refuse_overwrite(target, force)
+    target = place(output, "diff.tracekit.html", force)
     if pair is None and after == before:
         raise UsageError("one log: name the two operations with --operation job-43 job-81")
     logs = opened((before,))
@@ -296,12 +289,10 @@ def diff(before: str, after: str, output: str | None, pair: tuple[str, str] | No
     second = first if after == before else read(opened((after,)))
     made = differences.between_traces(first, second, (before, after), pair)
     html = page.render_diff(made)
-    if output == "-":
-        click.echo(html, nl=False)
-        return
     size = write(target, [encoded(html)])
-    click.echo(differences.summary(made))
-    click.echo(f"\n{target}  {size_said(size)}")
+    if target is not None:
+        click.echo(differences.summary(made))
+        click.echo(f"\n{target}  {size_said(size)}")
 
 
 @cli.command()
@@ -494,25 +485,21 @@ def default_name(path: str) -> str:
     return f"{name}.tracekit.html"
 
 
-def clean_names(paths: list[str], output: Path) -> list[Path]:
+def clean_places(paths: list[str], output: str, force: bool) -> list[Path | None]:
     """Where redacted files go: one into the file `output`, several into the folder of that name."""
     if len(paths) == 1:
-        return [output]
+        return [place(output, output, force)]
+    if output == "-":
+        raise UsageError("-o -: standard output is for one log; name a folder for several")
     names = [Path(path).name.removesuffix(".gz") for path in paths]
     parts = [name if names.count(name) == 1 else f"{i + 1}-{name}" for i, name in enumerate(names)]
-    return [output / part for part in parts]
+    return [free(Path(output) / part, force) for part in parts]
 
 
 def size_said(size: int) -> str:
     """How large a page of so many bytes is, with a warning where a ticket may refuse it."""
     said = size / 1e6
     return f"{said:.1f} MB" + (" (large: --top 5 or --job makes it smaller)" if said > LARGE else "")
-
-
-def refuse_overwrite(target: Path, force: bool) -> None:
-    """Raise UsageError when the file exists, before any work is done for it."""
-    if target.exists() and not force:
-        raise UsageError(f"{target}: exists; another file with -o, or --force to overwrite it")
 
 
 def main(arguments: list[str] | None = None) -> Any:
