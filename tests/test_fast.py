@@ -197,6 +197,7 @@ def test_a_trace_does_not_depend_on_who_reads(
 ) -> None:
     monkeypatch.setattr(parallel, "LEAST", 0)
     monkeypatch.setattr(parsing, "LEAST", 0)
+    monkeypatch.setattr(parsing, "COMPILED", 0)
     monkeypatch.setattr(parallel, "usable", lambda _: threads)
     paths = [str(path) for path in sorted(samples.rglob("4.23-kvm/*/management-server.log"))]
     one, two = (parse(open_sources(paths), Collector(), compiled=compiled) for compiled in (True, False))
@@ -204,6 +205,23 @@ def test_a_trace_does_not_depend_on_who_reads(
     assert one.events.equals(two.events)
     assert one.files == two.files
     pd.testing.assert_frame_equal(one.events.table(), two.events.table())
+
+
+def test_for_a_smaller_log_nothing_is_compiled(samples: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(parsing, "LEAST", 0)
+    monkeypatch.setattr(parallel, "LEAST", 0)
+    monkeypatch.setattr("tracekit.parse.fast.tables.tables", lambda *_: asked.append("tables"))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    log = str(samples / "4.23-kvm/a-healthy/management-server.log")
+    for there in (False, True):
+        folder = tmp_path / str(there)
+        monkeypatch.setattr("tracekit.parse.fast.jit.machine_folder", lambda folder=folder: folder)
+        if there:
+            (folder / "fast").mkdir(parents=True)
+            (folder / "fast" / "loop.nbi").touch()
+        parse(open_sources([log]), Collector())
+        assert bool(asked) is there
 
 
 PLACES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), min_size=1, max_size=40)

@@ -41,6 +41,11 @@ def compiled(function: Function) -> Function:
     return cast(Function, made)
 
 
+def is_compiled() -> bool:
+    """Whether there is machine code of this version. To compile all takes half a minute, once for an installation."""
+    return "NUMBA_CACHE_DIR" in os.environ or any(machine_folder().rglob("*.nbi"))
+
+
 def inlined(function: Function) -> Function:
     """`function` compiled into its callers: a call hands over each array as seven numbers, which takes its time."""
     return cast(Function, importlib.import_module("numba").njit(function, inline="always", **OPTIONS))
