@@ -76,7 +76,7 @@ def unsealed(content: bytes) -> Any:
     return marshal.loads(value) if hashlib.sha256(value).digest() == content[:DIGEST] else None
 
 
-class Kept:
+class KeptValues:
     """Values of one file by their keys, of which only those are read that are asked for.
 
     The file has the size of its index, the index, which tells place and size of each value, and the values.
@@ -110,7 +110,7 @@ class Kept:
 
         Of values of one key the newest stays. Those of this object stay as they were.
         """
-        there = Kept(self.path)
+        there = KeptValues(self.path)
         contents = {key: there._content(key) for key in there._places} | {
             key: sealed(value) for key, value in values.items()
         }

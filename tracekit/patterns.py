@@ -1,6 +1,6 @@
 """Regular expressions that stay compiled: those that a small log asks for take a second to compile.
 
-Python knows no way of keeping a compiled pattern, for a pickled one is compiled again. Kept is the program that the
+Python knows no way of keeping a compiled pattern, for a pickled one is compiled again. KeptValues is the program that the
 module `re` makes of a pattern for its matcher, of which the matcher takes a thousand in milliseconds. Since only the
 inside of `re` gives the program out, it is kept only if it makes the very pattern that `re.compile` made, and for this
 very Python. Whatever is not as expected is compiled.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-from tracekit.cache import Kept, cache_folder, prune
+from tracekit.cache import KeptValues, cache_folder, prune
 
 MOST = 6000  # programs that stay in the file: there are that many message rules twice
 FILES = 3  # of different Pythons
@@ -36,7 +36,7 @@ class Program(NamedTuple):
 class Programs:
     """The programs of the cache's file, and what was compiled since."""
 
-    kept: Kept | None  # None: this Python does not give its programs out
+    kept: KeptValues | None  # None: this Python does not give its programs out
     new: dict[bytes, Program] = field(default_factory=dict)
 
     def compiled(self, pattern: bytes, flags: int) -> re.Pattern[bytes]:
@@ -60,7 +60,7 @@ class Programs:
             return
         if self.kept.add({key: tuple(program) for key, program in self.new.items()}, MOST):
             prune(self.kept.path.parent, "patterns-*.bin", FILES)
-        self.kept, self.new = Kept(self.kept.path), {}
+        self.kept, self.new = KeptValues(self.kept.path), {}
 
 
 def compiled(pattern: bytes, flags: int = 0) -> re.Pattern[bytes]:
@@ -80,7 +80,7 @@ def programs() -> Programs:
         about = repr((sys.version, Program._fields, inside()._sre.MAGIC, inside()._sre.CODESIZE, array("I").itemsize))
     except (ImportError, AttributeError):
         return Programs(None)
-    return Programs(Kept(cache_folder() / f"patterns-{hashlib.sha256(about.encode()).hexdigest()[:32]}.bin"))
+    return Programs(KeptValues(cache_folder() / f"patterns-{hashlib.sha256(about.encode()).hexdigest()[:32]}.bin"))
 
 
 def program_of(made: re.Pattern[bytes], flags: int) -> Program:
