@@ -20,6 +20,7 @@ from tracekit.writing import encoded, free, place, write
 if TYPE_CHECKING:
     from tracekit.diagnose.rules import Rule
     from tracekit.options import Filters
+    from tracekit.progress import Progress
     from tracekit.read.files import Sources
     from tracekit.trace import Started, Trace
 
@@ -130,7 +131,8 @@ def report(
     from tracekit.report import page, text  # pandas and templates only where they are needed
 
     trace = chosen(logs, filters, redact)
-    made, html = page.page_of(trace, top, redacted=redact)
+    with logs.progress.step("making the page"):
+        made, html = page.page_of(trace, top, redacted=redact)
     size = write(target, [encoded(html)])
     if target is not None:
         click.echo(text.summary(made))
@@ -229,7 +231,9 @@ def export(paths: tuple[str, ...], kind: str, output: str, force: bool) -> None:
     logs = opened(paths)
     from tracekit.export.csv import export_csv
 
-    written = export_csv(read(logs), Path(output), force)
+    trace = read(logs)
+    with logs.progress.step("writing tables"):
+        written = export_csv(trace, Path(output), force)
     click.echo("\n".join(str(path) for path in written))
 
 
@@ -246,15 +250,18 @@ def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: 
     Example:
       tracekit redact management-server.log -o clean.log
     """
-    trace = read(opened(paths))
+    logs = opened(paths)
+    trace = read(logs)
     from tracekit.standins import StandIns
 
-    made = StandIns.of(trace)
+    with logs.progress.step("collecting names"):
+        made = StandIns.of(trace)
     files = list(trace.sources)
     targets = clean_places([made.replaced(source.path) for source in files], output, force)
     private = free(Path(private_map), force) if private_map else None
     for source, target in zip(files, targets, strict=True):
-        write(target, made.written(source))
+        with logs.progress.step("writing the log with stand-ins"):
+            write(target, made.written(source))
     if private:
         write(private, [encoded(made.table())])
     said = f"{len(made.made):,} stand-ins; ids of the database and names made of them, like i-2-3-VM, stay"
@@ -381,21 +388,25 @@ class Opened(NamedTuple):
     options: Mapping[str, Any]
     place: Path | None  # in the cache; None where it is not asked
     started: Started | None  # of logs that the cache does not have
+    progress: Progress
 
 
 def opened(paths: Sequence[str], **options: Any) -> Opened:
     """Open logs. What the cache does not have is scanned from now on, while others import what they need."""
     from tracekit.kept import place_of
     from tracekit.memory import settle
+    from tracekit.progress import Progress
     from tracekit.read.files import open_sources
     from tracekit.trace import started_trace
 
+    progress = Progress(sys.stderr)
     settle()
-    sources = open_sources(list(paths))
-    given = {**options, "rules": own_rules()}
-    place = None if click.get_current_context().meta.get(NO_CACHE) else place_of(sources, given)
-    there = place is not None and place.is_file()
-    return Opened(sources, given, place, None if there else started_trace(sources, **options))
+    with progress.step("opening"):
+        sources = open_sources(list(paths))
+        given = {**options, "rules": own_rules()}
+        place = None if click.get_current_context().meta.get(NO_CACHE) else place_of(sources, given)
+        there = place is not None and place.is_file()
+        return Opened(sources, given, place, None if there else started_trace(sources, **options), progress)
 
 
 def read(logs: Opened, *, more: bool = False) -> Trace:
@@ -406,7 +417,11 @@ def read(logs: Opened, *, more: bool = False) -> Trace:
     from tracekit.kept import at_once, kept_trace
 
     at_end = at_once if more else when_done
-    return kept_trace(logs.sources, logs.place, started=logs.started, at_end=at_end, **logs.options)
+    size = sum(map(len, logs.sources)) / 1e6
+    with logs.progress.step(f"reading {size:,.0f} MB"):
+        return kept_trace(
+            logs.sources, logs.place, started=logs.started, at_end=at_end, tell=logs.progress.tell, **logs.options
+        )
 
 
 def when_done(finish: Callable[[], object]) -> None:
@@ -429,9 +444,11 @@ def chosen(logs: Opened, given: Mapping[str, Any], redact: bool = False) -> Trac
         from tracekit.standins import StandIns
         from tracekit.trace import trace_of
 
-        sources = StandIns.of(trace).sources(trace.sources)
+        with logs.progress.step("putting stand-ins into the log"):
+            sources = StandIns.of(trace).sources(trace.sources)
         del trace  # all its tables are made anew
-        trace = trace_of(sources, **logs.options)
+        with logs.progress.step("reading the log with stand-ins"):
+            trace = trace_of(sources, tell=logs.progress.tell, **logs.options)
     return trace.with_operations(filters.apply(trace.operations).reset_index(drop=True))
 
 

@@ -26,7 +26,7 @@ from tracekit.container import DamagedError, Reader, Writer
 from tracekit.processes import Meanwhile, Threaded, cores, forked
 from tracekit.read.files import Source, Sources
 from tracekit.resources import grammars
-from tracekit.trace import Meta, Started, Trace, trace_of
+from tracekit.trace import Meta, Started, Tell, Trace, silent, trace_of
 
 AtEnd = Callable[[Callable[[], object]], object]  # does something, now or later
 
@@ -52,6 +52,7 @@ def kept_trace(
     *,
     started: Started | None = None,
     at_end: AtEnd = at_once,
+    tell: Tell = silent,
     **options: Any,
 ) -> Trace:
     """As `trace_of`, out of `place` where it was made before. Where there is no place it is not kept.
@@ -59,21 +60,26 @@ def kept_trace(
     What is left to do of keeping it is given to `at_end`, for whom there is something more urgent to do.
     """
     if place is None:
-        return trace_of(sources, started=started, **options)
+        return trace_of(sources, started=started, tell=tell, **options)
     try:
         kept = Kept(place, sources, options)
     except (OSError, DamagedError):
-        return read_anew(place, sources, options, started, at_end)
+        return read_anew(place, sources, options, started, at_end, tell)
     with contextlib.suppress(OSError):
         os.utime(place)  # the youngest stay
     return Trace.of_parts(kept.part)
 
 
 def read_anew(
-    path: Path, sources: Sources, options: Mapping[str, Any], started: Started | None, at_end: AtEnd
+    path: Path,
+    sources: Sources,
+    options: Mapping[str, Any],
+    started: Started | None,
+    at_end: AtEnd,
+    tell: Tell = silent,
 ) -> Trace:
     """The trace of the logs themselves, which is kept as `path` by somebody else, or at the end."""
-    made = trace_of(sources, started=started, **options)
+    made = trace_of(sources, started=started, tell=tell, **options)
     records = len(made.records)
     fork = forked(records) if records <= FEW else None
     by = fork or (Threaded if cores() > 1 else None)

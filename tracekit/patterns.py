@@ -1,6 +1,6 @@
 """Regular expressions that stay compiled: those that a small log asks for take a second to compile.
 
-Python knows no way of keeping a compiled pattern, for a pickled one is compiled again. KeptValues is the program that the
+Python knows no way of keeping a compiled pattern, for a pickled one is compiled again. Kept is the program that the
 module `re` makes of a pattern for its matcher, of which the matcher takes a thousand in milliseconds. Since only the
 inside of `re` gives the program out, it is kept only if it makes the very pattern that `re.compile` made, and for this
 very Python. Whatever is not as expected is compiled.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
 FOLLOWED = timedelta(hours=2)
+Tell = Callable[[str], None]  # who waits is told what is being done
 
 
 class Meta(NamedTuple):
@@ -101,6 +102,10 @@ class Started(NamedTuple):
         return cls(begun, Naming(Sources(tuple(layout.source for layout in begun.layouts))))
 
 
+def silent(_: str) -> None:
+    """For whom nobody waits."""
+
+
 def started_trace(
     sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
 ) -> Started:
@@ -121,9 +126,10 @@ def trace_of(
     until: datetime | None = None,
     rules: Sequence[Rule] | None = None,
     started: Started | None = None,
+    tell: Tell = silent,
 ) -> Trace:
     """As `read_trace`, of files that are open; `rules` are asked, too. `started` is what `started_trace` gave for the
-    same.
+    same. `tell` is told what is being done once all is read.
 
     Raises the errors of parse.
     """
@@ -142,6 +148,7 @@ def trace_of(
         begin(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
     )
     parsed = parse(sources, quality, begun=begun)
+    tell("rebuilding what happened")
     naming.begin(read_parts(parsed.records))
     parsed = parsed._replace(records=table_aside(parsed.records))
     parsed.events.moved(arrays_aside)
