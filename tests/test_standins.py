@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from hypothesis import given, strategies as st
 
 from tracekit.cli import cli
 from tracekit.errors import UsageError
+from tracekit.read.blocks import parts_of, text_of
 from tracekit.read.files import Source
 from tracekit.redact import mask
-from tracekit.standins import MAC, MAIL, UUID, V4, V6, StandIns, blocks, names_of
+from tracekit.standins import MAC, MAIL, UUID, V4, V6, StandIns, names_of
 from tracekit.trace import Trace, read_trace, trace_of
 
 
@@ -38,7 +40,7 @@ def test_a_log_with_stand_ins_tells_the_same(trace: Trace) -> None:
 
 def test_nothing_of_the_original_is_left(trace: Trace) -> None:
     made = StandIns.of(trace)
-    text = "".join(made.replaced(block) for source in trace.sources for block in blocks(source))
+    text = b"".join(block for source in trace.sources for block in made.written(source)).decode()
     assert {kind for kind, _ in made.made.values()} >= {"host", "VM", "address", "uuid", "mac"}
     for original in set(made.made) - {stand_in for _, stand_in in made.made.values()}:
         assert re.search(rf"(?<![A-Za-z0-9.]){re.escape(original)}(?![A-Za-z0-9])", text) is None, original
@@ -58,7 +60,7 @@ def test_stand_ins_are_stable_and_of_the_same_kind() -> None:
 
 def test_the_first_digits_of_a_uuid_follow_it() -> None:
     made = StandIns({})
-    made.learn("uuid dc77c50a-89e5-4632-aac0-a5a9f727e9e6")
+    made.give([("uuid", "dc77c50a-89e5-4632-aac0-a5a9f727e9e6")])
     assert made.replaced("(logid:dc77c50a) (logid:ffffffff)") == "(logid:00000001) (logid:ffffffff)"
 
 
@@ -92,11 +94,26 @@ def test_a_text_taken_apart_reads_as_one_that_is_not(text: str, more: dict[str, 
     assert said == whole
 
 
-def test_blocks_are_cut_before_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tracekit.standins.BLOCK", 12)
+def test_files_are_cut_before_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracekit.read.blocks.BLOCK", 12)
     source = Source("x", b"1 abc\n def\n2 ghi\n", packed=False)
-    assert "".join(blocks(source)) == "1 abc\n def\n2 ghi\n"
-    assert all(block[0].isdigit() for block in list(blocks(source))[1:])
+    texts = [text_of(source, part) for part in parts_of(source)]
+    assert "".join(texts) == "1 abc\n def\n2 ghi\n"
+    assert texts[1].startswith("2")
+
+
+@pytest.mark.parametrize("forked", ["all", "none", "dies"])
+def test_a_fork_makes_the_same(trace: Trace, monkeypatch: pytest.MonkeyPatch, forked: str) -> None:
+    (source,) = trace.sources
+    alone = StandIns.of(trace)
+    whole = b"".join(alone.written(source))
+    monkeypatch.setattr("tracekit.read.blocks.BLOCK", 20_000)
+    monkeypatch.setattr("tracekit.read.blocks.idle_core", lambda: forked != "none")
+    if forked == "dies":
+        monkeypatch.setattr("tracekit.processes.send", lambda *_: os._exit(1))
+    made = StandIns.of(trace)
+    assert made.made == alone.made
+    assert b"".join(made.written(source)) == whole
 
 
 def test_a_log_that_takes_its_own_place_is_read_to_its_end(healthy_path: Path, tmp_path: Path) -> None:

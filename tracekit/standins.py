@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tracekit.aside import Text
+from tracekit.processes import Forked
+from tracekit.read.blocks import Part, by_two, in_two, parts_of, text_of
 from tracekit.read.files import Source, Sources
 from tracekit.redact import mask, suspicious
 from tracekit.report.words import words
@@ -24,7 +26,6 @@ from tracekit.wholewords import WholeWords
 if TYPE_CHECKING:
     from tracekit.trace import Trace
 
-BLOCK = 4_000_000  # bytes that are worked on at once
 PARTS = 1 << 18  # of which is known what is said instead
 SHORTEST = 3  # characters of a name; shorter ones stand in too many other words
 LETTERS = {"host": "h", "account": "a", "user": "u", "VM": "v"}
@@ -64,24 +65,25 @@ class StandIns:
         """The map for the input of `trace`, complete."""
         made = cls(names_of(trace))
         for source in trace.sources:
-            for block in blocks(source):
-                made.learn(block)
+            own, others = in_two(parts_of(source))
+            fork = Forked(partial(list, found_in(source, others))) if others else None
+            made.give(found_in(source, own))
+            found = fork.result() if fork else None
+            made.give(found_in(source, others) if found is None else found)
         return made
 
-    def learn(self, text: str) -> None:
-        """Give everything in `text` its stand-in, in the order in which it stands there."""
+    def give(self, found: Iterable[tuple[str, str]]) -> None:
+        """Give everything of some kind its stand-in."""
         known = len(self.made)
-        words = dict.fromkeys(text.split(" "))
-        for part in dict.fromkeys(chain.from_iterable(word.split(",") for word in words)):
-            for found in kinds_in(part):
-                self._make(str(found.lastgroup), found.group())
+        for kind, original in found:
+            self._make(kind, original)
         if len(self.made) > known:
             self._word.cache_clear()
             self._part.cache_clear()
 
     def replaced(self, text: str) -> str:
         """`text` without secrets, and with stand-ins."""
-        self.learn(text)
+        self.give(found_in_text(text))
         return self._replaced(text)
 
     def sources(self, sources: Sources) -> Sources:
@@ -96,8 +98,11 @@ class StandIns:
 
     def written(self, source: Source) -> Iterator[bytes]:
         """A file of which all is learnt, with stand-ins, block by block."""
-        for block in blocks(source):
-            yield self._replaced(block).encode("utf-8", errors="surrogateescape")
+        return by_two(partial(self._blocks, source), parts_of(source))
+
+    def _blocks(self, source: Source, parts: Sequence[Part]) -> Iterator[bytes]:
+        for part in parts:
+            yield self._replaced(text_of(source, part)).encode("utf-8", errors="surrogateescape")
 
     def _replaced(self, text: str) -> str:
         if "PRIVATE KEY" in text:
@@ -179,18 +184,17 @@ def names_of(trace: Trace) -> dict[str, str]:
     return found
 
 
-def blocks(source: Source) -> Iterator[str]:
-    """The text of a file in pieces of about BLOCK bytes, cut where a line begins with a digit, as records do."""
-    at, size = 0, len(source)
-    while at < size:
-        raw = source.slice(at, BLOCK)
-        if at + len(raw) < size:
-            cut = raw.rfind(b"\n")
-            while cut > 0 and not raw[cut + 1 : cut + 2].isdigit():
-                cut = raw.rfind(b"\n", 0, cut)
-            raw = raw[: cut + 1] if cut > 0 else raw[: raw.rfind(b"\n") + 1] or raw
-        yield raw.decode("utf-8", errors="surrogateescape")
-        at += len(raw)
+def found_in(source: Source, parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
+    """Kind and text of everything in some parts of a file that is not a name, in the order in which it stands there."""
+    return chain.from_iterable(found_in_text(text_of(source, part)) for part in parts)
+
+
+def found_in_text(text: str) -> Iterator[tuple[str, str]]:
+    """The same in a text; what stands there more than once may come once."""
+    words = dict.fromkeys(text.split(" "))
+    for part in dict.fromkeys(chain.from_iterable(word.split(",") for word in words)):
+        for found in kinds_in(part):
+            yield str(found.lastgroup), found.group()
 
 
 def _host_names(host: str) -> list[str]:
