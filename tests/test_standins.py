@@ -60,7 +60,7 @@ def test_stand_ins_are_stable_and_of_the_same_kind() -> None:
 
 def test_the_first_digits_of_a_uuid_follow_it() -> None:
     made = StandIns({})
-    made.give([("uuid", "dc77c50a-89e5-4632-aac0-a5a9f727e9e6")])
+    made.learn([("uuid", "dc77c50a-89e5-4632-aac0-a5a9f727e9e6")])
     assert made.replaced("(logid:dc77c50a) (logid:ffffffff)") == "(logid:00000001) (logid:ffffffff)"
 
 

@@ -43,7 +43,7 @@ _SHORT = re.compile(r"(?<![\w-])[0-9a-f]{8}(?![\w-])")  # the first digits of a 
 
 @dataclass
 class StandIns:
-    """The map of one run. First :meth:`learn` all text, then :meth:`replaced` gives it back with stand-ins.
+    """The map of one run. First :meth:`learn` all of it, then :meth:`written` gives files back with stand-ins.
 
     A log says the same over and over: text is taken apart at spaces and commas, which nothing that is replaced has but
     few names, and each different part is looked at once.
@@ -67,13 +67,13 @@ class StandIns:
         for source in trace.sources:
             own, others = in_two(parts_of(source))
             fork = Forked(partial(list, found_in(source, others))) if others else None
-            made.give(found_in(source, own))
+            made.learn(found_in(source, own))
             found = fork.result() if fork else None
-            made.give(found_in(source, others) if found is None else found)
+            made.learn(found_in(source, others) if found is None else found)
         return made
 
-    def give(self, found: Iterable[tuple[str, str]]) -> None:
-        """Give everything of some kind its stand-in."""
+    def learn(self, found: Iterable[tuple[str, str]]) -> None:
+        """Give all that was found, kind and text, a stand-in, in this order."""
         known = len(self.made)
         for kind, original in found:
             self._make(kind, original)
@@ -83,7 +83,7 @@ class StandIns:
 
     def replaced(self, text: str) -> str:
         """`text` without secrets, and with stand-ins."""
-        self.give(found_in_text(text))
+        self.learn(found_in_text(text))
         return self._replaced(text)
 
     def sources(self, sources: Sources) -> Sources:
