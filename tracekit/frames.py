@@ -63,6 +63,13 @@ def numbered(texts: pd.Series[Any]) -> tuple[pd.Series[Any], Numbers]:
     return pd.Series(list(numbers), dtype=texts.dtype), codes
 
 
+def numbered_objects(column: pd.Series[Any]) -> tuple[list[Any], Numbers]:
+    """The different objects of a column, and for each row the number of its own. Equal ones may be several."""
+    cells = column.to_list()
+    codes, _ = pd.factorize(np.fromiter(map(id, cells), np.int64, len(cells)))
+    return [cells[at] for at in firsts(codes).tolist()], codes
+
+
 def places(texts: pd.Series[Any], names: Iterable[str]) -> Numbers:
     """For each text the place that it has among some names, -1 where it is none of them."""
     known, values = {name: place for place, name in enumerate(names)}, texts.to_numpy(dtype=object)

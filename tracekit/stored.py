@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.container import Piece, Reader, Writer
-from tracekit.frames import firsts, numbered, objects, text_column
+from tracekit.frames import numbered, numbered_objects, objects, text_column
 from tracekit.resources import grammars
 
 if TYPE_CHECKING:
@@ -52,10 +52,8 @@ def stored_column(column: pd.Series[Any], writer: Writer) -> tuple[Any, ...]:
         return writer.array(numbers), numbers.dtype.str, writer.value(plain(names.to_list())), str(names.dtype)
     if dtype == "object":
         # Most cells are of few objects: the attributes of calls, which have none, are one.
-        cells = column.to_list()
-        numbers, _ = pd.factorize(np.fromiter(map(id, cells), np.int64, len(cells)))
-        different = [cells[at] for at in firsts(numbers).tolist()]
-        return writer.array(numbers.astype(np.int32)), writer.value(plain(different))
+        different, codes = numbered_objects(column)
+        return writer.array(codes.astype(np.int32)), writer.value(plain(different))
     raise UnkeptError(dtype)
 
 
