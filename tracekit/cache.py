@@ -7,7 +7,7 @@ import hashlib
 import marshal
 import mmap
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +27,31 @@ def cache_folder() -> Path:
     return Path(base) / "tracekit"
 
 
+@contextlib.contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """Where to write what becomes `path` when it is whole, and is thrown away when that fails."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()  # where it did not become the file
+
+
 def keep(path: Path, write: Callable[[Path], object]) -> bool:
     """Let `write` fill a draft, which becomes `path` when it is whole; whether it did.
 
     A folder that cannot be written to, or is full, costs time and nothing else.
     """
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft.touch()
-        draft.chmod(0o600)  # what logs say is for their owner
-        write(draft)
-        draft.replace(path)
+        with draft_of(path) as draft:
+            draft.touch()
+            draft.chmod(0o600)  # what logs say is for their owner
+            write(draft)
     except OSError:
         return False
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()  # where it did not become the file
     return True
 
 
