@@ -30,7 +30,7 @@ class Rows(NamedTuple):
     records: Small
     spans: Small  # first and last + 1 byte of each field, counted from the record's; -1 where the field is absent
 
-    def at(self, chosen: npt.NDArray[Any]) -> Rows:
+    def at(self, chosen: npt.NDArray[Any] | slice) -> Rows:
         """The events of these rows."""
         return Rows(self.records[chosen], self.spans[chosen])
 
@@ -133,6 +133,16 @@ class Events:
             order = order[new[order] >= 0]
             if len(order):
                 made.add(rule, self._fields[rule], rows.at(order)._replace(records=new[order]))
+        return made
+
+    def between(self, first: int, end: int) -> Events:
+        """The events of the records from `first` on, before `end`."""
+        made, edges = Events(self.messages, self.texts, self.places), np.array([first, end], dtype=np.int32)
+        for rule in self:
+            rows = self.rows(rule)
+            begin, last = np.searchsorted(rows.records, edges).tolist()
+            if begin < last:
+                made.add(rule, self._fields[rule], rows.at(slice(begin, last)))
         return made
 
     def packed(self) -> list[tuple[str, tuple[str, ...], bytes, bytes]]:
