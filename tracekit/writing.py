@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tracekit.cache import draft_of
 from tracekit.errors import UsageError
 
 
@@ -42,15 +42,10 @@ def write(target: Path | None, blocks: Iterable[bytes]) -> int:
         if target.exists() and not target.is_file():  # a terminal, a pipe
             return filled(target, blocks)
         path = Path(os.path.realpath(target))  # a link stays one
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
+        with draft_of(path) as draft:
             size = filled(draft, blocks)
             if path.exists():
                 draft.chmod(stat.S_IMODE(path.stat().st_mode))
-            draft.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                draft.unlink()  # where it did not become the file
     except OSError as error:
         raise UsageError(f"{target}: cannot be written ({error.strerror}); another place with -o") from error
     return size

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tracekit.cache import draft_of
 from tracekit.errors import UsageError
 from tracekit.frames import Numbers, numbered, numbered_objects, used_only
 from tracekit.redact import mask
 from tracekit.trace import Trace
+from tracekit.writing import encoded, write
 
 if TYPE_CHECKING:
     from tracekit.parse.events import Events
@@ -39,17 +39,9 @@ def export_csv(trace: Trace, folder: Path, force: bool) -> list[Path]:
     taken = [path for path in paths.values() if path.exists()]
     if taken and not force:
         raise UsageError(f"{taken[0]}: exists; another folder with -o, or --force to overwrite it")
-    folder.mkdir(parents=True, exist_ok=True)
     for name, path in paths.items():
         text = events_text(trace.events) if name == "events" else table_text(getattr(trace, name))
-        try:
-            with (
-                draft_of(path) as draft,
-                draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
-            ):
-                file.writelines(text)
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be written ({error.strerror}); another place with -o") from error
+        write(path, map(encoded, text))
     return list(paths.values())
 
 
