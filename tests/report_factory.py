@@ -36,7 +36,7 @@ class Maker:
             name: []
             for name in (
                 *("records", "spans", "operations", "jobs", "commands", "ledger", "findings", "quality"),
-                *("entities", "unknown"),
+                *("entities", "told", "unknown"),
             )
         }
     )

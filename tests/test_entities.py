@@ -13,31 +13,35 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tracekit.build.entities import with_host_names
-from tracekit.parse.named import LONGEST, Groups, Named, Reading, Rendering, check_renderings, load_renderings, united
+from tracekit.parse.named import LONGEST, Groups, Named, Reading, Rendering, check_renderings, united
+from tracekit.parse.search import Search
 from tracekit.resources import grammars
 from tracekit.schema import ENTITIES, frame
 from tracekit.trace import read_trace
 
 
 def test_every_sample_is_read_as_it_says() -> None:
-    assert list(check_renderings(load_renderings(grammars()))) == []
+    assert list(check_renderings(RENDERINGS)) == []
 
 
-RENDERINGS = load_renderings(grammars())
-BEGINS = [rendering.begins for rendering in RENDERINGS.every]
-SAMPLES = [sample["text"].encode() for rendering in RENDERINGS.every for sample in rendering.samples]
+SEARCH = Search.of(grammars())
+RENDERINGS = SEARCH.renderings
+BEGINS = [one.begins for one in (*RENDERINGS.every, *SEARCH.tellings)]
+SAMPLES = [sample["text"].encode() for one in (*RENDERINGS.every, *SEARCH.tellings) for sample in one.samples]
 WHOLE = st.sampled_from(SAMPLES)
 CUT = st.builds(lambda text, begin, end: text[begin:end], WHOLE, st.integers(0, 20), st.integers(0, 200))
 PART = WHOLE | CUT | st.sampled_from([*BEGINS, b"VM", b"x", b"}", b"\n", b'"id":1,', b"|"]) | st.binary(max_size=3)
 
 
-def separately(data: bytes, low: int, high: int, begins: bytes, pattern: re.Pattern[bytes]) -> Iterator[Groups]:
-    """What `pattern` reads wherever `begins` stands, one behind the other: a search of its own."""
+def separately(
+    data: bytes, low: int, high: int, begins: bytes, pattern: re.Pattern[bytes]
+) -> Iterator[tuple[Groups, int]]:
+    """What `pattern` reads wherever `begins` stands, one behind the other, and where it ends: a search of its own."""
     at = data.find(begins, low, high)
     while at >= 0:
         match = pattern.match(data, at, high)
         if match:
-            yield match.groups()
+            yield match.groups(), match.end()
         at = data.find(begins, match.end() if match else at + 1, high)
 
 
@@ -53,10 +57,14 @@ def test_one_pass_reads_what_a_search_for_each_rendering_reads(
 ) -> None:
     data = b"".join(parts) + bytes(behind)
     low, high = min(left, len(data)), max(len(data) - right, 0)
-    found = [list(said.items()) for said in RENDERINGS.found(data, low, high, step)]
-    assert found == [
-        list(Counter(separately(data, low, high, known.begins, known.pattern)).items()) for known in RENDERINGS.every
-    ]
+    readings, hearings = SEARCH.within(data, low, high, step)
+    for reading, rendering in zip(readings, RENDERINGS.every, strict=True):
+        said = separately(data, low, high, rendering.begins, rendering.pattern)
+        assert list(reading.all().items()) == list(Counter(groups for groups, _ in said).items())
+    for hearing, telling in zip(hearings, SEARCH.tellings, strict=True):
+        different = list(hearing.known)
+        found = [(different[number], end) for number, end in zip(hearing.numbers, hearing.ends, strict=True)]
+        assert found == list(separately(data, low, high, telling.begins, telling.pattern))
 
 
 class Counting:
@@ -85,17 +93,15 @@ def test_a_line_of_beginnings_without_an_end_is_tried_once(rendering: Rendering)
 
 def test_a_line_of_jobs_without_a_uuid_names_none() -> None:
     data = b'AsyncJob {"id": 1, ' * 3000
-    assert not any(RENDERINGS.found(data, 0, len(data)))
+    assert not any(reading.all() for reading in SEARCH.within(data, 0, len(data))[0])
 
 
 def test_a_text_that_stands_there_again_is_counted_unless_one_overlaps_it() -> None:
     host = b'Host {"id":1,"name":"kvm1"}'
     nested = b'Host {Host {"id":1,"name":"kvm1"}'
     data = b" ".join([host, host, nested, nested, b"Host {" + bytes(500) + b"}", host])
-    (said,) = (
-        found for known, found in zip(RENDERINGS.every, RENDERINGS.found(data, 0, len(data)), strict=True)
-        if known.begins == b"Host {"
-    )  # fmt: skip
+    readings, _ = SEARCH.within(data, 0, len(data))
+    (said,) = (reading.all() for reading in readings if reading.rendering.begins == b"Host {")
     assert list(said.values()) == [3, 2, 1]
 
 

@@ -20,7 +20,7 @@ from tracekit import build as building, diagnose, processes, trace as tracing
 from tracekit.build import runshapes
 from tracekit.cli import cli
 from tracekit.errors import NotOurLogError
-from tracekit.parse import Parsed, begun as beginning, named as naming, parse
+from tracekit.parse import Parsed, begun as beginning, parse, search as searching
 from tracekit.processes import Forked, Meanwhile, Shared, Threaded, Waiting
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
@@ -29,7 +29,7 @@ from tracekit.trace import read_trace
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are made on Linux alone")
 # What is imported before the fork; `report` imports the rest beside it.
 EARLY = """
-import sys, tracekit.cli, tracekit.kept, tracekit.parse.begun, tracekit.parse.named
+import sys, tracekit.cli, tracekit.kept, tracekit.parse.begun, tracekit.parse.search
 print("pandas" in sys.modules)
 """
 
@@ -189,14 +189,14 @@ def test_what_is_no_log_is_refused_before_the_fork(tmp_path: Path) -> None:
 
 @LINUX
 @pytest.mark.parametrize("killed", [False, True])
-def test_entities_that_a_fork_finds_are_those_of_the_log(
-    healthy: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
-) -> None:
-    alone = read_trace([str(healthy)]).entities
-    monkeypatch.setattr(naming, "LEAST", 0)
-    monkeypatch.setattr(naming, "idle_core", lambda: True)
-    finders = watched(monkeypatch, naming, "names_in", killed)
-    pd.testing.assert_frame_equal(read_trace([str(healthy)]).entities, alone)
+def test_what_a_fork_finds_is_what_the_log_says(healthy: Path, monkeypatch: pytest.MonkeyPatch, killed: bool) -> None:
+    alone = read_trace([str(healthy)])
+    monkeypatch.setattr(searching, "LEAST", 0)
+    monkeypatch.setattr(searching, "idle_core", lambda: True)
+    finders = watched(monkeypatch, searching, "found_in", killed)
+    trace = read_trace([str(healthy)])
+    pd.testing.assert_frame_equal(trace.entities, alone.entities)
+    pd.testing.assert_frame_equal(trace.told, alone.told)
     assert finders == ([os.getpid()] if killed else [])
 
 

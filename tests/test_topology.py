@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from generator.reading import grammars_once
+from tracekit.parse.told import EVERYWHERE, check_tellings, load_tellings
 from tracekit.report.boxes import Topology
 from tracekit.report.context import from_trace
-from tracekit.report.told import Told, check_tellings, load_tellings, told_of
+from tracekit.report.told import SAID, Told
 from tracekit.resources import grammars
 from tracekit.trace import Trace, read_trace
 
@@ -28,7 +30,7 @@ def trace(healthy: Path) -> Trace:
 
 @pytest.fixture(scope="module")
 def told(trace: Trace) -> Told:
-    return told_of(trace)
+    return Told.of(trace)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,35 @@ def drawn(trace: Trace) -> Topology:
 
 def test_the_samples_of_the_tellings_are_read_as_they_say() -> None:
     assert list(check_tellings(load_tellings(grammars()))) == []
+
+
+def said_by_records(trace: Trace) -> Iterator[tuple[str, int, dict[str, str], str | None]]:
+    """What each record tells by itself: what, its number, what it says of it, and the host that its command went to."""
+    known = load_tellings(grammars())
+    for row in trace.records.itertuples():
+        raw = trace.sources[row.source].slice(row.offset, row.length)
+        for what in EVERYWHERE:
+            for said in known[what].within(raw, 0, len(raw)):
+                yield what, row.Index, dict(said), known["host"].first(raw, 0, len(raw)).get("name")
+
+
+@pytest.mark.parametrize("log", ["4.23-kvm/a-healthy", "4.18/a-healthy", "4.23/k-ms-restart"])
+def test_the_table_has_what_records_tell_one_by_one(samples: Path, log: str) -> None:
+    trace = read_trace([str(next((samples / log).glob("management-server.log*")))])
+    machines, others = [], dict[Any, int]()
+    for what, record, said, host in said_by_records(trace):
+        if what == "machine":
+            machines.append((record, said["name"], host))
+        elif what != "startup":
+            others.setdefault((what, frozenset(said.items()), None if what == "database" else host), record)
+    told = trace.told.astype(object).where(trace.told.notna(), None)
+    started = told[told["what"] == "machine"]
+    assert list(zip(started["record"], started["name"], started["host_name"], strict=True)) == machines != []
+    found = {}
+    for row in told[~told["what"].isin(["machine", "host"])].itertuples():
+        said = frozenset((name, getattr(row, name)) for name in SAID if getattr(row, name))
+        found[row.what, said, row.host_name] = row.record
+    assert found == others
 
 
 def test_every_nic_stands_in_the_line_that_it_is_said_of(trace: Trace, told: Told) -> None:

@@ -350,12 +350,13 @@ def wrong() -> Iterator[str]:
     from tracekit.fleet.members import check_members, load_members
     from tracekit.parse.explain import check as checked
     from tracekit.parse.grammar import load_messages
-    from tracekit.parse.named import check_renderings, load_renderings
-    from tracekit.report.told import check_tellings, load_tellings
+    from tracekit.parse.named import check_renderings
+    from tracekit.parse.search import Search
+    from tracekit.parse.told import check_tellings, load_tellings
     from tracekit.resources import grammars
 
     yield from checked()
-    yield from check_renderings(load_renderings(grammars()))
+    yield from check_renderings(Search.of(grammars()).renderings)
     yield from check_tellings(load_tellings(grammars()))
     yield from check_members(load_members(grammars()), load_messages(grammars()).meanings)
     yield from check_rules(click.get_current_context().meta.get(RULES) or ())

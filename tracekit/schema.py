@@ -200,6 +200,20 @@ ENTITY_KINDS = (
     *("cluster", "snapshot", "vpc", "job"),
 )
 
+TOLD: Mapping[str, str] = {
+    "what": NAME,  # machine, host, database, primary or secondary storage
+    "record": ROW,  # the first that tells of it, of a machine each that tells a host to start it
+    "end": NUMBER,  # byte of the source where that is said of a machine; its nics stand behind it
+    "host": NUMBER,  # the host that is told to start the machine, by its number
+    "host_name": TEXT,  # by its name; of storage a host whose commands name it
+    "seq": NUMBER,  # of the command
+    "name": TEXT,
+    "id": TEXT,
+    "type": TEXT,
+    "address": TEXT,
+    "path": TEXT,
+}
+
 GROUPS: Mapping[str, str] = {
     "by": TEXT,  # host, pool, router, template, account, hour, command
     "name": TEXT,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tracekit.parse import FileRead
     from tracekit.parse.begun import Begun
     from tracekit.parse.events import Events
-    from tracekit.parse.named import Naming
+    from tracekit.parse.search import Searching
 
 # The longest that a server waits for one command by its stock settings (twice `wait`), and as much again.
 FOLLOWED = timedelta(hours=2)
@@ -52,6 +52,7 @@ class Trace:
     findings: pd.DataFrame
     quality: pd.DataFrame
     entities: pd.DataFrame
+    told: pd.DataFrame
     unknown: pd.DataFrame
     meta: Meta
 
@@ -92,14 +93,14 @@ class Started(NamedTuple):
     """Sources of which it is known what to read of them."""
 
     begun: Begun
-    naming: Naming
+    searching: Searching
 
     @classmethod
     def of(cls, begun: Begun) -> Self:
-        """With what they name, which is found once they were read."""
-        from tracekit.parse.named import Naming
+        """With what they name and tell, which is found once they were read."""
+        from tracekit.parse.search import Searching
 
-        return cls(begun, Naming(Sources(tuple(layout.source for layout in begun.layouts))))
+        return cls(begun, Searching(Sources(tuple(layout.source for layout in begun.layouts))))
 
 
 def silent(_: str) -> None:
@@ -136,6 +137,7 @@ def trace_of(
     # A trace out of the cache needs none of these.
     from tracekit.build import build
     from tracekit.build.entities import entity_table, read_parts, with_host_names
+    from tracekit.build.told import told_table
     from tracekit.diagnose import diagnose
     from tracekit.diagnose.packed import packed, unpacked
     from tracekit.parse import parse
@@ -144,18 +146,19 @@ def trace_of(
 
     quality = Collector()
     quality.extend(sources.quality)
-    begun, naming = started or Started.of(
+    begun, searching = started or Started.of(
         begin(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
     )
     parsed = parse(sources, quality, begun=begun)
     tell("rebuilding what happened")
-    naming.begin(read_parts(parsed.records))
+    searching.begin(read_parts(parsed.records))
     parsed = parsed._replace(records=table_aside(parsed.records))
     parsed.events.moved(arrays_aside)
     give_back()
     built = build(parsed, parsed.sources, quality)
     give_back()
-    entities = entity_table(naming.found())
+    found = searching.found()
+    entities = entity_table(found.things)
     commands = with_host_names(built.commands, entities)
     look = partial(
         diagnose,
@@ -183,6 +186,7 @@ def trace_of(
         ledger=built.ledger,
         quality=quality.frame(),
         entities=entities,
+        told=told_table(found.told, built.records, parsed.sources),
         unknown=mine(parsed.records, parsed.sources),
         meta=Meta(parsed.files, __version__),
     )

@@ -12,7 +12,7 @@ import pytest
 
 from tracekit import build, diagnose, processes
 from tracekit.build import runshapes
-from tracekit.parse import begun, named
+from tracekit.parse import begun, search
 from tracekit.schema import FINDINGS, frame
 from tracekit.trace import Trace, read_trace
 
@@ -23,7 +23,7 @@ LOADERS = (
     (build, "load_model"),
     (runshapes, "load_calls"),
     (build, "load_silences"),
-    (named, "load_renderings"),
+    (search, "load_renderings"),
 )
 
 

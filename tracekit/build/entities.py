@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from tracekit.frames import by_source
-from tracekit.parse.named import Named, Part
+from tracekit.parse.named import Named
+from tracekit.parse.search import Part
 from tracekit.schema import ENTITIES, check, frame
 
 

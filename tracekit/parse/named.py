@@ -1,34 +1,27 @@
 """What lines call things: kind, id, uuid and name by every rendering that any release prints.
 
 A rendering often has one or two of the three; what different lines say of one thing is put together. The renderings
-are data: `grammars/entities.toml`. Nothing here needs pandas: a fork of a process that has yet to import it finds what
-a log names.
+are data: `grammars/entities.toml`. Where they stand is found by `search.py`; nothing here needs pandas.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
 from tracekit.errors import GrammarError
-from tracekit.parse.needles import BLOCK, Needles
+from tracekit.parse.needles import every_place
 from tracekit.prepared import toml_of
-from tracekit.processes import Waiting, idle_core
-from tracekit.read.files import Sources
-from tracekit.resources import grammars
 from tracekit.schema import ENTITY_KINDS
 
 FILE = "entities.toml"
 BODY = "body"
-LEAST = 1 << 20  # bytes of logs for which a fork is worth its while
 LONGEST = 1 << 8  # bytes of a text that is known again when it stands once more
 Groups = tuple[bytes | None, ...]  # of a rendering's pattern
-Part = tuple[str, int, int]  # path of a source, first byte, end
 
 
 class Named(NamedTuple):
@@ -105,14 +98,7 @@ class Renderings(NamedTuple):
 
     fields: Mapping[str, re.Pattern[bytes]]
     every: tuple[Rendering, ...]
-    needles: Needles  # where the renderings begin, in their order
-
-    def found(self, data: Any, low: int, high: int, step: int = BLOCK) -> list[Counter[Groups]]:
-        """What each rendering reads in data[low:high], counted. Occurrences of one rendering do not overlap."""
-        readings = [Reading(rendering, data, high) for rendering in self.every]
-        for number, places in self.needles.within(data, low, high, step):
-            readings[number].read(places.tolist())
-        return [reading.all() for reading in readings]
+    marks: bytes  # each beginning has one of them
 
     def read(self, rendering: Rendering, groups: Groups) -> Named | None:
         """What one occurrence says; None where it names nothing."""
@@ -143,73 +129,36 @@ def load_renderings(root: Traversable) -> Renderings:
             )
             for row in data["entities"]
         )
-        needles = Needles.of((rendering.begins for rendering in every), data["marks"].encode())
-    except (KeyError, ValueError, re.error) as error:
+        marks = data["marks"].encode()
+    except (KeyError, re.error) as error:
         raise GrammarError(f"grammars: {FILE}: {error}") from error
     strange = {rendering.kind for rendering in every} - set(ENTITY_KINDS)
     if strange:
         raise GrammarError(f"grammars: {FILE}: kinds that schema.ENTITY_KINDS does not have: {sorted(strange)}")
-    return Renderings(fields, every, needles)
+    return Renderings(fields, every, marks)
 
 
 def check_renderings(renderings: Renderings) -> Iterator[str]:
     """What is wrong in entities.toml, one line each: samples that are not read, or not as they say."""
-    for number, rendering in enumerate(renderings.every):
+    for rendering in renderings.every:
         if not rendering.samples:
             yield f"{FILE}: {rendering.begins.decode()}: no sample"
         for sample in rendering.samples:
             raw = sample["text"].encode()
             stated = Named(rendering.kind, sample.get("id"), sample.get("uuid"), sample.get("name"))
-            found = [renderings.read(rendering, groups) for groups in renderings.found(raw, 0, len(raw))[number]]
+            reading = Reading(rendering, raw, len(raw))
+            reading.read(every_place(rendering.begins, raw, 0, len(raw)))
+            found = [renderings.read(rendering, groups) for groups in reading.all()]
             if found != [stated]:
                 yield f"{FILE}: reads {found}, its sample says {stated}"
 
 
-class Naming:
-    """What some sources name. A fork finds it, where there is a core for it and they are large enough: it is made
-    while this process is small, and begins when it is known which bytes were read.
-    """
-
-    def __init__(self, sources: Sources) -> None:
-        self._find = partial(things_in, sources=sources)
-        self._parts: Sequence[Part] = ()
-        worth = idle_core() and sum(map(len, sources)) >= LEAST
-        self._fork = Waiting(self._packed) if worth else None
-
-    def begin(self, parts: Sequence[Part]) -> None:
-        """Begin with the bytes that were read."""
-        self._parts = parts
-        if self._fork:
-            self._fork.tell(parts)
-
-    def found(self) -> list[tuple[Named, int]]:
-        """What they name, and how often they do."""
-        packed = self._fork.result() if self._fork else None
-        return self._find(self._parts) if packed is None else [(Named(*said), count) for said, count in packed]
-
-    def _packed(self, parts: Sequence[Part]) -> list[tuple[tuple[Any, ...], int]]:
-        return [(tuple(said), count) for said, count in self._find(parts)]
-
-
-def things_in(parts: Iterable[Part], sources: Sources) -> list[tuple[Named, int]]:
-    """The things that the parts of some sources name, and how often they do, in the order of kinds and ids."""
+def in_order(named: Mapping[Named, int]) -> list[tuple[Named, int]]:
+    """The things that were named, and how often, in the order of kinds and ids."""
     last = 1 << 62
-    things = united(names_in(parts, sources))
-    return sorted(things, key=lambda row: (row[0].kind, last if row[0].id is None else row[0].id, row[0].name or ""))
-
-
-def names_in(parts: Iterable[Part], sources: Sources) -> Counter[Named]:
-    """What the parts of some sources name, and how often they do."""
-    renderings = load_renderings(grammars())
-    named: Counter[Named] = Counter()
-    for path, low, high in parts:
-        found = renderings.found(sources[path].data, low, high)
-        for rendering, occurring in zip(renderings.every, found, strict=True):
-            for groups, count in occurring.items():
-                said = renderings.read(rendering, groups)
-                if said is not None:
-                    named[said] += count
-    return named
+    return sorted(
+        united(named), key=lambda row: (row[0].kind, last if row[0].id is None else row[0].id, row[0].name or "")
+    )
 
 
 def united(named: Mapping[Named, int]) -> list[tuple[Named, int]]:

@@ -94,3 +94,11 @@ class Needles(NamedTuple):
                     found = found[(words[found + (len(room) + piece.at)] & piece.mask) == piece.word]
                 if found.size:
                     yield number, found - needle.at
+
+
+def every_place(text: bytes, data: Any, low: int, high: int) -> Iterator[int]:
+    """Where a single text begins in data[low:high], in order; overlapping ones too."""
+    at = data.find(text, low, high)
+    while at >= 0:
+        yield at
+        at = data.find(text, at + 1, high)

@@ -14,8 +14,9 @@ import pandas as pd
 
 from tracekit import frames
 from tracekit.fleet.times import BAD_ANSWERS
+from tracekit.parse.told import Said
 from tracekit.report import verdict
-from tracekit.report.told import Said, Start
+from tracekit.report.told import Start
 from tracekit.report.words import known, words
 
 BAD = (*BAD_ANSWERS, "not sent", "unanswered")  # results of commands

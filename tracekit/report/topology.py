@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracekit.frames import among, instants, median
+from tracekit.parse.told import Said
 from tracekit.report import boxes
 from tracekit.report.boxes import Inside, Link, Nic, Place, Topology
 from tracekit.report.log import Log
 from tracekit.report.machines import Host, Machine, is_system, settle, usual_starts
-from tracekit.report.told import Said, Store, Told, told_of
+from tracekit.report.told import Store, Told
 from tracekit.report.words import count, duration, known, listed, text, words
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def view(trace: Trace, commands: Sequence[Any], hosts: dict[str, Host], log: Log
     """
     if not hosts:
         return None
-    told = told_of(trace)
+    told = Told.of(trace)
     settle(trace.spans, commands, hosts, told.starts)
     drawn = sorted(sorted(hosts.values(), key=lambda host: (-sum(host.times), host.name))[:MAX_HOSTS], key=_name)
     every = [value for host in hosts.values() for value in host.times]

@@ -1,0 +1,118 @@
+"""Table TOLD: what lines tell of machines, hosts, databases and stores, and which records do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tracekit.frames import by_source, distinct
+from tracekit.parse.told import Heard, Said, tellings
+from tracekit.read.files import Sources
+from tracekit.schema import OBJECT, TOLD, check, frame
+
+STORES = ("primary", "secondary")
+Row = dict[str, Any]
+
+
+@dataclass
+class Told:
+    """Rows of the table."""
+
+    machines: list[Row] = field(default_factory=list)
+    hosts: dict[str, Row] = field(default_factory=dict)  # the last that tells of an address wins
+    others: dict[tuple[str, ...], Row] = field(default_factory=dict)  # the first
+
+    def table(self) -> pd.DataFrame:
+        """The machines in the order in which they were started, then hosts, databases and stores."""
+        rows = [*self.machines, *self.hosts.values(), *self.others.values()]
+        # Of objects: a sequence number is too large for the fractions that a column with unknown ones would have.
+        columns = {name: pd.Series([row.get(name) for row in rows], dtype=OBJECT) for name in TOLD}
+        return check(frame(TOLD, columns), TOLD, "told")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One source, and where its records stand in it."""
+
+    data: Any
+    records: npt.NDArray[Any]
+    begins: npt.NDArray[np.int64]  # ascending
+    ends: npt.NDArray[np.int64]
+    hosts: dict[int, str | None] = field(default_factory=dict)  # by the record's place
+
+    def places(self, heard: Heard) -> npt.NDArray[np.int64]:
+        """The place of the record of each occurrence."""
+        ends = np.frombuffer(heard.ends, np.int64)
+        return np.maximum(np.searchsorted(self.begins, ends, side="left") - 1, 0)
+
+    def first(self, what: str, place: int, begin: int | None = None) -> Said:
+        """What a record, from a byte of the source on, says first of something."""
+        low = int(self.begins[place]) if begin is None else begin
+        return tellings()[what].first(self.data, low, int(self.ends[place]))
+
+    def host(self, place: int) -> str | None:
+        """The host that the command of a record went to; a record that tells of several things is read once."""
+        if place not in self.hosts:
+            self.hosts[place] = self.first("host", place).get("name")
+        return self.hosts[place]
+
+
+def told_table(heard: Sequence[Heard], records: pd.DataFrame, sources: Sources) -> pd.DataFrame:
+    """The table of what was heard in some sources."""
+    told = Told()
+    for path, columns in by_source(records, "offset", "length"):
+        begins = columns["offset"].to_numpy()
+        part = Part(sources[path].data, columns.index.to_numpy(), begins, begins + columns["length"].to_numpy())
+        mine = {one.what: one for one in heard if one.path == path}
+        add_machines(told, part, mine["machine"])
+        for row, said in each(part, mine["startup"]):
+            told.hosts[said["name"]] = {"what": "host", "record": row, **said}
+        for row, said in each(part, mine["database"]):
+            told.others.setdefault(("database", *said.values()), {"what": "database", "record": row, **said})
+        for what in STORES:
+            add_stores(told, part, mine[what])
+    return told.table()
+
+
+def each(part: Part, heard: Heard) -> Iterator[tuple[int, Said]]:
+    """The record of each occurrence, and what it says."""
+    return zip(part.records[part.places(heard)].tolist(), every_said(heard), strict=True)
+
+
+def every_said(heard: Heard) -> Iterable[Said]:
+    """What each occurrence says."""
+    different = list(map(tellings()[heard.what].said, heard.said))
+    return map(different.__getitem__, np.frombuffer(heard.numbers, np.int32).tolist())
+
+
+def add_machines(told: Told, part: Part, heard: Heard) -> None:
+    """The VMs that a host was told to start, and where it was."""
+    ends = np.frombuffer(heard.ends, np.int64).tolist()
+    for place, end, said in zip(part.places(heard).tolist(), ends, every_said(heard), strict=True):
+        host, command, record = part.host(place), part.first("command", place), int(part.records[place])
+        if not host or not command:
+            continue
+        numbers = {"host": int(command["id"]), "seq": int(command["seq"])}
+        told.machines.append({"what": "machine", "record": record, "end": end, "host_name": host, **numbers, **said})
+        address = {} if host in told.hosts else part.first("at", place, end)
+        if address:
+            told.hosts[host] = {"what": "host", "record": record, "name": host, **address}
+
+
+def add_stores(told: Told, part: Part, heard: Heard) -> None:
+    """The different stores, once for each host whose commands name them, and once where no command does."""
+    said = list(map(tellings()[heard.what].said, heard.said))
+    numbers, places = np.frombuffer(heard.numbers, np.int32), part.places(heard)
+    pairs = distinct(numbers * np.int64(len(part.begins)) + places)  # a record names a store more than once
+    numbers, places = np.divmod(pairs, len(part.begins))
+    for number, place in zip(numbers.tolist(), places.tolist(), strict=True):
+        host = part.host(place)
+        key = (heard.what, host or "", *said[number].values())
+        if key not in told.others:
+            record = int(part.records[place])
+            told.others[key] = {"what": heard.what, "record": record, "host_name": host, **said[number]}
