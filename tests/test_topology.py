@@ -74,8 +74,8 @@ def test_the_table_has_what_records_tell_one_by_one(samples: Path, log: str) -> 
 
 
 def test_every_nic_stands_in_the_line_that_it_is_said_of(trace: Trace, told: Told) -> None:
-    assert {start.machine for start in told.starts} == {"r-4-VM", "i-2-3-VM", "i-2-5-VM"}
-    for start in told.starts:
+    assert {start.machine for start in told.starts()} == {"r-4-VM", "i-2-3-VM", "i-2-5-VM"}
+    for start in told.starts():
         line = trace.sources.text(trace.records.loc[start.record])
         assert f'"name":"{start.machine}"' in line
         assert f"({start.host})" in line
@@ -95,7 +95,7 @@ def test_stores_are_those_that_commands_name(trace: Trace, told: Told) -> None:
 
 def test_machines_stand_in_the_host_that_started_them(trace: Trace, told: Told, drawn: Topology) -> None:
     boxes = {place.title: place for place in drawn.places if place.css.startswith("host")}
-    for start in told.starts:
+    for start in told.starts():
         assert start.machine in [chip.name for chip in boxes[start.host].chips]
     bridges = [chip.said for place in boxes.values() for chip in place.chips if chip.css == "bridge"]
     assert any(said.startswith("cloudbr1 · Guest vlan://830, Public vlan://50") for said in bridges)
@@ -116,7 +116,7 @@ def test_nothing_in_a_host_overlaps(drawn: Topology) -> None:
 
 
 def test_the_table_has_every_nic_with_its_line(told: Told, drawn: Topology) -> None:
-    last = {start.machine: start for start in told.starts}
+    last = {start.machine: start for start in told.starts()}
     assert len(drawn.nics) == sum(len(start.nics()) for start in last.values())
     assert all(nic.line.isdigit() for nic in drawn.nics)
 

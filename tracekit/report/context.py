@@ -78,9 +78,8 @@ class Basis(NamedTuple):
         full = every.rows(order[: max(top, 0)])
         (*_, worst) = (None, *every.rows(order[:1]))
         log, compared = Log(trace), fleet(trace)
-        commands = machines.sent_commands(trace.commands)
-        hosts = machines.hosts_of(commands)
-        drawn = topology.view(trace, commands, hosts, log)
+        hosts = machines.hosts_of(trace.commands)
+        drawn = topology.view(trace, hosts, log)
         splitter = Splitter(trace, (str(row.operation) for row in (*full, worst) if row))
         return cls(trace, log, end_of_log, every, order, full, worst, compared, hosts, drawn, splitter)
 

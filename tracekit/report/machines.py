@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from tracekit import frames
 from tracekit.fleet.times import BAD_ANSWERS
 from tracekit.parse.told import Said
 from tracekit.report import verdict
-from tracekit.report.told import Start
+from tracekit.report.told import Start, Told
 from tracekit.report.words import known, words
 
 BAD = (*BAD_ANSWERS, "not sent", "unanswered")  # results of commands
@@ -66,40 +65,32 @@ def usual_starts(hosts: Iterable[Host]) -> dict[bool, float]:
     return {kind: frames.median(values) for kind, values in times.items() if len(values) >= FEW}
 
 
-def sent_commands(commands: pd.DataFrame) -> list[Any]:
-    """The commands of a table as rows of what this module asks of them: `sent` in microseconds, `took` in seconds."""
-    asked = commands[["host", "host_name", "seq", "command", "operation", "result"]]
-    return frames.rows(asked.assign(sent=frames.instants(commands["sent"]), took=verdict.answer_times(commands)))
+def hosts_of(commands: pd.DataFrame) -> dict[str, Host]:
+    """The hosts that the commands of a table went to, with the times of their answers."""
+    number, names = pd.factorize(commands["host_name"])
+    took, failed = verdict.answer_times(commands), frames.places(commands["result"], BAD_ANSWERS) >= 0
+    order = np.argsort(number, kind="stable")
+    bounds = np.searchsorted(number[order], np.arange(len(names) + 1)).tolist()
+    made = {}
+    for name, mine in zip(names, map(slice, bounds, bounds[1:]), strict=False):
+        times = took[order[mine]]
+        made[name] = Host(name, times[~np.isnan(times)].tolist(), int(failed[order[mine]].sum()))
+    return made
 
 
-def hosts_of(commands: Sequence[Any]) -> dict[str, Host]:
-    """The hosts that commands went to, with the times of their answers."""
-    hosts: dict[str, Host] = {}
-    for row in commands:
-        if known(row.host_name):
-            host = hosts.setdefault(row.host_name, Host(row.host_name))
-            if known(row.took):
-                host.times.append(row.took)
-            host.failed += row.result in BAD_ANSWERS
-    return hosts
-
-
-def settle(spans: pd.DataFrame, commands: Sequence[Any], hosts: dict[str, Host], starts: Iterable[Start]) -> None:
+def settle(spans: pd.DataFrame, commands: pd.DataFrame, hosts: dict[str, Host], told: Told) -> None:
     """Put each VM on the host that last had it running or answered a command to start it well."""
     places: dict[str, tuple[str, Machine]] = {}
-    for name, host, machine in itertools.chain(_running(spans, commands), _started(starts, commands, hosts)):
+    for name, host, machine in itertools.chain(_running(spans, commands), _started(told, commands, hosts)):
         places.pop(name, None)  # the last one that was put somewhere is the last of its host
         places[name] = (host, machine)
     for name, (host, machine) in places.items():
         hosts[host].machines[name] = machine
 
 
-def _running(spans: pd.DataFrame, commands: Sequence[Any]) -> Iterator[tuple[str, str, Machine]]:
+def _running(spans: pd.DataFrame, commands: pd.DataFrame) -> Iterator[tuple[str, str, Machine]]:
     """Each VM that began to run, with the host whose start command was the last one sent before."""
-    starts: dict[str, list[Any]] = {}
-    for row in commands:
-        if known(row.host_name) and row.sent != frames.NEVER and words().start in str(row.command).split(", "):
-            starts.setdefault(row.operation, []).append(row)
+    starts = _start_commands(commands)
     states = np.flatnonzero(frames.among(spans["kind"], ["state"]))
     moments = frames.instants(spans["start"].iloc[states])
     order = np.argsort(moments, kind="stable")
@@ -107,17 +98,38 @@ def _running(spans: pd.DataFrame, commands: Sequence[Any]) -> Iterator[tuple[str
     for operation, change, attributes, at in zip(*columns, moments[order].tolist(), strict=True):
         name = attributes.get("vm") if isinstance(attributes, dict) else None
         if known(name) and str(change).rpartition(" → ")[2] == words().running:
-            before = [start for start in starts.get(operation, ()) if start.sent <= at]
+            before = [start for start in starts.get(operation, ()) if start[0] <= at]
             if before:
-                yield str(name), max(before, key=lambda start: start.sent).host_name, Machine()
+                yield str(name), max(before, key=lambda start: start[0])[1], Machine()
 
 
-def _started(
-    starts: Iterable[Start], commands: Sequence[Any], hosts: Mapping[str, Host]
-) -> Iterator[tuple[str, str, Machine]]:
-    """Each VM that a host was told to start, where the answer was good."""
-    answers = {(row.host, row.seq): row for row in commands if known(row.host)}
-    for start in starts:
-        row = answers.get(start.key)
-        if row is not None and start.host in hosts and row.result not in BAD:
-            yield start.machine, start.host, Machine(row.took if known(row.took) else None, start)
+def _start_commands(commands: pd.DataFrame) -> dict[str, list[tuple[int, str]]]:
+    """When each operation sent commands to start a VM, and to which hosts."""
+    number, names = pd.factorize(commands["command"])
+    tells = np.array([*(words().start in name.split(", ") for name in names), False])  # the last one is null
+    sent, host = frames.instants(commands["sent"]), commands["host_name"]
+    at = np.flatnonzero(tells[number] & (sent != frames.NEVER) & host.notna().to_numpy())
+    made: dict[str, list[tuple[int, str]]] = {}
+    columns = (commands["operation"].iloc[at].tolist(), sent[at].tolist(), host.iloc[at].tolist())
+    for operation, moment, name in zip(*columns, strict=True):
+        made.setdefault(operation, []).append((moment, name))
+    return made
+
+
+def _started(told: Told, commands: pd.DataFrame, hosts: Mapping[str, Host]) -> Iterator[tuple[str, str, Machine]]:
+    """Each VM that a host was told to start, where the answer was good; its last start."""
+    machines = told.machines
+    keys = (
+        np.concatenate([frames.numbers_of(commands[name]), frames.numbers_of(machines[name])])
+        for name in ("host", "seq")
+    )
+    number = frames.joint(*keys)
+    answers = np.full(len(number), -1)
+    answers[number[: len(commands)]] = np.arange(len(commands))  # the one that comes last stays
+    answer = answers[number[len(commands) :]]
+    good = np.append(frames.places(commands["result"], BAD) < 0, False)[answer]
+    at = np.flatnonzero(good & (frames.places(machines["host_name"], hosts) >= 0))
+    at = at[~machines["name"].iloc[at].duplicated(keep="last").to_numpy()]
+    took = verdict.answer_times(commands)[answer[at]]
+    for start, seconds in zip(told.starts(at), took.tolist(), strict=True):
+        yield start.machine, start.host, Machine(seconds if known(seconds) else None, start)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from tracekit.frames import rows
+import pandas as pd
+
+from tracekit.frames import among, numbers_of, rows
 from tracekit.parse.told import Said, tellings
 from tracekit.report.words import known
 
@@ -22,7 +24,6 @@ class Start(NamedTuple):
 
     machine: str
     host: str
-    key: tuple[int, int]  # host, sequence number of the command
     record: int
     behind: Callable[[], bytes]  # the rest of the record
 
@@ -46,7 +47,8 @@ class Store:
 class Told:
     """What the lines of a log tell."""
 
-    starts: list[Start] = field(default_factory=list)
+    trace: Trace
+    machines: pd.DataFrame  # rows of TOLD, one for each time that a host was told to start one
     stores: dict[tuple[str, ...], Store] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)  # host -> address
     databases: dict[str, int] = field(default_factory=dict)  # address/name -> record
@@ -54,12 +56,10 @@ class Told:
     @classmethod
     def of(cls, trace: Trace) -> Self:
         """What the table of a trace says."""
-        made = cls()
-        for row in rows(trace.told):
-            if row.what == "machine":
-                behind = partial(rest_of, trace, row.record, row.end)
-                made.starts.append(Start(row.name, row.host_name, (row.host, row.seq), row.record, behind))
-            elif row.what == "host":
+        started = among(trace.told["what"], ["machine"])
+        made = cls(trace, trace.told[started])
+        for row in rows(trace.told[~started]):
+            if row.what == "host":
                 made.addresses[row.name] = row.address
             elif row.what == "database":
                 made.databases[f"{row.address}/{row.name}"] = row.record
@@ -74,9 +74,13 @@ class Told:
         if known(row.host_name):
             store.hosts.add(row.host_name)
 
-
-def rest_of(trace: Trace, record: int, begin: int) -> bytes:
-    """What stands in a record behind a byte of its source."""
-    records: Any = trace.records
-    path, offset, length = (records[name].iat[record] for name in ("source", "offset", "length"))
-    return trace.sources[path].slice(begin, int(offset + length) - begin)
+    def starts(self, chosen: Any = slice(None)) -> list[Start]:
+        """The starts of machines at some places of their table."""
+        machines = self.machines.iloc[chosen]
+        records = self.trace.records[["source", "offset", "length"]].take(machines["record"])
+        lengths = records["offset"].to_numpy() + records["length"].to_numpy() - numbers_of(machines["end"])
+        sources = map(self.trace.sources.__getitem__, records["source"])
+        return [
+            Start(row.name, row.host_name, row.record, partial(source.slice, row.end, length))
+            for row, source, length in zip(rows(machines), sources, lengths.tolist(), strict=True)
+        ]

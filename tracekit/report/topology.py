@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,15 +30,15 @@ SLOW_START, SHORT = 3.0, 1.0  # times the median of its kind; seconds
 NETWORKS = 2  # of one traffic type that a bridge names
 
 
-def view(trace: Trace, commands: Sequence[Any], hosts: dict[str, Host], log: Log) -> Topology | None:
-    """The topology of the whole input; None where it names no host. `commands` and `hosts` are as `machines` has them.
+def view(trace: Trace, hosts: dict[str, Host], log: Log) -> Topology | None:
+    """The topology of the whole input; None where it names no host. `hosts` are as `machines` has them.
 
     The hosts are given their machines.
     """
     if not hosts:
         return None
     told = Told.of(trace)
-    settle(trace.spans, commands, hosts, told.starts)
+    settle(trace.spans, trace.commands, hosts, told)
     drawn = sorted(sorted(hosts.values(), key=lambda host: (-sum(host.times), host.name))[:MAX_HOSTS], key=_name)
     every = [value for host in hosts.values() for value in host.times]
     usual = median(every) if every else 0.0
