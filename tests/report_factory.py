@@ -148,6 +148,7 @@ class Maker:
         return SimpleNamespace(
             sources=Sources((Source(PATH, bytes(self.text), False),)),
             meta=SimpleNamespace(files=(file,), version="0.0"),
+            kept=False,
             events=Events(SimpleNamespace(meanings={})),  # type: ignore[arg-type]
             **tables,
         )

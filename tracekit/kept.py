@@ -67,7 +67,7 @@ def kept_trace(
         return read_anew(place, sources, options, started, at_end, tell)
     with contextlib.suppress(OSError):
         os.utime(place)  # the youngest stay
-    return Trace.of_parts(kept.part)
+    return Trace.of_parts(kept.part, kept=True)
 
 
 def read_anew(

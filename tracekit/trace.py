@@ -55,6 +55,7 @@ class Trace:
     told: pd.DataFrame
     unknown: pd.DataFrame
     meta: Meta
+    kept: bool = False  # whether the tables are a file's, which forks of this process share
 
     @classmethod
     def of_parts(cls, part: Callable[[str], Any], **known: Any) -> Self:

@@ -46,7 +46,7 @@ def page_of(trace: Trace, top: int, *, redacted: bool = False) -> tuple[PageCont
     """The page and what it says, but for the operations in full."""
     basis = Basis.of(trace, top)
     judged = basis.judged()  # waits for who looks for the findings, which the operations in full need
-    sections = sections_of(basis, forked=idle_core(len(trace.records)))
+    sections = sections_of(basis, forked=idle_core(0 if trace.kept else len(trace.records)))
     page = basis.page(judged, redacted=redacted)
     return page, _rendered(page, sections, basis.needs_canvas())
 
