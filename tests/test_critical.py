@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tracekit.build.critical import critical_path, savings
+from tracekit.report.critical import critical_path, savings
 from tracekit.schema import SPANS, frame
 from tracekit.trace import Trace, read_trace
 

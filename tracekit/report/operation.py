@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tracekit.build.critical import Step
 from tracekit.frames import places, rows
 from tracekit.report import calls, canvas, flow, hostside, ledger, path, svg, ticket, verdict
 from tracekit.report.canvas import Canvas
+from tracekit.report.critical import Step
 from tracekit.report.log import Log
 from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage, Timeline
 from tracekit.report.scale import Axis

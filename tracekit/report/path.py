@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from tracekit.build.critical import Step, critical_path, savings
+from tracekit.report.critical import Step, critical_path, savings
 from tracekit.report.log import Log
 from tracekit.report.shapes import CriticalPath, PathStep
 from tracekit.report.svg import KIND_CSS, span_name

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tracekit.build.critical import Step
 from tracekit.report import hostside
+from tracekit.report.critical import Step
 from tracekit.report.lanes import LANES
 from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Timeline

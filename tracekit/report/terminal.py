@@ -14,6 +14,7 @@ import pandas as pd
 from tracekit.errors import UsageError
 from tracekit.frames import objects, plain_cells, rows
 from tracekit.redact import shown
+from tracekit.report.critical import critical_path, savings
 from tracekit.report.words import known
 from tracekit.schema import OBJECT, SPAN_OF_TIME, TIME
 
@@ -138,8 +139,6 @@ def doubts(trace: Trace, operation: str) -> list[str]:
 
 def critical_text(trace: Trace, operation: str) -> str:
     """The critical path in order: begin, time, share of the wall time, step; what would be saved without it."""
-    from tracekit.build.critical import critical_path, savings  # and all that builds, which nothing else here needs
-
     row = next(iter(rows(trace.operations[trace.operations["operation"] == operation])))
     if not known(row.completed):
         raise UsageError(f"{operation}: its end is not in the log, so it has no critical path")
