@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from tracekit.cache import draft_of
 from tracekit.errors import UsageError
 
 
@@ -35,6 +34,8 @@ def write(target: Path | None, blocks: Iterable[bytes]) -> int:
 
     Until a file is whole its place is as it was: what is written may be made of what stands there.
     """
+    from tracekit.cache import draft_of  # and hashlib, which --help can do without
+
     if target is None:
         return printed(blocks)
     try:
