@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from tracekit.parse.fast.interning import interned
 from tracekit.parse.fast.program import Pool, program
 from tracekit.parse.fast.scanner import scan_compiled
 from tracekit.parse.fast.tables import Tables
+from tracekit.parse.fast.threads import scan_threads
 from tracekit.parse.grammar import Messages, load_messages
 from tracekit.parse.scan import Dispatch, Scanned, dispatch_of, scan
 from tracekit.quality import Collector
@@ -205,6 +207,24 @@ def test_a_trace_does_not_depend_on_who_reads(
     assert one.events.equals(two.events)
     assert one.files == two.files
     pd.testing.assert_frame_equal(one.events.table(), two.events.table())
+
+
+def test_who_interrupts_does_not_wait_for_the_loops(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages, dialects, dispatch, tables = known()
+    data, go_on = healthy.read_bytes(), threading.Event()
+
+    def scanned(*given: Any) -> Scanned:
+        if given[-1][0] == 0:
+            raise KeyboardInterrupt
+        go_on.wait()
+        return scan_compiled(*given)
+
+    monkeypatch.setattr("tracekit.parse.fast.threads.scan_compiled", scanned)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            scan_threads(data, dialects[0], dispatch, tables, Events(messages), 0, [], [0, len(data) // 2, len(data)])
+    finally:
+        go_on.set()
 
 
 def test_for_a_smaller_log_nothing_is_compiled(samples: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

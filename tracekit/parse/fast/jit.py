@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -53,9 +54,12 @@ def inlined(function: Function) -> Function:
 
 @cache
 def machine_folder() -> Path:
-    """Where machine code of this version is kept: numba itself does not see when a function that is called changes."""
-    made = hashlib.sha256()
-    for path in sorted(files("tracekit.parse").joinpath("fast").iterdir(), key=lambda path: path.name):
+    """Where machine code of this version is kept: numba itself does not see when a function that is called changes. It
+    takes none that was made for the same code in another place or by another Python.
+    """
+    code = files("tracekit.parse").joinpath("fast")
+    made = hashlib.sha256(f"{code} {sys.version}".encode())
+    for path in sorted(code.iterdir(), key=lambda path: path.name):
         if path.name.endswith(".py"):
             made.update(path.read_bytes())
     folder = cache_folder() / f"machine-{made.hexdigest()[:16]}"

@@ -41,11 +41,16 @@ def scan_threads(
         return scan_compiled(data, dialect, dispatch, tables, own, others, part), own
 
     parts = list(itertools.pairwise(places))
+    pool = ThreadPoolExecutor(len(parts))
     try:
-        with ThreadPoolExecutor(len(parts)) as pool:
-            made = list(pool.map(scanned, parts))
+        made = list(pool.map(scanned, parts))
     except CompilerError:
+        pool.shutdown()
         return None
+    except KeyboardInterrupt:  # loops are not interrupted, nor is who compiles them; the program's end ends them
+        pool.shutdown(wait=False)
+        raise
+    pool.shutdown()
     events.texts.add(data)
     events.texts.cutter = interned
     for part, own in made:
