@@ -28,7 +28,7 @@ from hypothesis import given, strategies as st
 import report_factory as factory
 from tracekit import frames, report
 from tracekit.processes import Forked
-from tracekit.report import canvas, context, figures, glossary, page, svg, terminal, text, words
+from tracekit.report import canvas, context, figures, glossary, page, summary, svg, terminal, text, words
 from tracekit.report.every import Every
 from tracekit.report.lanes import LANES
 from tracekit.report.model import Detail, PageContext
@@ -257,6 +257,14 @@ def test_commands_and_hosts_have_their_times(typical: tuple[str, PageContext]) -
     assert [short for short, _ in heat.hosts] == ["kvm1", "kvm2"]
     assert typical[1].concurrency is not None
     assert typical[1].concurrency.most == "2"
+
+
+@pytest.mark.parametrize(("status", "css"), [("succeeded", "good"), ("unfinished", ""), ("failed", "bad")])
+def test_the_number_of_failed_operations_is_red_when_there_is_one(status: str, css: str) -> None:
+    operations = factory.typical().operations
+    ended = pd.Series([status, *["succeeded"] * (len(operations) - 1)], dtype="object")
+    _, failed, *_ = summary.tiles(Every.of(operations.assign(status=ended), None))
+    assert (failed.value, failed.css) == (str(int(status == "failed")), css)
 
 
 def test_an_operation_is_text_for_a_ticket(typical: tuple[str, PageContext], bad: tuple[str, PageContext]) -> None:

@@ -36,11 +36,12 @@ def tiles(every: Every) -> tuple[Tile, ...]:
     """The key numbers."""
     status = Counter(every.status)
     median, p95, longest = spread(every.walls())
-    others = ", ".join(f"{status[name]:,} {name}" for name in BAD[1:] if status[name]) or "all others ended"
+    others = ", ".join(f"{status[name]:,} {name}" for name in BAD[1:] if status[name])
+    css = "bad" if status["failed"] else "" if others else "good"
     (slowest,) = every.rows([int(np.nan_to_num(every.wall).argmax())], "operation", "command")
     return (
         Tile("operations", f"{len(every.status):,}", f"{int(every.with_job.sum()):,} with a job"),
-        Tile("failed", f"{status['failed']:,}", others, "bad" if any(status[name] for name in BAD) else "good"),
+        Tile("failed", f"{status['failed']:,}", others or "all others ended", css),
         Tile("median", median, f"95 % within {p95}"),
         Tile("slowest", longest, f"{text(slowest.operation, 40)} {text(slowest.command, 40)}"),
     )
