@@ -6,17 +6,21 @@ half written nothing is read. The arrays are mapped, not copied, and checked whe
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import marshal
 import mmap
 import os
 import struct
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from tracekit.cache import keep
 
 Piece = tuple[int, int, int]  # offset, length and checksum
 
@@ -52,6 +56,10 @@ class Writer:
         """Write a value of which marshal gives back what it was given."""
         return self._add(memoryview(marshal.dumps(value)))
 
+    def copied(self, reader: Reader, piece: Piece) -> Piece:
+        """Write a piece of another container. Raises DamagedError."""
+        return self._add(reader.checked(piece))
+
     def finish(self, directory: Any) -> None:
         """Write the directory, of which marshal gives back what it was given, and then the head."""
         whole = marshal.dumps(directory)
@@ -85,18 +93,63 @@ class Reader:
 
     def array(self, piece: Piece, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """An array that was written. Raises DamagedError."""
-        return np.frombuffer(self._checked(piece), dtype)
+        return np.frombuffer(self.checked(piece), dtype)
 
     def value(self, piece: Piece) -> Any:
         """A value that was written. Raises DamagedError."""
-        return marshal.loads(self._checked(piece))
+        return marshal.loads(self.checked(piece))
 
-    def _checked(self, piece: Piece) -> memoryview:
+    def checked(self, piece: Piece) -> memoryview:
+        """A piece as it stands in the file. Raises DamagedError."""
         offset, length, checksum = piece
         part = memoryview(self._data)[offset : offset + length]
         if zlib.crc32(part) != checksum:
             raise DamagedError(f"bytes {offset} to {offset + length}")
         return part
+
+
+class Values:
+    """Values of one container by their keys, of which only those are read that are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reader: Reader | None = None
+        with contextlib.suppress(OSError, DamagedError):  # there is none, or it is made again
+            self._reader = Reader(path)
+        self._pieces: dict[bytes, Piece] = self._reader.directory if self._reader else {}
+
+    def __len__(self) -> int:
+        """How many values there are."""
+        return len(self._pieces)
+
+    def get(self, key: bytes) -> Any:
+        """The value of `key`; None where there is none or it is damaged."""
+        if self._reader is None or key not in self._pieces:
+            return None
+        try:
+            return self._reader.value(self._pieces[key])
+        except DamagedError:
+            return None
+
+    def add(self, values: Mapping[bytes, Any], most: int) -> bool:
+        """Let the file have these values, and as many as others have put into it that they are `most`; whether it has.
+
+        Of values of one key the newest stays. Those of this object stay as they were.
+        """
+        there = Values(self.path)
+        keys = [*dict.fromkeys((*there._pieces, *values))][-most:]
+        return keep(self.path, lambda draft: there._write(draft, keys, values))
+
+    def _write(self, draft: Path, keys: Sequence[bytes], values: Mapping[bytes, Any]) -> None:
+        made: dict[bytes, Piece] = {}
+        with Writer(draft) as writer:
+            for key in keys:
+                if key in values:
+                    made[key] = writer.value(values[key])
+                elif self._reader is not None:
+                    with contextlib.suppress(DamagedError):
+                        made[key] = writer.copied(self._reader, self._pieces[key])
+            writer.finish(made)
 
 
 def digest_of(lengths: bytes, directory: bytes) -> bytes:

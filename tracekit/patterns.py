@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
-from tracekit.cache import KeptValues, cache_folder, prune
+from tracekit.cache import cache_folder, prune
+from tracekit.container import Values
 
 MOST = 6000  # programs that stay in the file: there are that many message rules twice
 FILES = 3  # of different Pythons
@@ -36,7 +37,7 @@ class Program(NamedTuple):
 class Programs:
     """The programs of the cache's file, and what was compiled since."""
 
-    kept: KeptValues | None  # None: this Python does not give its programs out
+    kept: Values | None  # None: this Python does not give its programs out
     new: dict[bytes, Program] = field(default_factory=dict)
 
     def compiled(self, pattern: bytes, flags: int) -> re.Pattern[bytes]:
@@ -60,7 +61,7 @@ class Programs:
             return
         if self.kept.add({key: tuple(program) for key, program in self.new.items()}, MOST):
             prune(self.kept.path.parent, "patterns-*.bin", FILES)
-        self.kept, self.new = KeptValues(self.kept.path), {}
+        self.kept, self.new = Values(self.kept.path), {}
 
 
 def compiled(pattern: bytes, flags: int = 0) -> re.Pattern[bytes]:
@@ -80,7 +81,7 @@ def programs() -> Programs:
         about = repr((sys.version, Program._fields, inside()._sre.MAGIC, inside()._sre.CODESIZE, array("I").itemsize))
     except (ImportError, AttributeError):
         return Programs(None)
-    return Programs(KeptValues(cache_folder() / f"patterns-{hashlib.sha256(about.encode()).hexdigest()[:32]}.bin"))
+    return Programs(Values(cache_folder() / f"patterns-{hashlib.sha256(about.encode()).hexdigest()[:32]}.bin"))
 
 
 def program_of(made: re.Pattern[bytes], flags: int) -> Program:
