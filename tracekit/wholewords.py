@@ -7,7 +7,9 @@ are looked up by their first piece.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+
+from tracekit.parse.needles import every_place
 
 _PIECE = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9]")
 _INNER = re.compile(r"[A-Za-z0-9]")
@@ -32,7 +34,7 @@ class WholeWords:
             return text
         parts, end = [], 0
         there = self._names.keys() & _PIECE.findall(text)  # in most texts none
-        for at, piece in sorted((at, first) for first in there for at in occurrences(text, first)):
+        for at, piece in sorted((at, first) for first in there for at in every_place(first, text, 0, len(text))):
             name = self._name_at(text, at, piece) if at >= end else None
             if name is not None:
                 parts += [text[end:at], self._instead[name]]
@@ -45,11 +47,3 @@ class WholeWords:
             return None
         there = (name for name in self._names[piece] if text.startswith(name, at))
         return next((name for name in there if not _INNER.match(text, at + len(name))), None)
-
-
-def occurrences(text: str, part: str) -> Iterator[int]:
-    """Where a part stands in a text."""
-    at = text.find(part)
-    while at >= 0:
-        yield at
-        at = text.find(part, at + 1)

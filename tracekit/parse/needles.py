@@ -96,7 +96,7 @@ class Needles(NamedTuple):
                     yield number, found - needle.at
 
 
-def every_place(text: bytes, data: Any, low: int, high: int) -> Iterator[int]:
+def every_place(text: bytes | str, data: Any, low: int, high: int) -> Iterator[int]:
     """Where a single text begins in data[low:high], in order; overlapping ones too."""
     at = data.find(text, low, high)
     while at >= 0:
