@@ -17,6 +17,8 @@ import weakref
 from collections.abc import Iterator
 from typing import NoReturn, TextIO
 
+from tracekit.processes import reap
+
 AFTER = 1.0  # seconds from which on something is shown
 EVERY = 0.25  # seconds
 END = b"\n"  # of what the fork is told, and what it answers when nothing of it is to be seen any more
@@ -30,14 +32,15 @@ class Progress:
         if stream is None or not stream.isatty() or not sys.platform.startswith("linux"):
             return
         with contextlib.suppress(OSError):
-            self._told, heard = socket.socketpair()
-            pid = os.fork()
-            if pid == 0:
-                self._told.close()
-                draw(heard, stream, after)
-            heard.close()
-            weakref.finalize(self, os.waitpid, pid, 0)
-            weakref.finalize(self, self._told.close)
+            told, heard = socket.socketpair()
+            with heard:
+                pid = os.fork()
+                if pid == 0:
+                    told.close()
+                    draw(heard, stream, after)
+            weakref.finalize(self, reap, pid)
+            weakref.finalize(self, told.close)
+            self._told = told
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
