@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tracekit.aside import nameless, written
 from tracekit.processes import Forked, idle_core
@@ -22,16 +22,21 @@ def parts_of(source: Source) -> list[Part]:
     made: list[Part] = []
     at, size = 0, len(source)
     while at < size:
-        raw = source.slice(at, BLOCK)
-        cut = raw.rfind(b"\n")
-        while cut > 0 and not raw[cut + 1 : cut + 2].isdigit():
-            cut = raw.rfind(b"\n", 0, cut)
-        low, at = at, at + len(raw)
+        low, at = at, min(at + BLOCK, size)
         if at < size:
-            cut = cut if cut > 0 else raw.rfind(b"\n")
-            at = low + cut + 1 if cut >= 0 else at
+            at = last_begin(source.data, low, at)
         made.append((low, at))
     return made
+
+
+def last_begin(data: Any, low: int, high: int) -> int:
+    """Where in data[low:high] the last record begins; where none does the last line, and `high` where none does."""
+    at = data.rfind(b"\n", low, high)
+    while at > low and not data[at + 1 : min(at + 2, high)].isdigit():
+        at = data.rfind(b"\n", low, at)
+    if at <= low:
+        at = data.rfind(b"\n", low, high)
+    return at + 1 if at >= low else high
 
 
 def in_two(parts: Sequence[Part]) -> tuple[Sequence[Part], Sequence[Part]]:
