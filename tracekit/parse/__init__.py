@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # what stands in this package is imported before pandas is
     from tracekit.parse.fast.tables import Tables
 
 
-COMPILED = 1 << 28  # bytes for which the loops are compiled where they are not yet; less is read by then
+COMPILED = 1 << 28  # bytes of logs for which the loops are compiled where they are not yet; less is read by then
 
 
 class FileRead(NamedTuple):
@@ -132,12 +132,12 @@ def with_rest(scanned: Scanned, rest: tuple[Scanned, Events] | None, events: Eve
 
 def tables_for(begun: Begun, window: tuple[int, int]) -> Tables | None:
     """What the compiled loops need for a source of this size; None where `re` reads it."""
-    size = window[1] - window[0]
-    if size < LEAST:
+    if window[1] - window[0] < LEAST:
         return None
     from tracekit.parse.fast.jit import is_compiled
 
-    if not (size >= COMPILED or is_compiled()) or not has_numba():
+    every = sum(high - low for low, high in begun.windows)
+    if not (every >= COMPILED or is_compiled()) or not has_numba():
         return None
     from tracekit.parse.fast import tables
 
