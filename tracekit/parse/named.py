@@ -7,7 +7,7 @@ are data: `grammars/entities.toml`. Where they stand is found by `search.py`; no
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tracekit.errors import GrammarError
 from tracekit.parse.needles import every_place
+from tracekit.patterns import compiled
 from tracekit.prepared import toml_of
 from tracekit.schema import ENTITY_KINDS
 
@@ -22,6 +23,7 @@ FILE = "entities.toml"
 BODY = "body"
 LONGEST = 1 << 8  # bytes of a text that is known again when it stands once more
 Groups = tuple[bytes | None, ...]  # of a rendering's pattern
+Thing = tuple[str, Any]  # its kind, and its id, else its uuid, else its name
 
 
 class Named(NamedTuple):
@@ -118,12 +120,12 @@ def load_renderings(root: Traversable) -> Renderings:
     """Read `grammars/entities.toml`. GrammarError where it cannot be understood."""
     try:
         data = toml_of(root / FILE)
-        fields = {name: re.compile(pattern.encode()) for name, pattern in data["fields"].items()}
+        fields = {name: compiled(pattern.encode()) for name, pattern in data["fields"].items()}
         every = tuple(
             Rendering(
                 row["kind"],
                 row["begins"].encode(),
-                re.compile(row["reads"].encode()),
+                compiled(row["reads"].encode()),
                 row["ends"].encode() if "ends" in row else None,
                 tuple(row["samples"]),
             )
@@ -167,22 +169,23 @@ def united(named: Mapping[Named, int]) -> list[tuple[Named, int]]:
     for said in sorted(named, key=named.__getitem__):
         if said.uuid is not None and said.id is not None:
             by_uuid[said.kind, said.uuid] = said.id
-    things: dict[tuple[str, Any], tuple[Counter[str], Counter[str], Counter[int]]] = {}
+    counts: Counter[Thing] = Counter()
+    uuids: defaultdict[Thing, Counter[str]] = defaultdict(Counter)
+    names: defaultdict[Thing, Counter[str]] = defaultdict(Counter)
     for said, count in named.items():
         number = said.id if said.id is not None else by_uuid.get((said.kind, said.uuid))
         key = (said.kind, number if number is not None else said.uuid or said.name)
-        uuids, names, counts = things.setdefault(key, (Counter(), Counter(), Counter()))
-        counts[0] += count
+        counts[key] += count
         if said.uuid:
-            uuids[said.uuid] += count
+            uuids[key][said.uuid] += count
         if said.name and said.name != "null":
-            names[said.name] += count
+            names[key][said.name] += count
     return [
-        (Named(kind, key if isinstance(key, int) else None, most(uuids), most(names)), counts[0])
-        for (kind, key), (uuids, names, counts) in things.items()
+        (Named(key[0], key[1] if isinstance(key[1], int) else None, most(uuids.get(key)), most(names.get(key))), count)
+        for key, count in counts.items()
     ]
 
 
-def most(texts: Counter[str]) -> str | None:
-    """The most frequent one."""
-    return texts.most_common(1)[0][0] if texts else None
+def most(texts: Mapping[str, int] | None) -> str | None:
+    """The most frequent one, the first of several."""
+    return max(texts, key=texts.__getitem__) if texts else None

@@ -15,6 +15,7 @@ from tracekit.errors import GrammarError
 from tracekit.parse.named import Named, Reading, Renderings, in_order, load_renderings
 from tracekit.parse.needles import BLOCK, Needles
 from tracekit.parse.told import EVERYWHERE, Heard, Hearing, Telling, load_tellings
+from tracekit.patterns import keep_compiled
 from tracekit.processes import Waiting, idle_core
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
@@ -101,4 +102,5 @@ def found_in(parts: Iterable[Part], sources: Sources) -> Found:
                 if said is not None:
                     named[said] += count
         told += (hearing.heard(path) for hearing in hearings)
+    keep_compiled()
     return Found(in_order(named), told)

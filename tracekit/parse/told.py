@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from tracekit.errors import GrammarError
 from tracekit.parse.named import Groups
 from tracekit.parse.needles import every_place
+from tracekit.patterns import compiled
 from tracekit.prepared import toml_of
 from tracekit.resources import grammars
 
@@ -92,7 +93,7 @@ def load_tellings(root: Traversable) -> dict[str, Telling]:
     try:
         data = toml_of(root / FILE)
         every = [
-            Telling(row["what"], row["begins"].encode(), re.compile(row["reads"].encode()), tuple(row["samples"]))
+            Telling(row["what"], row["begins"].encode(), compiled(row["reads"].encode()), tuple(row["samples"]))
             for row in data["tells"]
         ]
     except (KeyError, re.error) as error:
