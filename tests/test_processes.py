@@ -24,7 +24,7 @@ from tracekit.parse import Parsed, begun as beginning, parse, search as searchin
 from tracekit.processes import Forked, Meanwhile, Shared, Threaded, Waiting
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
-from tracekit.trace import read_trace
+from tracekit.trace import read_trace, trace_of
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks are made on Linux alone")
 # What is imported before the fork; `report` imports the rest beside it.
@@ -198,6 +198,24 @@ def test_what_a_fork_finds_is_what_the_log_says(healthy: Path, monkeypatch: pyte
     pd.testing.assert_frame_equal(trace.entities, alone.entities)
     pd.testing.assert_frame_equal(trace.told, alone.told)
     assert finders == ([os.getpid()] if killed else [])
+
+
+@LINUX
+def test_who_waits_for_a_fork_that_scans_finds_what_the_log_says(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = read_trace([str(healthy)])
+    monkeypatch.setattr(searching, "LEAST", 0)
+    monkeypatch.setattr(searching, "idle_core", lambda: True)
+    monkeypatch.setattr(beginning, "idle_core", lambda: True)
+    finders = watched(monkeypatch, searching, "found_in", killed=True)
+    sources = open_sources([str(healthy)])
+    started = tracing.started_trace(sources)
+    assert started.begun.scan is not None
+    trace = trace_of(sources, started=started)
+    assert finders == [os.getpid()]
+    pd.testing.assert_frame_equal(trace.entities, alone.entities)
+    pd.testing.assert_frame_equal(trace.told, alone.told)
 
 
 @LINUX

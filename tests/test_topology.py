@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from generator.reading import grammars_once
@@ -71,6 +72,22 @@ def test_the_table_has_what_records_tell_one_by_one(samples: Path, log: str) -> 
         said = frozenset((name, getattr(row, name)) for name in SAID if getattr(row, name))
         found[row.what, said, row.host_name] = row.record
     assert found == others
+
+
+def test_pieces_of_lines_before_the_first_record_tell_nothing(healthy: Path, trace: Trace, tmp_path: Path) -> None:
+    whole = healthy.read_bytes()
+    last = trace.told.iloc[-1]
+    record = trace.records.loc[last["record"]]
+    piece = trace.sources[record["source"]].slice(record["offset"], record["length"])[40:]  # without its time
+    known = load_tellings(grammars())
+    assert any(known[what].within(piece, 0, len(piece)) for what in EVERYWHERE)
+    path = tmp_path / "cut.log"
+    path.write_bytes(piece + whole)
+    cut = read_trace([str(path)])
+    assert len(cut.records) == len(trace.records)
+    ends = cut.told["end"] - len(piece)
+    pd.testing.assert_frame_equal(cut.told.assign(end=ends), trace.told)
+    assert cut.entities["count"].sum() >= trace.entities["count"].sum()
 
 
 def test_every_nic_stands_in_the_line_that_it_is_said_of(trace: Trace, told: Told) -> None:

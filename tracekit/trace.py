@@ -98,10 +98,12 @@ class Started(NamedTuple):
 
     @classmethod
     def of(cls, begun: Begun) -> Self:
-        """With what they name and tell, which is found once they were read."""
+        """With what they name and tell. Where a fork scans them, who waits for it finds that meanwhile."""
         from tracekit.parse.search import Searching
 
-        return cls(begun, Searching(Sources(tuple(layout.source for layout in begun.layouts))))
+        sources = Sources(tuple(layout.source for layout in begun.layouts))
+        parts = [(source.path, *window) for source, window in zip(sources, begun.windows, strict=True)]
+        return cls(begun, Searching(sources, parts, forked=begun.scan is None))
 
 
 def silent(_: str) -> None:
@@ -137,7 +139,7 @@ def trace_of(
     """
     # A trace out of the cache needs none of these.
     from tracekit.build import build
-    from tracekit.build.entities import entity_table, read_parts, with_host_names
+    from tracekit.build.entities import entity_table, with_host_names
     from tracekit.build.told import told_table
     from tracekit.diagnose import diagnose
     from tracekit.diagnose.packed import packed, unpacked
@@ -150,9 +152,11 @@ def trace_of(
     begun, searching = started or Started.of(
         begin(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
     )
+    if begun.scan is not None:
+        searching.look()
     parsed = parse(sources, quality, begun=begun)
     tell("rebuilding what happened")
-    searching.begin(read_parts(parsed.records))
+    searching.begin()
     parsed = parsed._replace(records=table_aside(parsed.records))
     parsed.events.moved(arrays_aside)
     give_back()

@@ -6,18 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tracekit.frames import by_source
 from tracekit.parse.named import Named
-from tracekit.parse.search import Part
 from tracekit.schema import ENTITIES, check, frame
-
-
-def read_parts(records: pd.DataFrame) -> list[Part]:
-    """Each source with the bytes of it that were read."""
-    return [
-        (path, int(part["offset"].min()), int((part["offset"] + part["length"]).max()))
-        for path, part in by_source(records, "offset", "length")
-    ]
 
 
 def entity_table(things: Sequence[tuple[Named, int]]) -> pd.DataFrame:

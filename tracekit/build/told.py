@@ -47,8 +47,7 @@ class Part:
 
     def places(self, heard: Heard) -> npt.NDArray[np.int64]:
         """The place of the record of each occurrence."""
-        ends = np.frombuffer(heard.ends, np.int64)
-        return np.maximum(np.searchsorted(self.begins, ends, side="left") - 1, 0)
+        return np.searchsorted(self.begins, np.frombuffer(heard.ends, np.int64), side="left") - 1
 
     def first(self, what: str, place: int, begin: int | None = None) -> Said:
         """What a record, from a byte of the source on, says first of something."""
@@ -68,7 +67,7 @@ def told_table(heard: Sequence[Heard], records: pd.DataFrame, sources: Sources) 
     for path, columns in by_source(records, "offset", "length"):
         begins = columns["offset"].to_numpy()
         part = Part(sources[path].data, columns.index.to_numpy(), begins, begins + columns["length"].to_numpy())
-        mine = {one.what: one for one in heard if one.path == path}
+        mine = {one.what: one.behind(int(begins[0])) for one in heard if one.path == path}
         add_machines(told, part, mine["machine"])
         for row, said in each(part, mine["startup"]):
             told.hosts[said["name"]] = {"what": "host", "record": row, **said}

@@ -60,33 +60,40 @@ class Search(NamedTuple):
 
 
 class Searching:
-    """What some sources say. A fork finds it, where there is a core for it and they are large enough: it is made while
-    this process is small, and begins when it is known which bytes were read.
+    """What the bytes of some sources say. A fork of its own finds it, where it is worth one and there is a core for it:
+    it is made while this process is small, and begins when it is told to. Else this process does.
     """
 
-    def __init__(self, sources: Sources) -> None:
-        self._find = partial(found_in, sources=sources)
-        self._parts: Sequence[Part] = ()
-        worth = idle_core() and sum(map(len, sources)) >= LEAST
+    def __init__(self, sources: Sources, parts: Sequence[Part], *, forked: bool) -> None:
+        self._find = partial(found_in, parts, sources)
+        self._found: Found | None = None
+        worth = forked and idle_core() and sum(high - low for _, low, high in parts) >= LEAST
         self._fork = Waiting(self._packed) if worth else None
 
-    def begin(self, parts: Sequence[Part]) -> None:
-        """Begin with the bytes that were read."""
-        self._parts = parts
+    def begin(self) -> None:
+        """Have the fork begin."""
         if self._fork:
-            self._fork.tell(parts)
+            self._fork.tell(None)
+
+    def look(self) -> None:
+        """Find it here and now, as who has to wait for something else does."""
+        self._found = self._find()
 
     def found(self) -> Found:
         """What they say."""
-        packed = self._fork.result() if self._fork else None
-        if packed is None:
-            return self._find(self._parts)
-        things, told = packed
-        return Found([(Named(*said), count) for said, count in things], [Heard(*said) for said in told])
+        if self._found is None:
+            packed = self._fork.result() if self._fork else None
+            self._found = self._find() if packed is None else unpacked(*packed)
+        return self._found
 
-    def _packed(self, parts: Sequence[Part]) -> tuple[list[tuple[tuple[Any, ...], int]], list[tuple[Any, ...]]]:
-        found = self._find(parts)
+    def _packed(self, _: None) -> tuple[list[tuple[tuple[Any, ...], int]], list[tuple[Any, ...]]]:
+        found = self._find()
         return [(tuple(said), count) for said, count in found.things], [tuple(said) for said in found.told]
+
+
+def unpacked(things: Iterable[tuple[tuple[Any, ...], int]], told: Iterable[tuple[Any, ...]]) -> Found:
+    """What a fork found."""
+    return Found([(Named(*said), count) for said, count in things], [Heard(*said) for said in told])
 
 
 def found_in(parts: Iterable[Part], sources: Sources) -> Found:
