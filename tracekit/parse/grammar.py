@@ -20,7 +20,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracekit.errors import GrammarError
-from tracekit.prepared import digest_of, prepared, read_toml, source_digest
+from tracekit.prepared import prepared, read_toml, source_digest
 
 if TYPE_CHECKING:  # a log is read by the derived patterns alone: what reads grammars is imported where it is needed
     from lark import Lark
@@ -314,10 +314,15 @@ def samples(text: str, name: str) -> dict[str, tuple[Sample, ...]]:
 class Messages:
     """All message rules: their meanings and the columns they fill; grammars and samples are made when asked for."""
 
-    texts: Mapping[str, str]  # of the files, by name
+    files: Mapping[str, bytes]  # what they hold, by name
     meanings: Mapping[str, Meaning]
     columns: Mapping[str, str]  # terminal name -> dtype
     digest: str
+
+    @cached_property
+    def texts(self) -> Mapping[str, str]:
+        """The text of each file."""
+        return texts_of(self.files)
 
     @cached_property
     def grammars(self) -> tuple[Grammar, ...]:
@@ -346,11 +351,16 @@ def code_digest() -> str:
 
 def load_messages(root: Traversable) -> Messages:
     """Read `grammars/messages`. Raises GrammarError where a rule has no meaning or a meaning no rule."""
-    files = sorted((root / "messages").iterdir(), key=lambda path: path.name)
-    texts = {path.name: path.read_text(encoding="utf-8") for path in files if path.name.endswith((".lark", ".toml"))}
-    digest = digest_of("\0".join(part for pair in texts.items() for part in pair))
-    said, columns = prepared("messages", f"{digest} {code_digest()}", lambda: said_of(texts))
-    return Messages(texts, dict(zip(said, map(Meaning._make, said.values()), strict=True)), columns, digest)
+    paths = sorted((root / "messages").iterdir(), key=lambda path: path.name)
+    files = {path.name: path.read_bytes() for path in paths if path.name.endswith((".lark", ".toml"))}
+    digest = hashlib.sha256(b"\0".join(part for name in files for part in (name.encode(), files[name]))).hexdigest()
+    said, columns = prepared("messages", f"{digest} {code_digest()}", lambda: said_of(texts_of(files)))
+    return Messages(files, dict(zip(said, map(Meaning._make, said.values()), strict=True)), columns, digest)
+
+
+def texts_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The texts of some files. They are not needed where all that is made of them is kept."""
+    return {name: content.decode("utf-8") for name, content in files.items()}
 
 
 def said_of(texts: Mapping[str, str]) -> tuple[dict[str, tuple[Any, ...]], dict[str, str]]:
