@@ -67,6 +67,12 @@ def test_the_value_of_a_secret_is_gone(text: str) -> None:
     assert "***" in masked
 
 
+def test_the_id_of_a_session_is_gone() -> None:
+    said = "Session created by Id : {0} , session: Session@3c3a0c4b{{id={0},x={0}.node0,req=1,res=true}}"
+    assert mask(said.format("node0zh1h7aw1fuu6l4m13j5102zt0")) == said.format("node0***")
+    assert mask(said.format("node01b")) == said.format("node01b")
+
+
 @pytest.mark.parametrize(
     "text",
     [

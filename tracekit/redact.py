@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 MASK = "***"
-UNKEYED = 2  # forms of a secret that have no key
+UNKEYED = 3  # forms of a secret that have no key
 
 SECRET_WORDS = (
     "apikey",
@@ -39,6 +39,7 @@ _HINTS = r"key|secret|signature|session|passw|passphrase|token|bearer|basic|://|
 _HINT, _SMALL_HINT = re.compile(_HINTS, re.IGNORECASE), re.compile(_HINTS)
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _BEARER = r"\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}"
+_COOKIE = r"(\bnode\d)[0-9a-z]{20,}"  # the id of a session, as Jetty makes it: who has it is logged in
 _USERINFO = r"(\b[a-z][a-z0-9+.-]{0,30}://[^\s/@:]{0,200}:)[^\s/@]+(?=@)"
 
 
@@ -120,6 +121,7 @@ def _forms(words: tuple[str, ...], small: bool) -> tuple[re.Pattern[str], tuple[
     string = r'(?:(?!(?<!\\)\2").)+'  # up to the quote that ends it, over quotes that are escaped once more
     forms = (
         (_BEARER, ()),
+        (_COOKIE, ("node",)),
         (_USERINFO, ("://", "@")),
         # JSON, also JSON within a JSON string (quotes escaped once or more): "password":"..." and \"password\":\"...\"
         (rf'({key}(\\*)"\s*:\s*\2"){_NOTHING}{string}', ('"', ":")),
