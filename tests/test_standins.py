@@ -141,6 +141,16 @@ def test_a_clean_log_may_go_to_standard_output(healthy_path: Path, tmp_path: Pat
     assert isinstance(several.exception, UsageError)
 
 
+@pytest.mark.parametrize("there", ["clean.log", "map.tsv"])
+def test_what_must_not_be_written_is_said_before_a_log_is_read(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).touch()
+    asked = ["redact", str(tmp_path / "no.log"), "-o", str(tmp_path / "clean.log"), "--map", str(tmp_path / "map.tsv")]
+    ran = CliRunner().invoke(cli, asked)
+    assert isinstance(ran.exception, UsageError)
+    assert f"{tmp_path / there}: exists" in str(ran.exception)
+    assert not isinstance(CliRunner().invoke(cli, [*asked, "--force"]).exception, UsageError)
+
+
 def test_the_commands_redact_and_diff(healthy_path: Path, tmp_path: Path) -> None:
     clean, private, page = tmp_path / "clean.log", tmp_path / "map.tsv", tmp_path / "diff.html"
     ran = CliRunner().invoke(cli, ["redact", str(healthy_path), "-o", str(clean), "--map", str(private)])

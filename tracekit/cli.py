@@ -250,6 +250,9 @@ def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: 
     Example:
       tracekit redact management-server.log -o clean.log
     """
+    private = free(Path(private_map), force) if private_map else None
+    if Path(output).is_file():  # whether a folder is needed is known once it was read what the logs are
+        place(output, output, force)
     logs = opened(paths)
     trace = read(logs)
     from tracekit.standins import StandIns
@@ -258,7 +261,6 @@ def redact(paths: tuple[str, ...], output: str, private_map: str | None, force: 
         made = StandIns.of(trace)
     files = list(trace.sources)
     targets = clean_places([made.replaced(source.path) for source in files], output, force)
-    private = free(Path(private_map), force) if private_map else None
     for source, target in zip(files, targets, strict=True):
         with logs.progress.step("writing the log with stand-ins"):
             write(target, made.written(source))
