@@ -43,6 +43,7 @@ class Run(NamedTuple):
 def timed(command: Sequence[str], folder: Path) -> Run:
     """Run a program to its end, its caches in `folder`. Raises CalledProcessError when it fails."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # of what is installed the modules are compiled once
     begun = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdout=output, cwd=ROOT, env=environment)

@@ -1,4 +1,4 @@
-"""How time and memory of a report grow with the log: `python -m tests.bench.growth [--megabytes 100 1000 3000]`.
+"""How time and memory of a report grow with the log: `python -m tests.bench.growth [--megabytes 10 100 1000 3000]`.
 
 Each size is a log of its own, made of the same real one; the sizes take turns, so that a busy machine is busy for all.
 """
@@ -34,7 +34,7 @@ def main(given: Sequence[str] | None = None) -> None:
     """Make the logs, write their reports, print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.growth", description=__doc__)
     parser.add_argument("--log", type=Path, default=LOG, help="the real log that is repeated")
-    parser.add_argument("--megabytes", type=int, nargs="+", default=[100, 1000, 3000])
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 100, 1000, 3000])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args(given)
     original = unpacked(options.log)
