@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -79,7 +80,7 @@ def render(context: PageContext) -> str:
 
 def _section(detail: Detail) -> str:
     template = _environment().get_template("_detail.html.j2")
-    return template.render(op=detail, page={"legend": words().categories})
+    return template.render(op=detail, page=SimpleNamespace(legend=words().categories))
 
 
 def _rendered(context: PageContext, sections: Iterable[str], canvas: bool) -> str:
@@ -149,7 +150,13 @@ def _environment() -> jinja2.Environment:
         template = folder / name
         return template.read_text(encoding="utf-8") if template.is_file() else None
 
-    return jinja2.Environment(loader=jinja2.FunctionLoader(load), bytecode_cache=Compiled(), **SYNTAX)
+    return Environment(loader=jinja2.FunctionLoader(load), bytecode_cache=Compiled(), **SYNTAX)
+
+
+class Environment(jinja2.Environment):
+    """Templates ask the model for attributes alone, a hundred thousand times a page: jinja would try keys as well."""
+
+    getattr = staticmethod(getattr)  # type: ignore[assignment]
 
 
 class Compiled(jinja2.BytecodeCache):
