@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tracekit.report.critical import critical_path, savings
-from tracekit.schema import SPANS, frame
+from tracekit.report.critical import Step, critical_path, savings
+from tracekit.report.spans import rows_of
 from tracekit.trace import Trace, read_trace
 
 
@@ -23,12 +23,16 @@ def of(trace: Trace, operation: str) -> tuple[pd.Series, pd.DataFrame]:
     return row, trace.spans[trace.spans["operation"] == operation]
 
 
+def path(row: pd.Series, spans: pd.DataFrame) -> list[Step]:
+    return critical_path(rows_of(spans), row["submitted"], row["completed"])
+
+
 def test_the_steps_cover_the_wall_time_without_hole_or_overlap(trace: Trace) -> None:
     done = trace.operations.dropna(subset=["wall"])
     assert len(done) == 5
     for operation in done["operation"]:
         row, spans = of(trace, operation)
-        steps = critical_path(spans, row["submitted"], row["completed"])
+        steps = path(row, spans)
         assert (steps[0].start, steps[-1].end) == (row["submitted"], row["completed"])
         assert all(one.end == two.start for one, two in pairwise(steps))
         assert sum((step.duration for step in steps), pd.Timedelta(0)) == row["wall"]
@@ -37,7 +41,7 @@ def test_the_steps_cover_the_wall_time_without_hole_or_overlap(trace: Trace) -> 
 def test_the_queue_and_the_commands_are_steps_of_their_own(trace: Trace) -> None:
     row, spans = of(trace, "job-19")
     names = spans.set_index("span")["name"]
-    steps = critical_path(spans, row["submitted"], row["completed"])
+    steps = path(row, spans)
     held = {str(names[step.span]): step.duration / pd.Timedelta(milliseconds=1) for step in steps}
     # Sync job-20 at 16:50:24.556, Execute sync-queue item at 16:50:25.777
     assert held["VmWorkJobQueue.5"] == 1221
@@ -53,7 +57,7 @@ def test_a_thread_that_waits_is_not_a_step_while_it_waits(trace: Trace) -> None:
     for span, parent in zip(spans["span"], spans["parent"], strict=True):
         if pd.notna(parent) and int(parent) in below:
             below.add(int(span))
-    steps = critical_path(spans, row["submitted"], row["completed"])
+    steps = path(row, spans)
     while_working = [step for step in steps if step.start >= work["start"] and step.end <= work["end"]]
     assert while_working
     assert {step.span for step in while_working} <= below
@@ -61,12 +65,12 @@ def test_a_thread_that_waits_is_not_a_step_while_it_waits(trace: Trace) -> None:
 
 def test_without_a_step_all_that_lies_in_it_is_saved(trace: Trace) -> None:
     row, spans = of(trace, "job-16")
-    steps = critical_path(spans, row["submitted"], row["completed"])
-    saved = savings(steps, spans)
+    steps = path(row, spans)
+    saved = savings(steps, rows_of(spans))
     work = spans[spans["kind"] == "work"].iloc[0]
     assert saved[int(work["span"])] == work["duration"]
     assert max(saved.values()) <= row["wall"]
 
 
 def test_nothing_is_made_up_for_an_operation_without_spans() -> None:
-    assert critical_path(frame(SPANS, {}), pd.Timestamp("2026-11-22"), pd.Timestamp("2026-11-23")) == []
+    assert critical_path([], pd.Timestamp("2026-11-22"), pd.Timestamp("2026-11-23")) == []

@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from itertools import groupby
-from typing import Any
+from operator import attrgetter
 
 from tracekit.report import hostside
 from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
 from tracekit.report.scale import percent
+from tracekit.report.spans import Span
 from tracekit.report.svg import span_name
-from tracekit.report.words import between, count, duration, is_time, known, seconds
+from tracekit.report.words import count, duration, known
 
 MAX_DEPTH = 24
 OPEN_SHARE = 0.1  # branches with this share of the operation's time stand open
+IN_TIME, ALIKE = attrgetter("begin", "span"), attrgetter("kind", "name")
 
-Children = dict[int, list[Any]]
+Children = dict[int, list[Span]]
 
 
-def view(spans: Sequence[Any], log: Log, most: int, hint: str) -> Tree:
+def view(spans: Sequence[Span], log: Log, most: int, hint: str) -> Tree:
     """`spans` of one operation, parents before children; about `most` are shown.
 
     `hint` is the command that shows what is left out.
     """
     if not spans:
         return Tree((), "")
-    parents = {row.span: int(row.parent) if known(row.parent) else -1 for row in spans}
+    parents = {row.span: row.parent for row in spans}
     children = _children(spans, parents)
     below = _below(parents)
-    lengths = {row.span: seconds(row.duration) or 0.0 for row in spans}
-    kept = _kept(spans, parents, lengths, most)
-    start = min(row.start for row in spans)
-    end = max(row.end if known(row.end) else row.start for row in spans)
-    whole = between(start, end) or 0.0
+    kept = _kept(spans, parents, most)
+    start = min(row.begin for row in spans)
+    whole = (max(row.begin if row.is_open else row.stop for row in spans) - start) / 1e6
 
     tokens: list[Token] = []
     lost = len(spans) - len(kept)
     # Each entry is a token that is still to be written, or a group of siblings that is still to be opened.
-    stack: list[Token | tuple[Sequence[Any], int]] = [(group, 0) for group in reversed(_groups(children, -1))]
+    stack: list[Token | tuple[Sequence[Span], int]] = [(group, 0) for group in reversed(_groups(children, -1))]
     while stack:
         item = stack.pop()
         if isinstance(item, Token):
@@ -50,7 +49,7 @@ def view(spans: Sequence[Any], log: Log, most: int, hint: str) -> Tree:
         if not group_kept:
             continue
         inner = _inner(group, group_kept, children, kept)
-        took = [lengths[row.span] for row in group]
+        took = [row.took for row in group]
         node = _node(group, took, log, start, whole)
         if inner and depth >= MAX_DEPTH:
             deeper = sum(below[row.span] for row in group)
@@ -67,13 +66,13 @@ def view(spans: Sequence[Any], log: Log, most: int, hint: str) -> Tree:
     return Tree(tuple(tokens), note, any(token.node and token.node.time.startswith("≤") for token in tokens))
 
 
-def _children(rows: Sequence[Any], parents: Mapping[int, int]) -> Children:
+def _children(rows: Sequence[Span], parents: Mapping[int, int]) -> Children:
     """Span number → its children in order of start; -1 → those whose parent is not among the rows."""
     found: Children = {}
     for row, parent in zip(rows, parents.values(), strict=True):
         found.setdefault(parent if parent in parents else -1, []).append(row)
     for siblings in found.values():
-        siblings.sort(key=lambda row: (row.start, row.span))
+        siblings.sort(key=IN_TIME)
     return found
 
 
@@ -86,9 +85,9 @@ def _below(parents: dict[int, int]) -> dict[int, int]:
     return below
 
 
-def _kept(rows: Sequence[Any], parents: Mapping[int, int], lengths: Mapping[int, float], most: int) -> set[int]:
+def _kept(rows: Sequence[Span], parents: Mapping[int, int], most: int) -> set[int]:
     """The longest spans, the failed ones and all that lead to them."""
-    longest = sorted(rows, key=lambda row: (row.status != "error", row.depth > 3, -lengths[row.span], row.span))
+    longest = sorted(rows, key=lambda row: (row.status != "error", row.depth > 3, -row.took, row.span))
     kept: set[int] = set()
     for row in longest[:most]:
         span = row.span
@@ -98,14 +97,16 @@ def _kept(rows: Sequence[Any], parents: Mapping[int, int], lengths: Mapping[int,
     return kept
 
 
-def _groups(children: Children, parent: int) -> list[Sequence[Any]]:
+def _groups(children: Children, parent: int) -> list[Sequence[Span]]:
     """The children of a span, consecutive ones of the same kind and name together."""
     if parent not in children:  # most have none
         return []
-    return [list(group) for _, group in groupby(children[parent], key=lambda row: (row.kind, str(row.name)))]
+    return [list(group) for _, group in groupby(children[parent], key=ALIKE)]
 
 
-def _inner(group: Sequence[Any], kept_rows: Sequence[Any], children: Children, kept: set[int]) -> list[Sequence[Any]]:
+def _inner(
+    group: Sequence[Span], kept_rows: Sequence[Span], children: Children, kept: set[int]
+) -> list[Sequence[Span]]:
     """What stands below a node: a folded one holds its members when one of them has children."""
     if len(group) == 1:
         return [inner for inner in _groups(children, group[0].span) if any(row.span in kept for row in inner)]
@@ -114,31 +115,30 @@ def _inner(group: Sequence[Any], kept_rows: Sequence[Any], children: Children, k
     return []
 
 
-def _node(group: Sequence[Any], times: Sequence[float], log: Log, start: datetime, whole: float) -> Node:
+def _node(group: Sequence[Span], times: Sequence[float], log: Log, start: int, whole: float) -> Node:
     first, last = group[0], group[-1]
-    status, ends = {row.status for row in group}, [row.end for row in group]
-    is_open = not all(map(is_time, ends))
-    begin = (between(start, first.start) or 0.0) / whole * 100 if whole else 0.0
-    reach = 100.0 if is_open or not whole else (between(start, max(ends)) or 0.0) / whole * 100
+    is_open = any(row.is_open for row in group)
+    begin = (first.begin - start) / 1e6 / whole * 100 if whole else 0.0
+    reach = 100.0 if is_open or not whole else (max(row.stop for row in group) - start) / 1e6 / whole * 100
     notes = [f"longest {duration(max(times))}"] if len(group) > 1 and max(times) > 0 else []
-    before = "≤ " if "before" in {row.ends for row in group} else ""
-    if "orphan" in status:
+    before = "≤ " if any(row.ends == "before" for row in group) else ""
+    if any(row.status == "orphan" for row in group):
         notes.append("beginning not in the log")
     said = hostside.note(first) if len(group) == 1 else ""
     if said:
         notes.append(said)
-    own = [seconds(row.self_time) for row in group]
+    own = sum(row.own for row in group)
     return Node(
         name=span_name(first, 120),
         folded=f"[{len(group)}x]" if len(group) > 1 else "",
-        kind="" if str(first.kind) == "call" else str(first.kind),
+        kind="" if first.kind == "call" else first.kind,
         time="open" if is_open else before + duration(sum(times)),
-        own="" if None in own else duration(sum(value or 0.0 for value in own)),
+        own=duration(own) if known(own) else "",
         x=percent(round(begin, 1)),
         width=percent(round(max(reach - begin, 0.0), 1)),
         note=", ".join(notes),
         lines=log.near(first.first_record, last.last_record),
-        failed="error" in status,
+        failed=any(row.status == "error" for row in group),
     )
 
 

@@ -18,12 +18,13 @@ import pandas as pd
 
 from tracekit.report.lanes import LANES as OUTER
 from tracekit.report.scale import Axis
-from tracekit.report.words import count, seconds, text
+from tracekit.report.words import count, text
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tracekit.report.log import Log
+    from tracekit.report.spans import Span
 
 MANY = 2000  # spans from which on a timeline is drawn by script
 MOST_ROWS = 40  # of one lane
@@ -84,11 +85,9 @@ def view(table: pd.DataFrame, axis: Axis, ledger: pd.DataFrame, title: str, log:
     )
 
 
-def longest(spans: Sequence[Any], most: int) -> list[Any]:
+def longest(spans: Sequence[Span], most: int) -> list[Span]:
     """The `most` longest spans, failed ones first, in their own order."""
-    order = sorted(
-        range(len(spans)), key=lambda i: (str(spans[i].status) != "error", -(seconds(spans[i].duration) or 0.0), i)
-    )
+    order = sorted(range(len(spans)), key=lambda i: (spans[i].status != "error", -spans[i].took, i))
     return [spans[i] for i in sorted(order[:most])]
 
 

@@ -17,7 +17,8 @@ from tracekit.report.figures import Point, Reach
 from tracekit.report.log import Log
 from tracekit.report.machines import Host
 from tracekit.report.model import Answer, Coverage, Detail, Overview, PageContext, Row, Table, Verdict
-from tracekit.report.operation import BRIEF, FULL, Parts, Splitter, anchor, detail, doubts, long_axis
+from tracekit.report.operation import BRIEF, FULL, anchor, detail, doubts, long_axis
+from tracekit.report.parts import Parts, Splitter
 from tracekit.report.scale import stacked
 from tracekit.report.shapes import Causes, Segment
 from tracekit.report.words import clock, count, duration, seconds, text, words

@@ -14,14 +14,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
-
-from tracekit.frames import NEVER, instants, micros, moment, numbers_of
+from tracekit.frames import NEVER, micros, moment
+from tracekit.report.spans import Span
 
 # The later in this order carries the operation while both are there.
 CARRIERS: Mapping[str, int] = {"request": 0, "job": 1, "queue": 2, "work": 3}
 NOT_STEPS = ("stage", "state")
+
+Carrier = tuple[int, int]  # smaller for the one that carries the operation: the later in CARRIERS, then in its end
 
 
 class Step(NamedTuple):
@@ -47,38 +47,28 @@ class Step(NamedTuple):
         return timedelta(microseconds=self.stop - self.begin)
 
 
-class Stretch(NamedTuple):
-    """One span that may hold the operation up; times in microseconds since the epoch."""
-
-    kind: str
-    span: int
-    parent: int  # -1: none
-    depth: int
-    start: int
-    end: int  # of one that is open the operation's
-
-
 class Candidate(NamedTuple):
     """A span of which the smallest key holds the operation up while it is there; times as above."""
 
-    key: tuple[int, int, int]
+    key: tuple[int, int, int]  # latest carrier, latest end, innermost
     span: int
     start: int
     end: int
 
 
-def critical_path(spans: pd.DataFrame, start: datetime, end: datetime) -> list[Step]:
+def critical_path(spans: Sequence[Span], start: datetime, end: datetime) -> list[Step]:
     """Steps from `start` (submitted) to `end` (completed) without hole or overlap; [] where `spans` has none.
 
     `spans` are those of one operation. Polls are no steps: a client that looks does not hold anything up.
     """
     low, high = micros(start), micros(end)
-    steps = stretches_of(spans, high)
-    carriers = carriers_of(steps)
+    steps = [row for row in spans if row.kind not in NOT_STEPS and NEVER < row.begin < high]
+    stops = [high if row.stop == NEVER else row.stop for row in steps]
+    carriers = carriers_of(steps, stops)
     there = [
-        Candidate(key_of(row, carrier), row.span, max(row.start, low), row.end)
-        for row in steps
-        if (carrier := carriers[row.span]) is not None and row.end > low
+        Candidate((*carrier, -row.depth), row.span, max(row.begin, low), stop)
+        for row, stop in zip(steps, stops, strict=True)
+        if stop > low and (carrier := carriers[row.span])
     ]
     if not there:
         return []
@@ -86,38 +76,17 @@ def critical_path(spans: pd.DataFrame, start: datetime, end: datetime) -> list[S
     return sweep(there, edges)
 
 
-def stretches_of(spans: pd.DataFrame, end: int) -> list[Stretch]:
-    """The spans that can be steps and begin before `end`, in their order."""
-    begin, stop = instants(spans["start"]), instants(spans["end"])
-    kind = spans["kind"].array
-    step = np.array([*(name not in NOT_STEPS for name in kind.categories), False])
-    at = np.flatnonzero(step[kind.codes] & (begin != NEVER) & (begin < end))
-    numbers = (
-        spans["span"].to_numpy(),
-        numbers_of(spans["parent"]),
-        spans["depth"].to_numpy(),
-        begin,
-        np.where(stop == NEVER, end, stop),
-    )
-    kinds = map(kind.categories.tolist().__getitem__, kind.codes[at].tolist())
-    return list(map(Stretch._make, zip(kinds, *(column[at].tolist() for column in numbers), strict=True)))
-
-
-def carriers_of(steps: Sequence[Stretch]) -> dict[int, Stretch | None]:
+def carriers_of(steps: Sequence[Span], stops: Sequence[int]) -> dict[int, Carrier | None]:
     """For each span the request, queue, job or work job on whose thread it lies; None below a poll."""
-    made: dict[int, Stretch | None] = {}
+    made: dict[int, Carrier | None] = {}
     first = next((row.span for row in steps if row.kind == "request"), None)  # later requests are its polls
-    for row in steps:
+    for row, stop in zip(steps, stops, strict=True):
         if row.kind in CARRIERS:
-            made[row.span] = None if row.kind == "request" and row.span != first else row
+            poll = row.kind == "request" and row.span != first
+            made[row.span] = None if poll else (-CARRIERS[row.kind], -stop)
         else:
             made[row.span] = made.get(row.parent)
     return made
-
-
-def key_of(row: Stretch, carrier: Stretch) -> tuple[int, int, int]:
-    """Smallest for the step that holds the operation up: latest carrier, latest end, innermost."""
-    return (-CARRIERS[carrier.kind], -carrier.end, -row.depth)
 
 
 def sweep(there: Sequence[Candidate], edges: Sequence[int]) -> list[Step]:
@@ -141,14 +110,13 @@ def sweep(there: Sequence[Candidate], edges: Sequence[int]) -> list[Step]:
     return list(map(Step._make, made))
 
 
-def savings(steps: Sequence[Step], spans: pd.DataFrame) -> dict[int, timedelta]:
+def savings(steps: Sequence[Step], spans: Sequence[Span]) -> dict[int, timedelta]:
     """For each span on the path the time that the operation would save without it and all that lies below it."""
     saved: dict[int, int] = {}  # microseconds
     for step in steps:
         saved[step.span] = saved.get(step.span, 0) + step.stop - step.begin
     # Backwards, because parents come before children: what lies below a span is added up when it is reached.
-    numbers = spans["span"].tolist(), numbers_of(spans["parent"]).tolist()
-    for span, parent in zip(*map(reversed, numbers), strict=True):
-        if span in saved and parent >= 0:
-            saved[parent] = saved.get(parent, 0) + saved[span]
+    for row in reversed(spans):
+        if row.parent >= 0 and row.span in saved:
+            saved[row.parent] = saved.get(row.parent, 0) + saved[row.span]
     return {span: timedelta(microseconds=length) for span, length in saved.items()}

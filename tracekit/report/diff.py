@@ -11,7 +11,8 @@ from tracekit.report import ledger, verdict
 from tracekit.report.context import MASKED
 from tracekit.report.log import Log
 from tracekit.report.model import Detail, Fact
-from tracekit.report.operation import FULL, Parts, Splitter, detail
+from tracekit.report.operation import FULL, detail
+from tracekit.report.parts import Parts, Splitter
 from tracekit.report.scale import percent
 from tracekit.report.shapes import Change, Changes, Parameter
 from tracekit.report.summary import file_names
@@ -134,11 +135,11 @@ def _detail(side: Side, prefix: str) -> Detail:
 def _stages(side: Side) -> dict[str, float]:
     """Seconds of the stages of the operation's own machine; of several attempts each."""
     made: dict[str, float] = {}
-    for row in sorted((row for row in side.parts.spans if str(row.kind) == "stage"), key=lambda row: row.start):
+    for row in sorted((row for row in side.parts.spans if row.kind == "stage"), key=lambda row: row.begin):
         name, number = text(row.name, 60), 1
         while (key := name if number == 1 else f"{name}, again ({number})") in made:
             number += 1
-        made[key] = seconds(row.duration) or 0.0
+        made[key] = row.took
     return made
 
 
@@ -257,8 +258,5 @@ def _said(side: Side) -> dict[str, str]:
     planned = [stage.detail for stage in made.stages if stage.detail]
     if planned:
         said["planned"] = planned[0]
-    requests = [row for row in side.parts.spans if str(row.kind) == "request"][:1]
-    for row in requests:
-        attributes = row.attributes if isinstance(row.attributes, dict) else {}
-        said |= {text(key, 40): text(value, 120) for key, value in attributes.items() if known(value)}
-    return said
+    request = next((row.attributes for row in side.parts.spans if row.kind == "request"), {})
+    return said | {text(key, 40): text(value, 120) for key, value in request.items() if known(value)}

@@ -12,6 +12,7 @@ from tracekit.report.log import Log
 from tracekit.report.names import middle
 from tracekit.report.scale import percent
 from tracekit.report.shapes import Flow, Message, Party, StateChange
+from tracekit.report.spans import Span
 from tracekit.report.words import between, clock, count, duration, known, listed, number, seconds, text, words
 
 HEAD, ROW = 34, 26  # pixels down
@@ -42,7 +43,7 @@ class Arrow(NamedTuple):
 
 
 def view(
-    operation: Any, spans: Sequence[Any], ledger: Sequence[Any], commands: Sequence[Any], log: Log, most: int
+    operation: Any, spans: Sequence[Span], ledger: Sequence[Any], commands: Sequence[Any], log: Log, most: int
 ) -> Flow | None:
     """The sequence diagram of one operation, of `most` messages; None where fewer than two are known."""
     hosts = _hosts(commands)
@@ -72,12 +73,12 @@ def view(
     )
 
 
-def states(spans: Sequence[Any], log: Log) -> tuple[StateChange, ...]:
+def states(spans: Sequence[Span], log: Log) -> tuple[StateChange, ...]:
     """The changes of state of VMs, volumes, networks and routers, in order; the first MAX_STATES."""
-    rows = sorted((row for row in spans if str(row.kind) == "state"), key=lambda row: (row.start, row.span))
+    rows = sorted((row for row in spans if row.kind == "state"), key=lambda row: (row.begin, row.span))
     made = []
     for row in rows[:MAX_STATES]:
-        attributes = row.attributes if isinstance(row.attributes, dict) else {}
+        attributes = row.attributes
         before, _, after = text(row.name, 80).partition(" → ")
         said = [f"{key} {text(attributes[key], 60)}" for key in ("volume", "network", "router") if key in attributes]
         entity = text(attributes.get("vm"), 80) or ", ".join(said) or "not named"
@@ -135,52 +136,50 @@ def _hosts(commands: Sequence[Any]) -> list[str]:
     return sorted(spent, key=lambda host: (-spent[host], host))
 
 
-def _client(operation: Any, spans: Sequence[Any]) -> Iterable[Arrow]:
+def _client(operation: Any, spans: Sequence[Span]) -> Iterable[Arrow]:
     command = text(operation.command, 60) or "request"
     yield Arrow(operation.submitted, CLIENT, API, command, rank=-3)
     took = between(operation.submitted, operation.returned)
     back = f"job {number(operation.job)}" if known(operation.job) else "answer"
     yield Arrow(operation.returned, API, CLIENT, f"{back} after {duration(took)}", "answer", rank=3)
     own = int(operation.request) if known(operation.request) else -1
-    polls = [row for row in spans if str(row.kind) == "request" and row.span != own]
+    polls = [row for row in spans if row.kind == "request" and row.span != own]
     if known(operation.client_seen):
         asked = f"asked {count(len(polls), 'time')}: ended" if polls else "asked: ended"
         yield Arrow(operation.client_seen, API, CLIENT, asked, "answer", rank=9)
 
 
-def _jobs(operation: Any, spans: Sequence[Any]) -> Iterable[Arrow]:
+def _jobs(operation: Any, spans: Sequence[Span]) -> Iterable[Arrow]:
     if known(operation.job):
         yield Arrow(operation.started, API, JOB, f"job {number(operation.job)} starts", rank=-1)
         end = "failed" if str(operation.status) == "failed" else str(operation.status)
         yield Arrow(operation.completed, JOB, API, end, "bad" if end == "failed" else "answer", rank=8)
     for row in spans:
-        kind = str(row.kind)
-        if kind not in ("queue", "work"):
+        if row.kind not in ("queue", "work"):
             continue
-        attributes = row.attributes if isinstance(row.attributes, dict) else {}
-        job = f"job {number(attributes['job'])}" if known(attributes.get("job")) else "job"
+        job = f"job {number(row.attributes['job'])}" if known(row.attributes.get("job")) else "job"
         name = text(row.name, 60)
-        if kind == "queue":
+        if row.kind == "queue":
             if name != EXECUTOR:
                 yield Arrow(row.start, JOB, QUEUE, f"{job} to {name}", rank=-1)
-            if known(row.end):
-                waited = duration(seconds(row.duration)) + (" for a thread" if name == EXECUTOR else "")
+            if not row.is_open:
+                waited = duration(row.took) + (" for a thread" if name == EXECUTOR else "")
                 yield Arrow(row.end, QUEUE, WORK, f"{job} waited {waited}", "slow" if _slow(row, operation) else "call")
-        elif known(row.end):
-            took = f"{job} {'failed' if str(row.status) == 'error' else 'done'} after {duration(seconds(row.duration))}"
-            yield Arrow(row.end, WORK, JOB, took, "bad" if str(row.status) == "error" else "answer", rank=7)
+        elif not row.is_open:
+            took = f"{job} {'failed' if row.status == 'error' else 'done'} after {duration(row.took)}"
+            yield Arrow(row.end, WORK, JOB, took, "bad" if row.status == "error" else "answer", rank=7)
 
 
-def _slow(row: Any, operation: Any) -> bool:
-    return (seconds(row.duration) or 0.0) >= SLOW * (seconds(operation.wall) or float("inf"))
+def _slow(row: Span, operation: Any) -> bool:
+    return row.took >= SLOW * (seconds(operation.wall) or float("inf"))
 
 
 def _commands(
-    commands: Sequence[Any], spans: Sequence[Any], hosts: Sequence[str], wall: float, log: Log
+    commands: Sequence[Any], spans: Sequence[Span], hosts: Sequence[str], wall: float, log: Log
 ) -> Iterable[Arrow]:
     """Each command and its answer; consecutive ones of one host and name together."""
-    failed = {row.span for row in spans if str(row.status) == "error"}
-    sender = WORK if any(str(row.kind) == "work" for row in spans) else JOB
+    failed = {row.span for row in spans if row.status == "error"}
+    sender = WORK if any(row.kind == "work" for row in spans) else JOB
     sent = sorted((row for row in commands if known(row.sent)), key=lambda row: (row.sent, row.seq))
     runs = groupby(sent, key=lambda row: (row.host_name, row.command))
     for pair, ((host_name, name), members) in enumerate(runs, start=1):
@@ -208,9 +207,9 @@ def _behind(names: str) -> str:
     return ROUTER if classes & words().router else STORAGE if classes & words().storage else ""
 
 
-def _database(ledger: Sequence[Any], spans: Sequence[Any], wall: float) -> Iterable[Arrow]:
+def _database(ledger: Sequence[Any], spans: Sequence[Span], wall: float) -> Iterable[Arrow]:
     """Waits for a lock, and what the database took a share of the wall time for that can be seen."""
-    sender = WORK if any(str(row.kind) == "work" for row in spans) else API
+    sender = WORK if any(row.kind == "work" for row in spans) else API
     for row in ledger:
         if row.category not in ("lock", "database"):
             continue

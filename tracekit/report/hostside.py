@@ -7,6 +7,7 @@ from typing import Any
 
 from tracekit.report.scale import percent
 from tracekit.report.shapes import HostSide, Segment
+from tracekit.report.spans import Span
 from tracekit.report.words import count, duration, known, text, words
 
 # Attribute of a command's span, class of its piece in a bar, what it is called, the sign before its time.
@@ -19,11 +20,6 @@ PARTS = (
 IN_ROUTER = "in_router_ms"
 UNSPLIT = "unsplit"
 MOST_HOSTS = 6  # that a sentence names
-
-
-def attributes_of(row: Any) -> Mapping[str, Any]:
-    """What the lines of a span say; empty where nothing does."""
-    return row.attributes if isinstance(row.attributes, dict) else {}
 
 
 def split(attributes: Mapping[str, Any]) -> HostSide | None:
@@ -67,9 +63,9 @@ def _said(attributes: Mapping[str, Any]) -> str:
     return ", ".join(parts) + within
 
 
-def note(row: Any) -> str:
+def note(row: Span) -> str:
     """What the host says of the command of a span; "" where it says nothing."""
-    said = _said(attributes_of(row)) if str(row.kind) == "command" else ""
+    said = _said(row.attributes) if row.kind == "command" else ""
     return f"on the host: {said}" if said else ""
 
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
-
-from tracekit.frames import places, rows
 from tracekit.report import calls, canvas, flow, hostside, ledger, path, svg, ticket, verdict
 from tracekit.report.canvas import Canvas
 from tracekit.report.critical import Step
 from tracekit.report.log import Log
 from tracekit.report.model import Command, Commands, Detail, Fact, Finding, Stage, Timeline
+from tracekit.report.parts import Parts, Splitter
 from tracekit.report.scale import Axis
 from tracekit.report.shapes import Ticket
+from tracekit.report.spans import Span
 from tracekit.report.words import between, clock, count, duration, known, listed, number, seconds, stamp, text
-
-if TYPE_CHECKING:
-    from tracekit.trace import Trace
 
 MAX_COMMANDS = 60
 MAX_EVIDENCE = 6
@@ -42,58 +36,14 @@ BRIEF = Limits(nodes=50, intervals=12, head=20, tail=10, messages=24)
 DETAIL_SKIPPED = ("vm",)  # of a stage's attributes: it stands in the name
 
 
-class Parts(NamedTuple):
-    """The rows of one operation in each table, in the tables' own order."""
-
-    spans: list[Any]
-    ledger: list[Any]
-    commands: list[Any]
-    table: pd.DataFrame  # its spans
-    intervals: pd.DataFrame  # its ledger
-
-
-class Splitter:
-    """Cuts the tables by operation; each table is read once, and the rows of `operations` are taken together."""
-
-    def __init__(self, trace: Trace, operations: Iterable[str]) -> None:
-        self._trace, self._wanted = trace, list(dict.fromkeys(operations))
-        self._cut = [cut(table, self._wanted) for table in (trace.spans, trace.ledger, trace.commands)]
-
-    def parts(self, operation: str) -> Parts:
-        """The rows of `operation`, one of those asked for, in the tables' own order."""
-        spans, intervals, sent = (made[operation] for made in self._cut)
-        return Parts(spans[1], intervals[1], sent[1], spans[0], intervals[0])
-
-    def findings(self, operation: str) -> list[Any]:
-        """Its rows of the findings, which nothing else waits for."""
-        return self._findings[operation][1]
-
-    @cached_property
-    def _findings(self) -> dict[str, tuple[pd.DataFrame, list[Any]]]:
-        return cut(self._trace.findings, self._wanted)
-
-
-def cut(table: pd.DataFrame, operations: Sequence[str]) -> dict[str, tuple[pd.DataFrame, list[Any]]]:
-    """The part of a table that belongs to each of some operations, and its rows."""
-    place = places(table["operation"], operations)
-    at = np.flatnonzero(place >= 0)
-    at = at[np.argsort(place[at], kind="stable")]
-    bounds = np.searchsorted(place[at], range(len(operations) + 1)).tolist()
-    taken = table.take(at)
-    whole, made = rows(taken, plain=True), {}
-    for operation, part in zip(operations, map(slice, bounds, bounds[1:]), strict=False):
-        made[operation] = (taken.iloc[part], whole[part])
-    return made
-
-
 def detail(operation: Any, splitter: Splitter, log: Log, end_of_log: object, limits: Limits) -> Detail:
     """The section of one operation; `operation` is its row of OPERATIONS."""
     name = str(operation.operation)
     parts, found = splitter.parts(name), splitter.findings(name)
     hint = f"tracekit tree LOG {text(name, 60)}"
     split = ledger.view(parts.ledger, log, limits.intervals)
-    steps = path.steps_of(operation, parts.table)
-    by_number = {int(row.span): row for row in parts.spans}
+    steps = path.steps_of(operation, parts.spans)
+    by_number = {row.span: row for row in parts.spans}
     drawn = flow.view(operation, parts.spans, parts.ledger, parts.commands, log, limits.messages)
     made = Detail(
         anchor=anchor(name),
@@ -105,7 +55,7 @@ def detail(operation: Any, splitter: Splitter, log: Log, end_of_log: object, lim
         error=text(operation.error, 400),
         facts=facts(operation),
         timeline=_timeline(operation, parts, log, [(step, by_number[step.span]) for step in steps], hint),
-        canvas=_canvas(operation, parts, log),
+        canvas=_canvas(operation, parts, splitter, log),
         ledger=split,
         no_ledger="" if split else _why_no_ledger(operation),
         stages=stages(parts.spans, str(operation.entity), log),
@@ -113,7 +63,7 @@ def detail(operation: Any, splitter: Splitter, log: Log, end_of_log: object, lim
         commands=commands(parts.commands, parts.spans, log),
         tree=calls.view(parts.spans, log, limits.nodes, hint),
         lines=log.lines(name, limits.head, limits.tail),
-        path=path.view(steps, parts.table, by_number, log),
+        path=path.view(steps, parts.spans, by_number, log),
         flow=drawn,
         states=flow.states(parts.spans, log),
         doubts=doubts(operation),
@@ -121,11 +71,11 @@ def detail(operation: Any, splitter: Splitter, log: Log, end_of_log: object, lim
     return made._replace(ticket=Ticket(ticket.markdown(made), drawn.mermaid if drawn else ""))
 
 
-def _timeline(operation: Any, parts: Parts, log: Log, path: Sequence[tuple[Step, Any]], hint: str) -> Timeline | None:
+def _timeline(operation: Any, parts: Parts, log: Log, path: Sequence[tuple[Step, Span]], hint: str) -> Timeline | None:
     """The drawing that needs no script: of many spans the longest."""
     if len(parts.spans) <= canvas.MANY:
         return svg.timeline(operation, parts.spans, parts.ledger, log, path)
-    others = [row for row in parts.spans if str(row.kind) not in canvas.INNER]
+    others = [row for row in parts.spans if row.kind not in canvas.INNER]
     drawn = svg.timeline(operation, canvas.longest(others, FIXED), parts.ledger, log, path)
     said = (
         f"Without scripts {min(FIXED, len(others)):,} of {len(parts.spans):,} spans are drawn: no calls, of the others "
@@ -139,12 +89,13 @@ def long_axis(operation: Any, parts: Parts) -> Axis | None:
     return svg.axis_of(operation, parts.spans, parts.ledger) if len(parts.spans) > canvas.MANY else None
 
 
-def _canvas(operation: Any, parts: Parts, log: Log) -> Canvas | None:
+def _canvas(operation: Any, parts: Parts, splitter: Splitter, log: Log) -> Canvas | None:
     """The drawing by script, for operations of many spans."""
     axis = long_axis(operation, parts)
     if axis is None:
         return None
-    return canvas.view(parts.table, axis, parts.intervals, f"Timeline of {text(operation.operation)}", log)
+    spans, intervals = splitter.tables(str(operation.operation))
+    return canvas.view(spans, axis, intervals, f"Timeline of {text(operation.operation)}", log)
 
 
 def doubts(operation: Any) -> tuple[str, ...]:
@@ -185,27 +136,25 @@ def facts(operation: Any) -> tuple[Fact, ...]:
     return tuple([fact for fact in said if fact.value] + moments + (spans if known(operation.job) else spans[:1]))
 
 
-def stages(spans: Sequence[Any], entity: str, log: Log) -> tuple[Stage, ...]:
+def stages(spans: Sequence[Span], entity: str, log: Log) -> tuple[Stage, ...]:
     """The stages in time order; the longest of the operation's own machine is marked."""
-    rows = sorted((row for row in spans if str(row.kind) == "stage"), key=lambda row: (row.start, row.span))
-    lengths = [seconds(row.duration) or 0.0 for row in rows]
-    longest = max(lengths, default=0.0)
-    return tuple(_stage(row, entity, length == longest > 0, log) for row, length in zip(rows, lengths, strict=True))
+    rows = sorted((row for row in spans if row.kind == "stage"), key=lambda row: (row.begin, row.span))
+    longest = max((row.took for row in rows), default=0.0)
+    return tuple(_stage(row, entity, row.took == longest > 0, log) for row in rows)
 
 
-def _stage(row: Any, entity: str, slowest: bool, log: Log) -> Stage:
-    attributes = row.attributes if isinstance(row.attributes, dict) else {}
-    about = attributes.get("vm")
-    said = [_said(key, value, log) for key, value in attributes.items() if key not in DETAIL_SKIPPED and known(value)]
-    before = "≤ " if str(row.ends) == "before" else ""
+def _stage(row: Span, entity: str, slowest: bool, log: Log) -> Stage:
+    about = row.attributes.get("vm")
+    told = {key: value for key, value in row.attributes.items() if key not in DETAIL_SKIPPED and known(value)}
+    before = "≤ " if row.ends == "before" else ""
     return Stage(
         name=text(row.name, 60) + (f" ({text(about, 60)})" if known(about) and str(about) != entity else ""),
         start=clock(row.start),
-        end=before + clock(row.end) if known(row.end) else "no end logged",
-        time=before + duration(seconds(row.duration)) if known(row.end) else "unknown",
-        detail=" · ".join(said),
+        end="no end logged" if row.is_open else before + clock(row.end),
+        time="unknown" if row.is_open else before + duration(row.took),
+        detail=" · ".join(_said(key, value, log) for key, value in told.items()),
         slowest=slowest,
-        failed=str(row.status) == "error",
+        failed=row.status == "error",
     )
 
 
@@ -216,10 +165,10 @@ def _said(key: str, value: object, log: Log) -> str:
     return said if said != log.names.short(whole) else f"{key} {listed(said, 3)}"
 
 
-def commands(rows: Sequence[Any], spans: Sequence[Any], log: Log) -> Commands:
+def commands(rows: Sequence[Any], spans: Sequence[Span], log: Log) -> Commands:
     """The agent commands in the order in which they were sent; the shortest are left out beyond MAX_COMMANDS."""
-    failed = {row.span for row in spans if str(row.status) == "error"}
-    told = {int(row.span): hostside.attributes_of(row) for row in spans if str(row.kind) == "command"}
+    failed = {row.span for row in spans if row.status == "error"}
+    told = {row.span: row.attributes for row in spans if row.kind == "command"}
     longest = sorted(range(len(rows)), key=lambda i: (-(verdict.answer_time(rows[i]) or 0.0), i))[:MAX_COMMANDS]
     shown = tuple(_command(rows[i], failed, told, log) for i in sorted(longest))
     lost = len(rows) - len(shown)

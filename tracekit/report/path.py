@@ -6,25 +6,24 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-import pandas as pd
-
 from tracekit.report.critical import Step, critical_path, savings
 from tracekit.report.log import Log
 from tracekit.report.shapes import CriticalPath, PathStep
+from tracekit.report.spans import Span
 from tracekit.report.svg import KIND_CSS, span_name
 from tracekit.report.words import clock, count, exact, known, seconds, shares, text
 
 MAX_STEPS = 16
 
 
-def steps_of(operation: Any, spans: pd.DataFrame) -> list[Step]:
+def steps_of(operation: Any, spans: Sequence[Span]) -> list[Step]:
     """The path from `submitted` to `completed`; [] where one of the two is not known."""
     if not (known(operation.submitted) and known(operation.completed)) or operation.completed <= operation.submitted:
         return []
     return critical_path(spans, operation.submitted, operation.completed)
 
 
-def view(steps: Sequence[Step], spans: pd.DataFrame, rows: Mapping[int, Any], log: Log) -> CriticalPath | None:
+def view(steps: Sequence[Step], spans: Sequence[Span], rows: Mapping[int, Span], log: Log) -> CriticalPath | None:
     """The longest MAX_STEPS of the path in time order; `rows` are the spans by number. None without a path."""
     if not steps:
         return None
@@ -42,11 +41,11 @@ def view(steps: Sequence[Step], spans: pd.DataFrame, rows: Mapping[int, Any], lo
     )
 
 
-def _step(step: Step, row: Any, percent: float, saved: timedelta, log: Log) -> PathStep:
-    host = row.attributes.get("host_name") if isinstance(row.attributes, dict) else None
+def _step(step: Step, row: Span, percent: float, saved: timedelta, log: Log) -> PathStep:
+    host = row.attributes.get("host_name")
     return PathStep(
         css=css_of(row),
-        name=span_name(row, 90) + ("" if str(row.kind) in ("call", "command") else f" ({row.kind})"),
+        name=span_name(row, 90) + ("" if row.kind in ("call", "command") else f" ({row.kind})"),
         host=log.names.short(text(host, 120)),
         start=clock(step.start),
         time=exact(seconds(step.duration)),
@@ -56,7 +55,6 @@ def _step(step: Step, row: Any, percent: float, saved: timedelta, log: Log) -> P
     )
 
 
-def css_of(row: Any) -> str:
+def css_of(row: Span) -> str:
     """The fill of a step: that of its category or kind."""
-    kind = str(row.kind)
-    return KIND_CSS.get(kind, "c-execution" if kind == "call" else f"k-{kind}")
+    return KIND_CSS.get(row.kind, "c-execution" if row.kind == "call" else f"k-{row.kind}")

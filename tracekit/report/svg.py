@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tracekit.frames import NEVER, moment
 from tracekit.report import hostside
 from tracekit.report.critical import Step
 from tracekit.report.lanes import LANES
@@ -18,6 +19,7 @@ from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Timeline
 from tracekit.report.scale import Axis, percent, ticks
 from tracekit.report.shapes import Segment, Tick
+from tracekit.report.spans import Span
 from tracekit.report.words import between, clock, count, duration, is_time, known, text
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
@@ -49,7 +51,7 @@ class Mark(NamedTuple):
 
 
 def timeline(
-    operation: Any, spans: Sequence[Any], ledger: Sequence[Any], log: Log, path: Sequence[tuple[Step, Any]] = ()
+    operation: Any, spans: Sequence[Span], ledger: Sequence[Any], log: Log, path: Sequence[tuple[Step, Span]] = ()
 ) -> Timeline | None:
     """The timeline of one operation: `operation` a row of OPERATIONS, `spans` and `ledger` its rows.
 
@@ -80,24 +82,25 @@ def timeline(
     )
 
 
-def axis_of(operation: Any, spans: Sequence[Any], ledger: Sequence[Any]) -> Axis | None:
+def axis_of(operation: Any, spans: Sequence[Span], ledger: Sequence[Any]) -> Axis | None:
     """From the first to the last known moment of an operation; None where there are no two."""
     moments = [operation.submitted, operation.returned, operation.completed, operation.client_seen]
-    moments += [moment for row in (*spans, *ledger) for moment in (row.start, row.end)]
+    moments += [moment for row in ledger for moment in (row.start, row.end)]
+    times = [time for row in spans for time in (row.begin, row.stop) if time != NEVER]
+    moments += map(moment, (min(times), max(times)) if times else ())
     there = [moment for moment in moments if is_time(moment)]
-    if len(there) < 2 or min(there) == max(there):
+    if not there or min(there) == max(there):
         return None
-    start = min(there)
-    return Axis(start, between(start, max(there)) or 0.0)
+    return Axis(min(there), between(min(there), max(there)) or 0.0)
 
 
 def _lanes(
     operation: Any,
-    spans: Sequence[Any],
+    spans: Sequence[Span],
     ledger: Sequence[Any],
     log: Log,
     axis: Axis,
-    path: Sequence[tuple[Step, Any]],
+    path: Sequence[tuple[Step, Span]],
 ) -> Iterable[tuple[str, list[Mark]]]:
     yield "phases", list(_phases(operation, axis))
     yield "time", [_ledger_mark(group, log, axis) for group in _intervals(ledger, axis)]
@@ -108,16 +111,15 @@ def _lanes(
     yield POLLS, [_span_mark(row, log, axis, "")._replace(label="") for row in by_lane.get(POLLS, ())]
 
 
-def _by_lane(spans: Sequence[Any], operation: Any) -> dict[str, list[Any]]:
+def _by_lane(spans: Sequence[Span], operation: Any) -> dict[str, list[Span]]:
     """The spans of each lane; requests of the client after its own are polls, in a lane of their own."""
     lane_of = {kind: label for label, kinds in LANES for kind in kinds}
     every = not known(operation.request)
-    made: dict[str, list[Any]] = {}
+    made: dict[str, list[Span]] = {}
     for row in spans:
-        kind = str(row.kind)
-        if kind in lane_of:
-            own = kind != "request" or every or row.span == operation.request
-            made.setdefault(lane_of[kind] if own else POLLS, []).append(row)
+        if row.kind in lane_of:
+            own = row.kind != "request" or every or row.span == operation.request
+            made.setdefault(lane_of[row.kind] if own else POLLS, []).append(row)
     return made
 
 
@@ -186,33 +188,33 @@ def _ledger_mark(group: Sequence[Any], log: Log, axis: Axis) -> Mark:
     return Mark(css, start, end, log.names.short(owner), log.names.short(title))
 
 
-def _span_mark(row: Any, log: Log, axis: Axis, entity: str) -> Mark:
-    failed = str(row.status) == "error"
-    is_open = not known(row.end)
+def _span_mark(row: Span, log: Log, axis: Axis, entity: str) -> Mark:
+    failed = row.status == "error"
     name = span_name(row)
-    about = row.attributes.get("vm") if isinstance(row.attributes, dict) else None
-    if known(about) and str(about) != entity and str(row.kind) == "stage":
+    about = row.attributes.get("vm")
+    if known(about) and str(about) != entity and row.kind == "stage":
         name = f"{name} ({text(about, 40)})"
-    if is_open:
-        window, took = f"{clock(row.start)} – end unknown", ""
+    start, end = row.start, row.end
+    if end is None:
+        window, took = f"{clock(start)} – end unknown", ""
     else:
-        sign = "≤ " if str(row.ends) == "before" else ""
-        window, took = f"{clock(row.start)} – {sign}{clock(row.end)}", f" ({sign}{duration(seconds_of(row))})"
+        sign = "≤ " if row.ends == "before" else ""
+        window, took = f"{clock(start)} – {sign}{clock(end)}", f" ({sign}{duration(between(start, end))})"
     told = hostside.note(row)
     said = f"{'failed: ' if failed else ''}{name} · {window}{took}" + (f" · {told}" if told else "")
     title = _with_lines(said, row, log)
     return Mark(
-        KIND_CSS.get(str(row.kind), f"k-{row.kind}"),
-        axis.at(row.start),
-        100.0 if is_open else axis.at(row.end),
+        KIND_CSS.get(row.kind, f"k-{row.kind}"),
+        axis.at(start),
+        100.0 if end is None else axis.at(end),
         f"✕ {name}" if failed else name,
         title,
-        open_end=is_open or str(row.ends) != "logged",
+        open_end=row.is_open or row.ends != "logged",
         failed=failed,
     )
 
 
-def _wide(path: Sequence[tuple[Step, Any]], axis: Axis) -> Iterable[tuple[Step, Any]]:
+def _wide(path: Sequence[tuple[Step, Span]], axis: Axis) -> Iterable[tuple[Step, Span]]:
     """The steps that can be seen; what is between them is in the table."""
     least = NARROW / 100 * axis.length * 1e6 - 1  # microseconds
     return (
@@ -222,30 +224,25 @@ def _wide(path: Sequence[tuple[Step, Any]], axis: Axis) -> Iterable[tuple[Step, 
     )
 
 
-def _step_mark(step: Step, row: Any, log: Log, axis: Axis) -> Mark:
+def _step_mark(step: Step, row: Span, log: Log, axis: Axis) -> Mark:
     took = duration(between(step.start, step.end))
     window = f"{clock(step.start)} – {clock(step.end)} ({took})"
     title = _with_lines(f"on the critical path: {span_name(row)} · {window}", row, log)
-    css = KIND_CSS.get(str(row.kind), "c-execution" if str(row.kind) == "call" else f"k-{row.kind}")
+    css = KIND_CSS.get(row.kind, "c-execution" if row.kind == "call" else f"k-{row.kind}")
     return Mark(f"{css} crit", axis.at(step.start), axis.at(step.end), span_name(row, 60), title)
 
 
-def span_name(row: Any, limit: int = 80) -> str:
+def span_name(row: Span, limit: int = 80) -> str:
     """What a span is called: its name, with its number where it is a job."""
-    name = text(row.name, limit) or str(row.kind)
-    if row.kind not in ("job", "work") or not isinstance(row.attributes, dict):
+    name = text(row.name, limit) or row.kind
+    if row.kind not in ("job", "work"):
         return name
     number = row.attributes.get("job")
     job = f"job-{text(number, 20)}" if known(number) else ""
     return f"{name} {job}" if job and job not in name else name
 
 
-def seconds_of(row: Any) -> float | None:
-    """Seconds of a row with `start` and `end`."""
-    return between(row.start, row.end)
-
-
-def _with_lines(title: str, row: Any, log: Log) -> str:
+def _with_lines(title: str, row: Span, log: Log) -> str:
     lines = log.brief(row.first_record, row.last_record)
     return f"{title} · {lines}" if lines else title
 
