@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tracekit.report.critical import Step, critical_path, savings
-from tracekit.report.spans import rows_of
+from tracekit.report.spans import span_rows
 from tracekit.trace import Trace, read_trace
 
 
@@ -24,7 +24,7 @@ def of(trace: Trace, operation: str) -> tuple[pd.Series, pd.DataFrame]:
 
 
 def path(row: pd.Series, spans: pd.DataFrame) -> list[Step]:
-    return critical_path(rows_of(spans), row["submitted"], row["completed"])
+    return critical_path(span_rows(spans), row["submitted"], row["completed"])
 
 
 def test_the_steps_cover_the_wall_time_without_hole_or_overlap(trace: Trace) -> None:
@@ -66,7 +66,7 @@ def test_a_thread_that_waits_is_not_a_step_while_it_waits(trace: Trace) -> None:
 def test_without_a_step_all_that_lies_in_it_is_saved(trace: Trace) -> None:
     row, spans = of(trace, "job-16")
     steps = path(row, spans)
-    saved = savings(steps, rows_of(spans))
+    saved = savings(steps, span_rows(spans))
     work = spans[spans["kind"] == "work"].iloc[0]
     assert saved[int(work["span"])] == work["duration"]
     assert max(saved.values()) <= row["wall"]

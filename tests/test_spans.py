@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tracekit import frames
-from tracekit.report.spans import Span, rows_of
+from tracekit.report.spans import Span, interval_rows, span_rows
 from tracekit.schema import SPANS, frame
 from tracekit.trace import read_trace
 
@@ -19,7 +19,7 @@ T = pd.Timestamp("2026-11-22 17:00:00.123456")
 def made(**cells: object) -> Span:
     """One row of SPANS, that of an open call without a parent, a name or attributes, but for some cells."""
     known = {"span": 0, "depth": 0, "kind": "call", "start": T, "status": "open", "ends": "open"}
-    (row,) = rows_of(frame(SPANS, {name: [(known | cells).get(name)] for name in SPANS}))
+    (row,) = span_rows(frame(SPANS, {name: [(known | cells).get(name)] for name in SPANS}))
     return row
 
 
@@ -40,7 +40,7 @@ def test_times_are_exact_to_the_microsecond() -> None:
 @pytest.mark.parametrize("log", ["4.18/a-healthy", "4.23/f-insufficient-capacity"])
 def test_rows_say_what_the_table_says(samples: Path, log: str) -> None:
     table = read_trace([str(samples / log / "management-server.log")]).spans
-    rows = rows_of(table)
+    rows = span_rows(table)
     assert [(row.span, row.depth, row.kind) for row in rows] == list(
         zip(table["span"], table["depth"], table["kind"], strict=True)
     )
@@ -48,3 +48,12 @@ def test_rows_say_what_the_table_says(samples: Path, log: str) -> None:
     assert [row.start for row in rows] == table["start"].tolist()
     lengths = (length.total_seconds() if length else 0.0 for length in frames.plain_cells(table["duration"]))
     assert [row.took for row in rows] == list(lengths)
+
+
+def test_a_ledger_adds_up_as_its_table_does(samples: Path) -> None:
+    table = read_trace([str(samples / "4.18/a-healthy" / "management-server.log")]).ledger
+    rows = interval_rows(table)
+    assert [(row.start, row.end) for row in rows] == list(zip(table["start"], table["end"], strict=True))
+    assert [row.span for row in rows] == table["span"].fillna(-1).tolist()
+    assert sum(row.stop - row.begin for row in rows) == (table["end"] - table["start"]).sum() // pd.Timedelta("1us")
+    assert all(row.took == (row.end - row.start).total_seconds() for row in rows)

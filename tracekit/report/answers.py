@@ -12,9 +12,10 @@ from tracekit.report.every import Every
 from tracekit.report.log import Log
 from tracekit.report.machines import Host
 from tracekit.report.model import Answer, Coverage
+from tracekit.report.spans import Interval
 from tracekit.report.summary import spread
 from tracekit.report.verdict import BAD
-from tracekit.report.words import between, count, duration, known, listed, seconds, text
+from tracekit.report.words import count, duration, known, listed, seconds, text
 
 WAITING = ("queue", "executor", "lock")
 ENOUGH = 3  # operations of one command, to call one of them slow compared with the rest
@@ -52,44 +53,45 @@ def compared(every: Every, worst: Any, href: str) -> Answer:
     return Answer(question, f"{factor} of {len(others):,} other {command} ({duration(middle)})", rank, href)
 
 
-def where_went(ledger: Sequence[Any], href: str) -> Answer:
+def where_went(ledger: Sequence[Interval], href: str) -> Answer:
     """4: the ledger of the worst in per cent."""
     question = "Where did its time go?"
     ledger = ledgers.within(ledger)
-    lengths = [ledgers.length(row) for row in ledger]
+    lengths = [row.took for row in ledger]
     if sum(lengths) <= 0:
         return Answer(question, "unknown: its beginning or its end is not in the log")
-    shares = ledgers.sums([str(row.category) for row in ledger], lengths)
+    shares = ledgers.sums([row.category for row in ledger], lengths)
     said = sorted(shares, key=lambda share: -float(share.percent.split()[0]))
     parts = ", ".join(f"{share.label} {share.percent}" for share in said)
     return Answer(question, parts, "adds up to 100 % of its wall time", href)
 
 
-def longest_step(ledger: Sequence[Any], commands: Sequence[Any], log: Log) -> Answer:
+def longest_step(ledger: Sequence[Interval], commands: Sequence[Any], log: Log) -> Answer:
     """5: the longest interval of the worst, with host, command and lines."""
     question = "Which single step is the longest?"
     ledger = ledgers.within(ledger)
     if not ledger:
         return Answer(question, "unknown: there is no ledger")
-    row = max(ledger, key=ledgers.length)
-    owner = listed(row.owner) or str(row.category)
-    command = next((c for c in commands if known(row.span) and known(c.span) and c.span == row.span), None)
+    row = max(ledger, key=lambda row: row.took)
+    owner = listed(row.owner) or row.category
+    command = next((c for c in commands if known(c.span) and c.span == row.span), None)
     host = text(command.host_name, 60) if command is not None else ""
     at = f" on {host}" if host and host not in owner else ""
-    took = duration(between(row.start, row.end))
-    return Answer(question, f"{owner}{at}: {took} ({row.category})", log.span(row.first_record, row.last_record))
+    return Answer(
+        question, f"{owner}{at}: {duration(row.took)} ({row.category})", log.span(row.first_record, row.last_record)
+    )
 
 
-def waited(ledger: Sequence[Any]) -> Answer:
+def waited(ledger: Sequence[Interval]) -> Answer:
     """6: queues, executors and locks of the worst."""
     question = "Did it wait its turn, behind what?"
     if not ledger:
         return Answer(question, "unknown: there is no ledger")
     sums: dict[str, float] = {}
     for row in ledger:
-        if str(row.category) in WAITING:
-            owner = text(row.owner, 100) or str(row.category)
-            sums[owner] = sums.get(owner, 0.0) + ledgers.length(row)
+        if row.category in WAITING:
+            owner = text(row.owner, 100) or row.category
+            sums[owner] = sums.get(owner, 0.0) + row.took
     if not sums:
         return Answer(question, "no wait in a queue, for a thread or for a lock is logged")
     longest = sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:2]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from tracekit.report.log import Log
+from tracekit.report.spans import Interval
 from tracekit.report.words import duration, known, listed, seconds, text, words
 
 MOST = 3  # causes in a sentence
@@ -23,7 +24,7 @@ class Cause(NamedTuple):
     begin: datetime | None  # the stretch between its first and last line of evidence
     end: datetime | None
 
-    def tells_of(self, row: Any) -> bool:
+    def tells_of(self, row: Interval) -> bool:
         """Whether most of an interval lies in the stretch that this cause is about."""
         if self.begin is None or self.end is None or not self.cost:
             return False

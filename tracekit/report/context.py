@@ -258,11 +258,12 @@ def _overview(every: Every, hrefs: Mapping[str, str]) -> Overview | None:
             href=hrefs.get(str(row.operation), ""),
             label=" ".join(part for part in (text(row.command, 60), text(row.entity, 60)) if part),
             status=row.status,
-            start=row.submitted,
+            begin=begin,
             seconds=seconds,
         )
-        for row, seconds in zip(
-            every.rows(longest, "operation", "command", "entity", "status", "submitted"),
+        for row, begin, seconds in zip(
+            every.rows(longest, "operation", "command", "entity", "status"),
+            every.begin[longest].tolist(),
             every.elapsed[longest].tolist(),
             strict=True,
         )

@@ -145,7 +145,7 @@ def _stages(side: Side) -> dict[str, float]:
 
 def _categories(side: Side) -> dict[str, float]:
     mine = ledger.within(side.parts.ledger)
-    sums = {entry.label: sum(ledger.length(row) for row in mine if str(row.category) == entry.key)
+    sums = {entry.label: sum(row.took for row in mine if row.category == entry.key)
             for entry in words().categories}  # fmt: skip
     return {label: value for label, value in sums.items() if value > 0}
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from tracekit.frames import micros, moment
 from tracekit.prepared import prepared
 from tracekit.report.model import Dot, Overview
 from tracekit.report.scale import Axis, percent, ticks
@@ -62,8 +63,13 @@ class Point(NamedTuple):
     href: str
     label: str
     status: str
-    start: datetime
+    begin: int  # microseconds since the epoch
     seconds: float
+
+    @property
+    def start(self) -> datetime:
+        """When it began."""
+        return moment(self.begin)
 
 
 @dataclass(frozen=True)
@@ -90,10 +96,10 @@ def overview(longest: Sequence[Point], reach: Reach) -> Overview:
     `reach` is that of all of them.
     """
     start = reach.start
-    axis = Axis(start, max(between(start, reach.last) or 0.0, LEAST))
+    axis = Axis(micros(start), max(between(start, reach.last) or 0.0, LEAST))
     low, high = _decades(reach)
     down = _scale(low, high)
-    drawn = sorted(longest[:MAX_DOTS], key=lambda point: (point.start, point.operation))
+    drawn = sorted(longest[:MAX_DOTS], key=lambda point: (point.begin, point.operation))
     labelled = _labelled(longest[: 4 * LABELLED], axis, down)
     end = axis.start + timedelta(seconds=axis.length)
     return Overview(
@@ -106,7 +112,7 @@ def overview(longest: Sequence[Point], reach: Reach) -> Overview:
         x_ticks=tuple(_clocked(ticks(axis.length), axis)),
         y_ticks=tuple((down(value), label) for value, label in DECADES if low <= value <= high),
         dots=tuple(_dot(point, axis, down, point.operation in labelled) for point in drawn),
-        figure=_figure(sorted(longest, key=lambda point: (point.start, point.operation)), low, high),
+        figure=_figure(sorted(longest, key=lambda point: (point.begin, point.operation)), low, high),
         left_out=_left_out(reach.count),
     )
 
@@ -146,7 +152,7 @@ def _labelled(longest: Iterable[Point], axis: Axis, down: Callable[[float], int]
     """The first operations whose names have room beside those that stand already."""
     names: dict[str, tuple[float, float, int]] = {}  # where the name stands
     for point in longest:
-        x, y, width = axis.at(point.start), down(point.seconds), (len(point.operation) * LETTER + GAP) / NARROWEST * 100
+        x, y, width = axis.at(point.begin), down(point.seconds), (len(point.operation) * LETTER + GAP) / NARROWEST * 100
         left = x - width if x > ASIDE else x
         room = all(left + width < start or end < left or abs(y - at) >= LINE for start, end, at in names.values())
         if room and len(names) < LABELLED:
@@ -156,14 +162,14 @@ def _labelled(longest: Iterable[Point], axis: Axis, down: Callable[[float], int]
 
 def _clocked(marks: Iterable[Tick], axis: Axis) -> Iterable[Tick]:
     for mark in marks:
-        moment = axis.start + pd.Timedelta(seconds=axis.length * float(mark.x) / 100).round("ms")
-        label = f"{moment:%H:%M:%S}" if axis.length >= 20 else clock(moment)
+        time = axis.start + pd.Timedelta(seconds=axis.length * float(mark.x) / 100).round("ms")
+        label = f"{time:%H:%M:%S}" if axis.length >= 20 else clock(time)
         yield Tick(mark.x, label, mark.anchor, mark.minor)
 
 
 def _dot(point: Point, axis: Axis, down: Callable[[float], int], labelled: bool) -> Dot:
-    x = axis.at(point.start)
-    end = axis.at(point.start + timedelta(seconds=point.seconds))
+    x = axis.at(point.begin)
+    end = axis.at(point.begin + round(point.seconds * 1e6))
     return Dot(
         css=f"s-{point.status}",
         x=percent(x),

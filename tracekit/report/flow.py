@@ -12,7 +12,7 @@ from tracekit.report.log import Log
 from tracekit.report.names import middle
 from tracekit.report.scale import percent
 from tracekit.report.shapes import Flow, Message, Party, StateChange
-from tracekit.report.spans import Span
+from tracekit.report.spans import Interval, Span
 from tracekit.report.words import between, clock, count, duration, known, listed, number, seconds, text, words
 
 HEAD, ROW = 34, 26  # pixels down
@@ -43,7 +43,7 @@ class Arrow(NamedTuple):
 
 
 def view(
-    operation: Any, spans: Sequence[Span], ledger: Sequence[Any], commands: Sequence[Any], log: Log, most: int
+    operation: Any, spans: Sequence[Span], ledger: Sequence[Interval], commands: Sequence[Any], log: Log, most: int
 ) -> Flow | None:
     """The sequence diagram of one operation, of `most` messages; None where fewer than two are known."""
     hosts = _hosts(commands)
@@ -207,15 +207,15 @@ def _behind(names: str) -> str:
     return ROUTER if classes & words().router else STORAGE if classes & words().storage else ""
 
 
-def _database(ledger: Sequence[Any], spans: Sequence[Span], wall: float) -> Iterable[Arrow]:
+def _database(ledger: Sequence[Interval], spans: Sequence[Span], wall: float) -> Iterable[Arrow]:
     """Waits for a lock, and what the database took a share of the wall time for that can be seen."""
     sender = WORK if any(row.kind == "work" for row in spans) else API
     for row in ledger:
         if row.category not in ("lock", "database"):
             continue
-        took, lock = between(row.start, row.end) or 0.0, row.category == "lock"
-        if lock or took >= SEEN * wall:
-            said = f"{text(row.owner, 40)}: {duration(took)}"
+        lock = row.category == "lock"
+        if lock or row.took >= SEEN * wall:
+            said = f"{text(row.owner, 40)}: {duration(row.took)}"
             yield Arrow(row.start, sender, DATABASE, said, "slow" if lock else "call")
 
 

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tracekit.report.log import Log
-from tracekit.report.model import Interval, Ledger, Share
+from tracekit.report.model import Interval as Listed, Ledger, Share
 from tracekit.report.scale import stacked
-from tracekit.report.words import between, clock, count, duration, exact, shares, text, words
+from tracekit.report.spans import Interval
+from tracekit.report.words import clock, count, duration, exact, shares, text, words
 
 AFTER = "client"  # what comes after the end: told beside the sum, not in it
 
 
-def view(ledger: Sequence[Any], log: Log, most: int) -> Ledger | None:
+def view(ledger: Sequence[Interval], log: Log, most: int) -> Ledger | None:
     """`ledger`: the rows of one operation, in time order; None when there are none, or they take no time.
 
     At most `most` intervals are listed, the longest.
     """
-    after = sum(length(row) for row in ledger if str(row.category) == AFTER)
+    after = sum(row.took for row in ledger if row.category == AFTER)
     ledger = within(ledger)
-    lengths = [length(row) for row in ledger]
+    lengths = [row.took for row in ledger]
     total = sum(lengths)
     if total <= 0:
         return None
-    categories = [str(row.category) for row in ledger]
+    categories = [row.category for row in ledger]
     percents = [f"{value:.1f} %" for value in shares(lengths)]
     shown = set(sorted(range(len(ledger)), key=lambda i: (-lengths[i], i))[:most])
-    intervals = tuple(_interval(row, lengths[i], percents[i], log) for i, row in enumerate(ledger) if i in shown)
+    intervals = tuple(_interval(row, percents[i], log) for i, row in enumerate(ledger) if i in shown)
     hidden = [lengths[i] for i in range(len(ledger)) if i not in shown]
     rest = f"{count(len(hidden), 'shorter interval')} left out, together {exact(sum(hidden))}" if hidden else ""
     return Ledger(
@@ -40,14 +40,9 @@ def view(ledger: Sequence[Any], log: Log, most: int) -> Ledger | None:
     )
 
 
-def within(ledger: Sequence[Any]) -> list[Any]:
+def within(ledger: Sequence[Interval]) -> list[Interval]:
     """The rows of a ledger that add up to the wall time."""
-    return [row for row in ledger if str(row.category) != AFTER]
-
-
-def length(row: Any) -> float:
-    """Seconds of an interval."""
-    return between(row.start, row.end) or 0.0
+    return [row for row in ledger if row.category != AFTER]
 
 
 def sums(categories: list[str], lengths: list[float]) -> tuple[Share, ...]:
@@ -60,14 +55,14 @@ def sums(categories: list[str], lengths: list[float]) -> tuple[Share, ...]:
     )
 
 
-def _interval(row: Any, took: float, percent: str, log: Log) -> Interval:
-    return Interval(
+def _interval(row: Interval, percent: str, log: Log) -> Listed:
+    return Listed(
         css=f"c-{row.category}",
-        category=str(row.category),
+        category=row.category,
         owner=text(row.owner, 160),
         start=clock(row.start),
         end=clock(row.end),
-        time=exact(took),
+        time=exact(row.took),
         percent=percent,
         lines=log.span(row.first_record, row.last_record),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from tracekit.frames import places, rows
-from tracekit.report.spans import Span, rows_of
+from tracekit.report.spans import Interval, Span, interval_rows, span_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ class Parts(NamedTuple):
     """The rows of one operation in each table, in the tables' own order."""
 
     spans: list[Span]
-    ledger: list[Any]
+    ledger: list[Interval]
     commands: list[Any]
 
 
@@ -32,8 +32,9 @@ class Splitter:
 
     def __init__(self, trace: Trace, operations: Iterable[str]) -> None:
         self._trace, self._wanted = trace, list(dict.fromkeys(operations))
-        self._spans = Cut.of(trace.spans, self._wanted, rows_of)
-        self._ledger, self._commands = (Cut.of(table, self._wanted, plain) for table in (trace.ledger, trace.commands))
+        self._spans = Cut.of(trace.spans, self._wanted, span_rows)
+        self._ledger = Cut.of(trace.ledger, self._wanted, interval_rows)
+        self._commands = Cut.of(trace.commands, self._wanted, plain)
 
     def parts(self, operation: str) -> Parts:
         """The rows of `operation`, one of those asked for, in the tables' own order."""

@@ -7,22 +7,25 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from tracekit.frames import moment
 from tracekit.report.shapes import Segment, Tick
-from tracekit.report.words import duration, seconds, words
+from tracekit.report.words import duration, words
 
 
 class Axis(NamedTuple):
     """A stretch of time across a drawing."""
 
-    start: datetime
+    begin: int  # microseconds since the epoch
     length: float  # seconds
 
-    def at(self, moment: object) -> float:
-        """Per cent of `moment`, kept within the drawing."""
-        if self.length <= 0 or not isinstance(moment, datetime):
-            return 0.0
-        offset = seconds(moment - self.start)
-        part = 0.0 if offset is None else offset / self.length * 100
+    @property
+    def start(self) -> datetime:
+        """Where it begins."""
+        return moment(self.begin)
+
+    def at(self, time: int) -> float:
+        """Per cent of a time in microseconds, kept within the drawing."""
+        part = (time - self.begin) / 1e6 / self.length * 100 if self.length > 0 else 0.0
         return 0.0 if part <= 0 else 100.0 if part >= 100 else part
 
 

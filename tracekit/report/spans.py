@@ -1,4 +1,4 @@
-"""The spans of operations as rows of numbers, for what walks over all of them and shows a few."""
+"""Spans and ledgers of operations as rows of numbers, for what walks over all of them and shows a few."""
 
 from __future__ import annotations
 
@@ -49,7 +49,30 @@ class Span(NamedTuple):
         return None if self.stop == NEVER else moment(self.stop)
 
 
-def rows_of(table: pd.DataFrame) -> list[Span]:
+class Interval(NamedTuple):
+    """A row of LEDGER."""
+
+    category: str
+    owner: object
+    begin: int  # microseconds since the epoch
+    stop: int
+    took: float  # seconds
+    span: int  # -1: none
+    first_record: object
+    last_record: object
+
+    @property
+    def start(self) -> datetime:
+        """When it began."""
+        return moment(self.begin)
+
+    @property
+    def end(self) -> datetime:
+        """When it ended."""
+        return moment(self.stop)
+
+
+def span_rows(table: pd.DataFrame) -> list[Span]:
     """The rows of a table of SPANS."""
     columns = (
         table["span"],
@@ -68,3 +91,19 @@ def rows_of(table: pd.DataFrame) -> list[Span]:
     )
     attributes = (said if isinstance(said, dict) else {} for said in table["attributes"].tolist())
     return list(map(Span._make, zip(*(column.tolist() for column in columns), attributes, strict=True)))
+
+
+def interval_rows(table: pd.DataFrame) -> list[Interval]:
+    """The rows of a table of LEDGER."""
+    begin, stop = instants(table["start"]), instants(table["end"])
+    columns = (
+        table["category"],
+        table["owner"],
+        begin,
+        stop,
+        (stop - begin) / 1e6,
+        numbers_of(table["span"]),
+        table["first_record"],
+        table["last_record"],
+    )
+    return list(map(Interval._make, zip(*(column.tolist() for column in columns), strict=True)))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tracekit.frames import NEVER, moment
+from tracekit.frames import NEVER, micros
 from tracekit.report import hostside
 from tracekit.report.critical import Step
 from tracekit.report.lanes import LANES
@@ -19,7 +19,7 @@ from tracekit.report.log import Log
 from tracekit.report.model import Bar, Lane, Timeline
 from tracekit.report.scale import Axis, percent, ticks
 from tracekit.report.shapes import Segment, Tick
-from tracekit.report.spans import Span
+from tracekit.report.spans import Interval, Span
 from tracekit.report.words import between, clock, count, duration, is_time, known, text
 
 NOMINAL = 1040.0  # pixels across that labels are placed for
@@ -51,7 +51,7 @@ class Mark(NamedTuple):
 
 
 def timeline(
-    operation: Any, spans: Sequence[Span], ledger: Sequence[Any], log: Log, path: Sequence[tuple[Step, Span]] = ()
+    operation: Any, spans: Sequence[Span], ledger: Sequence[Interval], log: Log, path: Sequence[tuple[Step, Span]] = ()
 ) -> Timeline | None:
     """The timeline of one operation: `operation` a row of OPERATIONS, `spans` and `ledger` its rows.
 
@@ -82,22 +82,20 @@ def timeline(
     )
 
 
-def axis_of(operation: Any, spans: Sequence[Span], ledger: Sequence[Any]) -> Axis | None:
+def axis_of(operation: Any, spans: Sequence[Span], ledger: Sequence[Interval]) -> Axis | None:
     """From the first to the last known moment of an operation; None where there are no two."""
-    moments = [operation.submitted, operation.returned, operation.completed, operation.client_seen]
-    moments += [moment for row in ledger for moment in (row.start, row.end)]
-    times = [time for row in spans for time in (row.begin, row.stop) if time != NEVER]
-    moments += map(moment, (min(times), max(times)) if times else ())
-    there = [moment for moment in moments if is_time(moment)]
+    moments = filter(is_time, (operation.submitted, operation.returned, operation.completed, operation.client_seen))
+    there = [*map(micros, moments), *(time for row in ledger for time in (row.begin, row.stop))]
+    there += [time for row in spans for time in (row.begin, row.stop) if time != NEVER]
     if not there or min(there) == max(there):
         return None
-    return Axis(min(there), between(min(there), max(there)) or 0.0)
+    return Axis(min(there), (max(there) - min(there)) / 1e6)
 
 
 def _lanes(
     operation: Any,
     spans: Sequence[Span],
-    ledger: Sequence[Any],
+    ledger: Sequence[Interval],
     log: Log,
     axis: Axis,
     path: Sequence[tuple[Step, Span]],
@@ -126,31 +124,27 @@ def _by_lane(spans: Sequence[Span], operation: Any) -> dict[str, list[Span]]:
 def _phases(operation: Any, axis: Axis) -> Iterable[Mark]:
     if known(operation.submitted) and known(operation.returned):
         took = duration(between(operation.submitted, operation.returned))
-        yield Mark(
-            "k-sync", axis.at(operation.submitted), axis.at(operation.returned), f"sync {took}", f"synchronous: {took}"
-        )
+        start, end = axis.at(micros(operation.submitted)), axis.at(micros(operation.returned))
+        yield Mark("k-sync", start, end, f"sync {took}", f"synchronous: {took}")
     begin = operation.returned if known(operation.returned) else operation.submitted
     if known(operation.job) and known(begin):
+        start = axis.at(micros(begin))
         if known(operation.completed):
-            took = duration(between(begin, operation.completed))
-            yield Mark(
-                "k-async", axis.at(begin), axis.at(operation.completed), f"async {took}", f"asynchronous: {took}"
-            )
+            took, end = duration(between(begin, operation.completed)), axis.at(micros(operation.completed))
+            yield Mark("k-async", start, end, f"async {took}", f"asynchronous: {took}")
         else:
-            yield Mark(
-                "k-async", axis.at(begin), 100.0, "async, end unknown", "asynchronous: end unknown", open_end=True
-            )
+            yield Mark("k-async", start, 100.0, "async, end unknown", "asynchronous: end unknown", open_end=True)
 
 
-def _intervals(ledger: Sequence[Any], axis: Axis) -> list[list[Any]]:
+def _intervals(ledger: Sequence[Interval], axis: Axis) -> list[list[Interval]]:
     """The intervals of a ledger; neighbours that are too narrow to be told apart together.
 
     Those of one category in any number, others until they are as wide as can be seen.
     """
-    groups: list[list[Any]] = []
+    groups: list[list[Interval]] = []
     narrow_before, begun, before = False, 0.0, 0.0  # where the last group begins and ends
     for row in ledger:
-        start, end = axis.at(row.start), axis.at(row.end)
+        start, end = axis.at(row.begin), axis.at(row.stop)
         narrow = end - start < NARROW
         if groups and narrow and narrow_before and _joins(groups[-1], row, before - begun < SEEN):
             groups[-1].append(row)
@@ -161,28 +155,28 @@ def _intervals(ledger: Sequence[Any], axis: Axis) -> list[list[Any]]:
     return groups
 
 
-def _joins(group: Sequence[Any], row: Any, small: bool) -> bool:
+def _joins(group: Sequence[Interval], row: Interval, small: bool) -> bool:
     alike = group[0].category == group[-1].category == row.category
-    return bool(group[-1].end == row.start) and (alike or small)
+    return group[-1].stop == row.begin and (alike or small)
 
 
-def _mostly(group: Sequence[Any]) -> str:
+def _mostly(group: Sequence[Interval]) -> str:
     """The category that most of a group's time belongs to."""
     sums: dict[str, float] = {}
     for row in group:
-        sums[str(row.category)] = sums.get(str(row.category), 0.0) + (between(row.start, row.end) or 0.0)
+        sums[row.category] = sums.get(row.category, 0.0) + row.took
     return max(sums, key=lambda name: (sums[name], name))
 
 
-def _ledger_mark(group: Sequence[Any], log: Log, axis: Axis) -> Mark:
+def _ledger_mark(group: Sequence[Interval], log: Log, axis: Axis) -> Mark:
     first, last = group[0], group[-1]
-    start, end = axis.at(first.start), axis.at(last.end)
+    start, end = axis.at(first.begin), axis.at(last.stop)
     category = _mostly(group)
     css = f"c-{category}"
     if end - start < NARROW:  # three pixels: nothing to point at, and the table has it
         return Mark(css, start, end, "", "", edge=False)
     owner = text(first.owner, 80) if len(group) == 1 else count(len(group), "short interval")
-    window = f"{clock(first.start)} – {clock(last.end)} ({duration(between(first.start, last.end))})"
+    window = f"{clock(first.start)} – {clock(last.end)} ({duration((last.stop - first.begin) / 1e6)})"
     lines = log.brief(first.first_record, last.last_record)
     title = " · ".join(part for part in (f"{category}: {owner}", window, lines) if part)
     return Mark(css, start, end, log.names.short(owner), log.names.short(title))
@@ -194,19 +188,19 @@ def _span_mark(row: Span, log: Log, axis: Axis, entity: str) -> Mark:
     about = row.attributes.get("vm")
     if known(about) and str(about) != entity and row.kind == "stage":
         name = f"{name} ({text(about, 40)})"
-    start, end = row.start, row.end
-    if end is None:
-        window, took = f"{clock(start)} – end unknown", ""
+    if row.is_open:
+        window, took = f"{clock(row.start)} – end unknown", ""
     else:
         sign = "≤ " if row.ends == "before" else ""
-        window, took = f"{clock(start)} – {sign}{clock(end)}", f" ({sign}{duration(between(start, end))})"
+        window = f"{clock(row.start)} – {sign}{clock(row.end)}"
+        took = f" ({sign}{duration((row.stop - row.begin) / 1e6)})"
     told = hostside.note(row)
     said = f"{'failed: ' if failed else ''}{name} · {window}{took}" + (f" · {told}" if told else "")
     title = _with_lines(said, row, log)
     return Mark(
         KIND_CSS.get(row.kind, f"k-{row.kind}"),
-        axis.at(start),
-        100.0 if end is None else axis.at(end),
+        axis.at(row.begin),
+        100.0 if row.is_open else axis.at(row.stop),
         f"✕ {name}" if failed else name,
         title,
         open_end=row.is_open or row.ends != "logged",
@@ -220,16 +214,16 @@ def _wide(path: Sequence[tuple[Step, Span]], axis: Axis) -> Iterable[tuple[Step,
     return (
         (step, row)
         for step, row in path
-        if step.stop - step.begin >= least and axis.at(step.end) - axis.at(step.start) >= NARROW
+        if step.stop - step.begin >= least and axis.at(step.stop) - axis.at(step.begin) >= NARROW
     )
 
 
 def _step_mark(step: Step, row: Span, log: Log, axis: Axis) -> Mark:
-    took = duration(between(step.start, step.end))
+    took = duration((step.stop - step.begin) / 1e6)
     window = f"{clock(step.start)} – {clock(step.end)} ({took})"
     title = _with_lines(f"on the critical path: {span_name(row)} · {window}", row, log)
     css = KIND_CSS.get(row.kind, "c-execution" if row.kind == "call" else f"k-{row.kind}")
-    return Mark(f"{css} crit", axis.at(step.start), axis.at(step.end), span_name(row, 60), title)
+    return Mark(f"{css} crit", axis.at(step.begin), axis.at(step.stop), span_name(row, 60), title)
 
 
 def span_name(row: Span, limit: int = 80) -> str:
@@ -297,15 +291,15 @@ def _placed(mark: Mark) -> tuple[str, float, float]:
     return "in", mark.start, mark.end
 
 
-def _bands(ledger: Sequence[Any], axis: Axis) -> Iterable[Segment]:
-    for row in (row for row in ledger if str(row.category) == "unlogged"):
-        width = axis.at(row.end) - axis.at(row.start)
+def _bands(ledger: Sequence[Interval], axis: Axis) -> Iterable[Segment]:
+    for row in (row for row in ledger if row.category == "unlogged"):
+        width = axis.at(row.stop) - axis.at(row.begin)
         if width >= BAND_SHARE * 100:
-            yield Segment("band", percent(axis.at(row.start)), percent(width))
+            yield Segment("band", percent(axis.at(row.begin)), percent(width))
 
 
 def _moments(operation: Any, axis: Axis) -> Iterable[Tick]:
     for name, label in (("returned", "job id returned"), ("completed", "completed"), ("client_seen", "client saw it")):
         moment = getattr(operation, name)
         if known(moment):
-            yield Tick(percent(axis.at(moment)), f"{label} {clock(moment)}", "middle")
+            yield Tick(percent(axis.at(micros(moment))), f"{label} {clock(moment)}", "middle")

@@ -15,7 +15,7 @@ from tracekit.errors import UsageError
 from tracekit.frames import objects, plain_cells, rows
 from tracekit.redact import shown
 from tracekit.report.critical import critical_path, savings
-from tracekit.report.spans import rows_of
+from tracekit.report.spans import span_rows
 from tracekit.report.words import known
 from tracekit.schema import OBJECT, SPAN_OF_TIME, TIME
 
@@ -143,7 +143,7 @@ def critical_text(trace: Trace, operation: str) -> str:
     row = next(iter(rows(trace.operations[trace.operations["operation"] == operation])))
     if not known(row.completed):
         raise UsageError(f"{operation}: its end is not in the log, so it has no critical path")
-    spans = rows_of(spans_of(trace, operation))
+    spans = span_rows(spans_of(trace, operation))
     steps = critical_path(spans, row.submitted, row.completed)
     saved = savings(steps, spans)
     named = {span.span: span for span in spans}

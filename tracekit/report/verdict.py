@@ -13,6 +13,7 @@ from tracekit import frames
 from tracekit.report.causes import causes
 from tracekit.report.every import Every
 from tracekit.report.log import Log
+from tracekit.report.spans import Interval
 from tracekit.report.words import between, duration, known, listed, seconds, text, words
 
 FAILED = ("failed", "cancelled")
@@ -87,7 +88,7 @@ def called(entity: str) -> str:
 
 def sentence(
     operation: Any,
-    ledger: Sequence[Any],
+    ledger: Sequence[Interval],
     commands: Sequence[Any],
     findings: Sequence[Any],
     end_of_log: object,
@@ -106,7 +107,7 @@ def sentence(
     return log.names.short("; ".join([_outcome(operation, end_of_log), *said])) + "."
 
 
-def clauses(ledger: Sequence[Any], commands: Sequence[Any], wall: float, told: Sequence[float] = ()) -> list[str]:
+def clauses(ledger: Sequence[Interval], commands: Sequence[Any], wall: float, told: Sequence[float] = ()) -> list[str]:
     """What the wall time went into, longest first, one clause per owner; without those that took a time of `told`."""
     parts = _parts(ledger, commands)
     said: list[str] = []
@@ -124,17 +125,17 @@ def clauses(ledger: Sequence[Any], commands: Sequence[Any], wall: float, told: S
     return said
 
 
-def _parts(ledger: Sequence[Any], commands: Sequence[Any]) -> dict[_Part, tuple[float, str]]:
+def _parts(ledger: Sequence[Interval], commands: Sequence[Any]) -> dict[_Part, tuple[float, str]]:
     """Seconds of each part of a ledger, and the owner of its longest interval."""
     by_span = {int(row.span): row for row in commands if known(row.span)}
     sums: dict[_Part, float] = {}
     longest: dict[_Part, tuple[float, str]] = {}
     for row in ledger:
-        category, owner, took = str(row.category), listed(row.owner), between(row.start, row.end) or 0.0
-        command = by_span.get(int(row.span)) if known(row.span) else None
+        owner, took = listed(row.owner), row.took
+        command = by_span.get(row.span)
         host, name = (text(command.host_name, 60), listed(command.command)) if command is not None else ("", "")
         # What no line tells of has no owner that could be added up.
-        part = _Part(category, "", "", "") if category == UNLOGGED else _Part(category, owner, host, name)
+        part = _Part(UNLOGGED, "", "", "") if row.category == UNLOGGED else _Part(row.category, owner, host, name)
         sums[part] = sums.get(part, 0.0) + took
         longest[part] = max(longest.get(part, (0.0, "")), (took, owner))
     return {part: (sums[part], longest[part][1]) for part in sums}
