@@ -43,7 +43,8 @@ class _Names(NamedTuple):
 
     def at(self, record: int) -> str | None:
         """The name of one record."""
-        return self.names[int(self.codes[record])]
+        code: int = self.codes.item(record)
+        return self.names[code]
 
 
 class Log:
@@ -56,11 +57,12 @@ class Log:
         self._paths = [str(path) for path in records["source"].cat.categories]
         self._names = short_names(self._paths)
         self._usual = self._names[int(np.bincount(records["source"].cat.codes).argmax())] if len(records) else ""
+        self._before = f"{self._usual}:" if self._usual else ""  # what most places begin with
         # Columns, not rows: a row of a frame costs more than the line that is read from it.
         self._source = records["source"].cat.codes.to_numpy()
         self._numbers = {name: records[name].to_numpy() for name in ("line", "offset", "length", "message")}
         self._time = records["ts"].to_numpy()
-        self._places: dict[int, str] = {}  # what `where` said: most records are asked for again
+        self._places: dict[object, str] = {}  # what `where` said: most records are asked for again
         self._level, self._thread, self._operation = (
             _Names.of(records[name]) for name in ("level", "thread", "operation")
         )
@@ -73,13 +75,13 @@ class Log:
 
     def where(self, record: object) -> str:
         """`file:line` of a record; "" where it is not known."""
-        if not known(record):
-            return ""
-        row = int(record)  # type: ignore[call-overload]
-        said = self._places.get(row)
+        said = self._places.get(record)
         if said is None:
-            said = self._places[row] = f"{self._names[self._source[row]]}:{self._numbers['line'][row]}"
+            said = self._places[record] = self._place(int(record)) if known(record) else ""  # type: ignore[call-overload]
         return said
+
+    def _place(self, record: int) -> str:
+        return f"{self._names[self._source.item(record)]}:{self._numbers['line'].item(record)}"
 
     def time(self, record: int) -> datetime | None:
         """When a record was written; None where it does not say."""
@@ -100,8 +102,7 @@ class Log:
 
     def near(self, first: object, last: object) -> str:
         """As `brief`, and without the file where it is the one that most lines are in."""
-        said = self.span(first, last)
-        return said.removeprefix(f"{self._usual}:") if self._usual else said
+        return self.span(first, last).removeprefix(self._before)
 
     def lines_of(self, records: pd.Series[int]) -> npt.NDArray[np.int64]:
         """The line of each of many records, 0 where the record is not known."""
@@ -115,9 +116,9 @@ class Log:
 
         `brief` says its place as `near` does.
         """
-        offset, length, message = (int(self._numbers[name][record]) for name in ("offset", "length", "message"))
+        offset, length, message = (self._numbers[name].item(record) for name in ("offset", "length", "message"))
         level = self._level.at(record)
-        whole = self._sources.text(_Place(self._paths[self._source[record]], offset, length))
+        whole = self._sources.text(_Place(self._paths[self._source.item(record)], offset, length))
         first, *more = whole[message:].splitlines() or [""]
         said, lost = cut(first, limit)
         notes = [f"+{count(lost, 'character')}"] if lost else []
