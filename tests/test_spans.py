@@ -17,15 +17,15 @@ T = pd.Timestamp("2026-11-22 17:00:00.123456")
 
 
 def made(**cells: object) -> Span:
-    """One row of SPANS, that of an open call without a parent, a name or attributes, but for some cells."""
-    known = {"span": 0, "depth": 0, "kind": "call", "start": T, "status": "open", "ends": "open"}
+    """One row of SPANS, that of an open call without a parent or a name, but for some cells."""
+    known = {"span": 0, "depth": 0, "kind": "call", "start": T, "status": "open", "ends": "open", "attributes": {}}
     (row,) = span_rows(frame(SPANS, {name: [(known | cells).get(name)] for name in SPANS}))
     return row
 
 
 def test_what_is_not_known_is_told_from_every_number() -> None:
     row = made()
-    assert (row.parent, row.name, row.attributes) == (-1, "", {})
+    assert (row.parent, row.name) == (-1, "")
     assert (row.stop, row.end, row.is_open, row.took) == (frames.NEVER, None, True, 0.0)
     assert math.isnan(row.own)
 

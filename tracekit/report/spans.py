@@ -88,9 +88,9 @@ def span_rows(table: pd.DataFrame) -> list[Span]:
         table["ends"],
         table["first_record"],
         table["last_record"],
+        table["attributes"],
     )
-    attributes = (said if isinstance(said, dict) else {} for said in table["attributes"].tolist())
-    return list(map(Span._make, zip(*(column.tolist() for column in columns), attributes, strict=True)))
+    return list(map(Span, *(column.tolist() for column in columns)))
 
 
 def interval_rows(table: pd.DataFrame) -> list[Interval]:
@@ -106,4 +106,4 @@ def interval_rows(table: pd.DataFrame) -> list[Interval]:
         table["first_record"],
         table["last_record"],
     )
-    return list(map(Interval._make, zip(*(column.tolist() for column in columns), strict=True)))
+    return list(map(Interval, *(column.tolist() for column in columns)))
