@@ -50,27 +50,31 @@ def compared(columns: Columns, number: Numbers, names: Sequence[str]) -> Iterato
     """The groups of one name each, in the order of their names; `number` is that of each operation's name, or -1."""
     known = np.flatnonzero(columns["compared"] & (number >= 0))
     strata = strata_of(number[known], columns["command"][known], columns["slow"][known])
-    order = np.argsort(number, kind="stable")
-    bounds = np.searchsorted(number[order], np.arange(len(names) + 1)).tolist()
-    for place, (name, low, high) in enumerate(zip(names, bounds, bounds[1:], strict=False)):
-        group = {column: values[order[low:high]] for column, values in columns.items()}
-        times = group["seconds"][~np.isnan(group["seconds"])]
-        mine, count = strata.get(place, []), int(group["compared"].sum())
+    timed = np.flatnonzero(~np.isnan(columns["seconds"]) & (number >= 0))
+    timed = timed[np.argsort(number[timed], kind="stable")]
+    bounds = np.searchsorted(number[timed], np.arange(len(names) + 1)).tolist()
+    there = number >= 0
+    every, failed, alike, slow = (
+        np.bincount(number[there & chosen], minlength=len(names)).tolist()
+        for chosen in (there, columns["failed"], columns["compared"], columns["compared"] & columns["slow"])
+    )
+    for place, (name, mine) in enumerate(zip(names, map(slice, bounds, bounds[1:]), strict=False)):
+        times, stratum, count = columns["seconds"][timed[mine]], strata.get(place, []), alike[place]
         median, p95, worst = quantiles(times, (0.5, 0.95, 1.0))
         yield {
             "name": name,
-            "count": high - low,
-            "failed": int(group["failed"].sum()),
+            "count": every[place],
+            "failed": failed[place],
             "compared": count,
-            "slow": int(group["slow"][group["compared"]].sum()),
-            "expected": expected(mine)[0],
+            "slow": slow[place],
+            "expected": expected(stratum)[0],
             "rest": len(known) - count,
             "median": median,
             "p95": p95,
             "worst": worst,
             "total": times.sum(),
-            "slowest": group["operation"][np.nanargmax(group["seconds"])] if len(times) else None,
-            "p": excess_test(mine) if min(count, len(known) - count) >= LEAST else np.nan,
+            "slowest": columns["operation"][timed[mine][times.argmax()]] if len(times) else None,
+            "p": excess_test(stratum) if min(count, len(known) - count) >= LEAST else np.nan,
         }
 
 
