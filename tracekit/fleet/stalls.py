@@ -30,8 +30,8 @@ def stalls(ledger: pd.DataFrame, operations: pd.DataFrame, silences: pd.DataFram
     Intervals are those of the ledger in a category of INSIDE. The whole server's `silences` (`diagnose.clock`) are
     stretches of their own, however many operations were under way.
     """
-    long = ledger["end"] - ledger["start"] >= pd.Timedelta(seconds=LEAST)
-    still = ledger[long & ledger["category"].isin(INSIDE)]
+    long = frames.instants(ledger["end"]) - frames.instants(ledger["start"]) >= LEAST * 1e6
+    still = ledger.take(np.flatnonzero(long & frames.among(ledger["category"], INSIDE)))
     still = still[still["operation"].isin(operations["operation"])].drop_duplicates(["operation", "start", "end"])
     start, end = frames.instants(still["start"]), frames.instants(still["end"])
     open_ = UnderWay(operations)
