@@ -631,7 +631,7 @@ def test_of_entities_those_that_lines_name_most_are_listed_and_the_rest_is_count
 def test_the_overview_ends_when_the_last_operation_does(milliseconds: int) -> None:
     start = datetime(2026, 11, 22, 17, 53, 44, 871_000)
     last, seconds = start + timedelta(milliseconds=milliseconds), milliseconds / 1000
-    point = figures.Point("job-1", "", "deploy", "succeeded", frames.micros(start), seconds)
+    point = figures.Point.of("job-1", "", "deploy", "succeeded", frames.micros(start), seconds)
     drawn = figures.overview([point], figures.Reach(1, start, last, seconds, seconds))
     assert f"to {last:%H:%M:%S}.{last.microsecond // 1000:03}." in drawn.description
     lines, *_ = drawn.figure["data"]  # type: ignore[misc]
@@ -642,7 +642,7 @@ def test_the_overview_ends_when_the_last_operation_does(milliseconds: int) -> No
 def test_names_in_the_overview_do_not_lie_upon_each_other(each: list[tuple[int, int]]) -> None:
     begin = datetime(2026, 11, 22, 17)
     points = [
-        figures.Point(f"job-{i}", "", "", "succeeded", frames.micros(begin) + start * 1000, took / 1000)
+        figures.Point.of(f"job-{i}", "", "", "succeeded", frames.micros(begin) + start * 1000, took / 1000)
         for i, (start, took) in enumerate(sorted(each, key=lambda pair: -pair[1]))
     ]
     took = [point.seconds for point in points]

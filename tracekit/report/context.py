@@ -253,7 +253,7 @@ def _overview(every: Every, hrefs: Mapping[str, str]) -> Overview | None:
     took, names = every.elapsed[there], every.table["operation"].to_numpy(dtype=object)[there]
     longest = there[sorted(range(len(there)), key=lambda i: (-took[i], names[i]))[: figures.MAX_POINTS]]
     points = [
-        Point(
+        Point.of(
             operation=text(row.operation, 60),
             href=hrefs.get(str(row.operation), ""),
             label=" ".join(part for part in (text(row.command, 60), text(row.entity, 60)) if part),

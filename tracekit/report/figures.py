@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pandas as pd
 
@@ -61,10 +61,17 @@ class Point(NamedTuple):
 
     operation: str
     href: str
-    label: str
+    title: str
     status: str
     begin: int  # microseconds since the epoch
     seconds: float
+
+    @classmethod
+    def of(cls, operation: str, href: str, label: str, status: str, begin: int, seconds: float) -> Self:
+        """One with a title that says all of it; `label` is what it did."""
+        took = f"{'has taken ' if status == 'unfinished' else ''}{duration(seconds)}"
+        title = f"{operation} {label} · {clock(moment(begin))} · {took} · {status}"
+        return cls(operation, href, title, status, begin, seconds)
 
     @property
     def start(self) -> datetime:
@@ -177,14 +184,9 @@ def _dot(point: Point, axis: Axis, down: Callable[[float], int], labelled: bool)
         y=down(point.seconds),
         label=point.operation if labelled else "",
         anchor="end" if x > ASIDE else "start",
-        title=_said(point),
+        title=point.title,
         href=point.href,
     )
-
-
-def _said(point: Point) -> str:
-    took = "has taken " if point.status == "unfinished" else ""
-    return f"{point.operation} {point.label} · {clock(point.start)} · {took}{duration(point.seconds)} · {point.status}"
 
 
 def _left_out(total: int) -> str:
@@ -231,7 +233,7 @@ def _markers(status: str, points: Sequence[Point]) -> dict[str, object]:
         "mode": "markers",
         "name": f"{status} ({len(points)})",
         # Plotly reads a subset of HTML in hover texts.
-        "text": [html.escape(_said(point)) for point in points],
+        "text": [html.escape(point.title) for point in points],
         "x": [point.start.isoformat() for point in points],
         "y": [max(point.seconds, LEAST) for point in points],
         "type": "scatter",
