@@ -77,7 +77,7 @@ class Basis(NamedTuple):
         every = Every.of(trace.operations, end_of_log)
         order = verdict.ranked(every)
         full = every.rows(order[: max(top, 0)])
-        (*_, worst) = (None, *every.rows(order[:1]))
+        worst = next(iter(full or every.rows(order[:1])), None)
         log, compared = Log(trace), fleet(trace)
         hosts = machines.hosts_of(trace.commands)
         drawn = topology.view(trace, hosts, log)
