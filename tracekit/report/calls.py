@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 from itertools import groupby
 from operator import attrgetter
 
+from tracekit.frames import NEVER
 from tracekit.report import hostside
 from tracekit.report.log import Log
 from tracekit.report.model import Node, Token, Tree
-from tracekit.report.scale import percent
+from tracekit.report.scale import tenths
 from tracekit.report.spans import Span
 from tracekit.report.svg import span_name
 from tracekit.report.words import count, duration, known
@@ -87,9 +89,9 @@ def _below(parents: dict[int, int]) -> dict[int, int]:
 
 def _kept(rows: Sequence[Span], parents: Mapping[int, int], most: int) -> set[int]:
     """The longest spans, the failed ones and all that lead to them."""
-    longest = sorted(rows, key=lambda row: (row.status != "error", row.depth > 3, -row.took, row.span))
+    longest = nsmallest(most, rows, key=lambda row: (row.status != "error", row.depth > 3, -row.took, row.span))
     kept: set[int] = set()
-    for row in longest[:most]:
+    for row in longest:
         span = row.span
         while span in parents and span not in kept:
             kept.add(span)
@@ -117,12 +119,13 @@ def _inner(
 
 def _node(group: Sequence[Span], times: Sequence[float], log: Log, start: int, whole: float) -> Node:
     first, last = group[0], group[-1]
-    is_open = any(row.is_open for row in group)
+    stop, ends, status = [row.stop for row in group], {row.ends for row in group}, {row.status for row in group}
+    is_open = min(stop) == NEVER
     begin = (first.begin - start) / 1e6 / whole * 100 if whole else 0.0
-    reach = 100.0 if is_open or not whole else (max(row.stop for row in group) - start) / 1e6 / whole * 100
+    reach = 100.0 if is_open or not whole else (max(stop) - start) / 1e6 / whole * 100
     notes = [f"longest {duration(max(times))}"] if len(group) > 1 and max(times) > 0 else []
-    before = "≤ " if any(row.ends == "before" for row in group) else ""
-    if any(row.status == "orphan" for row in group):
+    before = "≤ " if "before" in ends else ""
+    if "orphan" in status:
         notes.append("beginning not in the log")
     said = hostside.note(first) if len(group) == 1 else ""
     if said:
@@ -134,11 +137,11 @@ def _node(group: Sequence[Span], times: Sequence[float], log: Log, start: int, w
         kind="" if first.kind == "call" else first.kind,
         time="open" if is_open else before + duration(sum(times)),
         own=duration(own) if known(own) else "",
-        x=percent(begin, 1),
-        width=percent(max(reach - begin, 0.0), 1),
+        x=tenths(begin),
+        width=tenths(max(reach - begin, 0.0)),
         note=", ".join(notes),
         lines=log.near(first.first_record, last.last_record),
-        failed=any(row.status == "error" for row in group),
+        failed="error" in status,
     )
 
 

@@ -29,9 +29,14 @@ class Axis(NamedTuple):
         return 0.0 if part <= 0 else 100.0 if part >= 100 else part
 
 
-def percent(value: float, decimals: int = 3) -> str:
-    """A coordinate with so many decimals at most."""
-    return f"{value:.{decimals}f}".rstrip("0").rstrip(".")
+def percent(value: float) -> str:
+    """A coordinate: three decimals at most."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def tenths(value: float) -> str:
+    """A coordinate of a small drawing: one decimal at most."""
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def ticks(length: float, wanted: int = 8) -> tuple[Tick, ...]:
