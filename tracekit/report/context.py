@@ -238,6 +238,7 @@ def _row(row: Any, segments: tuple[Segment, ...], hrefs: Mapping[str, str]) -> R
         run=said[2],
         wall=said[3] or "unknown",
         segments=segments,
+        split=", ".join(segment.title for segment in segments),
         status=str(row.status),
         error=text(row.error, 160),
         doubts="; ".join(doubts(row)),

@@ -254,6 +254,7 @@ class Row(NamedTuple):
     run: str
     wall: str
     segments: tuple[Segment, ...]
+    split: str  # the same in words
     status: str
     error: str
     doubts: str = ""  # joins for which there were several candidates
