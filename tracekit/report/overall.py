@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def command_times(commands: pd.DataFrame) -> tuple[CommandTime, ...]:
     """Per agent command of a table COMMAND_TIMES how long it took, those that took most time together first."""
     every = commands[commands["host"].isna()].head(MAX_COMMANDS)
     made = []
-    for row in frames.rows(every):
+    for row in frames.rows(every, plain=True):
         times = [duration(_length(value)) for value in (row.median, row.p95, row.p99, row.worst, row.total)]
         failed = f"{row.failed:,}" if row.failed else ""
         made.append(CommandTime(listed(row.command), f"{row.count:,}", failed, *times))
@@ -74,15 +75,16 @@ def _length(value: object) -> float:
 
 def heat_map(commands: pd.DataFrame, log: Log) -> HeatMap | None:
     """Median time by host and command of a table COMMAND_TIMES; None for fewer than two hosts."""
-    cells = commands[commands["host"].notna()]
-    spent = cells.groupby("host")["total"].sum().sort_values(ascending=False, kind="stable")
+    cells = frames.rows(commands[commands["host"].notna()], plain=True)
+    spent: dict[str, timedelta] = {}
+    of_command: dict[str, dict[str, Any]] = {}
+    for row in cells:
+        spent[row.host] = spent.get(row.host, timedelta(0)) + row.total
+        of_command.setdefault(row.command, {})[row.host] = row
     if len(spent) < 2:
         return None
-    hosts = [str(host) for host in spent.index[:MAX_HOSTS]]
-    of_command: dict[str, dict[str, Any]] = {}
-    for row in frames.rows(cells):
-        of_command.setdefault(str(row.command), {})[str(row.host)] = row
-    most = _length(cells["median"].max())
+    hosts = sorted(spent, key=lambda host: (-spent[host], host))[:MAX_HOSTS]
+    most = max(_length(row.median) for row in cells)
     made = tuple(
         (listed(name), tuple(_heat(row.get(host), most) for host in hosts))
         for name, row in list(of_command.items())[:MAX_ROWS]
