@@ -171,7 +171,7 @@ def _answers(
         answers.waited(parts.ledger),
         answers.first_bad(worst, log),
         answers.hosts(hosts.values(), compared.slow_hosts(made.commands)),
-        answers.stalled([compared.stood_still(row) for row in frames.rows(made.stalls)]),
+        answers.stalled([compared.stood_still(row) for row in frames.rows(made.stalls, plain=True)]),
         answers.see_it(worst),
     )
 

@@ -37,8 +37,8 @@ NOTHING = "No host, pool, router, template, account or hour differs from the res
 
 def view(made: Fleet, hrefs: Mapping[str, str], log: Log) -> FleetView:
     """Everything that the comparison says. `hrefs` has the places of the operations that are shown in full."""
-    halves = [_half(row) for row in rows(made.changes)]
-    together = [_together(row, log) for row in rows(made.stalls)]
+    halves = [_half(row) for row in rows(made.changes, plain=True)]
+    together = [_together(row, log) for row in rows(made.stalls, plain=True)]
     return FleetView(
         said=tuple(map(log.names.short, outliers(made))) or (NOTHING if compared(made) else TOO_FEW,),
         note=NOTE,
@@ -66,9 +66,9 @@ def outliers(made: Fleet) -> list[str]:
     said += [
         f"{listed(row.command)}: median {duration(seconds(row.before_median) or 0.0)} in the first half of the time, "
         f"{duration(seconds(row.after_median) or 0.0)} in the second (n = {row.before:,} and {row.after:,})"
-        for row in rows(made.changes[made.changes["odd"]])
+        for row in rows(made.changes[made.changes["odd"]], plain=True)
     ]
-    return said + [stood_still(row) for row in rows(made.stalls.head(1))]
+    return said + [stood_still(row) for row in rows(made.stalls.head(1), plain=True)]
 
 
 def slow_hosts(commands: pd.DataFrame) -> list[str]:
@@ -76,7 +76,7 @@ def slow_hosts(commands: pd.DataFrame) -> list[str]:
     return [
         f"{listed(row.command)} at {text(row.host, 120)}: median {duration(seconds(row.median) or 0.0)}, elsewhere "
         f"{duration(seconds(row.rest_median) or 0.0)} (n = {row.count:,} and {row.rest:,})"
-        for row in rows(commands[commands["odd"]])
+        for row in rows(commands[commands["odd"]], plain=True)
     ]
 
 
@@ -94,7 +94,7 @@ def stood_still(row: Any) -> str:
 def _tables(groups: pd.DataFrame, hrefs: Mapping[str, str], log: Log) -> Sequence[GroupTable]:
     made = []
     parts: dict[str, list[Any]] = {}
-    for row in rows(groups):
+    for row in rows(groups, plain=True):
         parts.setdefault(row.by, []).append(row)
     for by, (head, caption) in HEADS.items():
         part = parts.get(by, [])

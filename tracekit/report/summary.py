@@ -49,8 +49,7 @@ def tiles(every: Every) -> tuple[Tile, ...]:
 
 def stats(groups: DataFrame) -> tuple[CommandStat, ...]:
     """Per API command of a table GROUPS, those that took most time together first."""
-    commands = groups[groups["by"] == "command"].sort_values("total", ascending=False, kind="stable")
-    return tuple(_stat(row) for row in rows(commands))
+    return tuple(_stat(row) for row in rows(groups[groups["by"] == "command"], plain=True))
 
 
 def _stat(row: Any) -> CommandStat:
