@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.errors import GrammarError
-from tracekit.frames import NEVER, among, instants, moment, objects
+from tracekit.frames import NEVER, among, instants, moment, numbers_of, objects
 from tracekit.prepared import toml_of
 from tracekit.schema import ENTITY_KINDS
 
@@ -148,10 +148,9 @@ class NameOf:
         self.kind = member.kind or member.by
         at = np.flatnonzero(among(entities["kind"], [self.kind]) & entities["name"].notna().to_numpy())
         named = entities["name"].to_numpy(dtype=object)[at]
-        self.names: dict[str, str] = {}
-        for key in ("id", "uuid"):
-            keys = objects(entities[key].iloc[at])
-            self.names |= {str(one): name for one, name in zip(keys, named, strict=True) if one is not None}
+        ids, uuids = numbers_of(entities["id"])[at].tolist(), entities["uuid"].to_numpy(dtype=object)[at]
+        self.names: dict[str, str] = {str(one): name for one, name in zip(ids, named, strict=True) if one >= 0}
+        self.names |= {one: name for one, name in zip(uuids, named, strict=True) if isinstance(one, str)}
 
     def of(self, found: re.Match[bytes]) -> str:
         """The name, else the kind with the id, else the uuid."""
