@@ -39,7 +39,7 @@ class _Names(NamedTuple):
     @classmethod
     def of(cls, column: pd.Series[Any]) -> _Names:
         """From a column of categories."""
-        return cls(column.cat.codes.to_numpy(), [*column.cat.categories, None])
+        return cls(column.cat.codes.to_numpy(), [*column.cat.categories.tolist(), None])
 
     def at(self, record: int) -> str | None:
         """The name of one record."""
@@ -125,7 +125,7 @@ class Log:
         if more:
             notes.append(f"+{count(len(more), 'line')}")
         return LogLine(
-            where=self.near(record, record) if brief else self.where(record),
+            where=self.where(record).removeprefix(self._before if brief else ""),
             time=clock(self.time(record)),
             level=text(level),
             thread=text(self._thread.at(record), 48),
