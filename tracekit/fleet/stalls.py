@@ -50,10 +50,10 @@ class UnderWay:
     """Operations by the time in which they were under way."""
 
     def __init__(self, operations: pd.DataFrame) -> None:
-        begun = operations[operations["submitted"].notna()]
-        self._names = begun["operation"].to_numpy(dtype=object)
-        self._begun, over = frames.instants(begun["submitted"]), frames.instants(begun["completed"])
-        self._over = np.where(over == frames.NEVER, np.iinfo(np.int64).max, over)
+        begun, over = (frames.instants(operations[name]) for name in ("submitted", "completed"))
+        at = np.flatnonzero(begun != frames.NEVER)
+        self._names, self._begun = operations["operation"].to_numpy(dtype=object)[at], begun[at]
+        self._over = np.where(over == frames.NEVER, np.iinfo(np.int64).max, over)[at]
 
     def at(self, moment: int) -> list[str]:
         """Those that had begun and not ended at a moment."""
