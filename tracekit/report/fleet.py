@@ -37,16 +37,16 @@ NOTHING = "No host, pool, router, template, account or hour differs from the res
 
 def view(made: Fleet, hrefs: Mapping[str, str], log: Log) -> FleetView:
     """Everything that the comparison says. `hrefs` has the places of the operations that are shown in full."""
-    halves = [_half(row) for row in rows(made.changes, plain=True)]
-    together = [_together(row, log) for row in rows(made.stalls, plain=True)]
+    groups, changes, stalls = (rows(table, plain=True) for table in (made.groups, made.changes, made.stalls))
+    said = outliers(groups, slow_hosts(made.commands), changes, stalls)
     return FleetView(
-        said=tuple(map(log.names.short, outliers(made))) or (NOTHING if compared(made) else TOO_FEW,),
+        said=tuple(map(log.names.short, said)) or (NOTHING if compared(made) else TOO_FEW,),
         note=NOTE,
-        groups=tuple(_tables(made.groups, hrefs, log)),
-        halves=tuple(halves[:MAX_HALVES]),
-        halves_left_out=_left_out(len(halves) - MAX_HALVES, "command"),
-        together=tuple(together[:MAX_STALLS]),
-        together_left_out=_left_out(len(together) - MAX_STALLS, "moment"),
+        groups=tuple(_tables(groups, hrefs, log)),
+        halves=tuple(_half(row) for row in changes[:MAX_HALVES]),
+        halves_left_out=_left_out(len(changes) - MAX_HALVES, "command"),
+        together=tuple(_together(row, log) for row in stalls[:MAX_STALLS]),
+        together_left_out=_left_out(len(stalls) - MAX_STALLS, "moment"),
     )
 
 
@@ -55,20 +55,22 @@ def compared(made: Fleet) -> bool:
     return any(table["p"].notna().any() for table in (made.groups, made.commands, made.changes))
 
 
-def outliers(made: Fleet) -> list[str]:
-    """A sentence for each group, host, change and stall that stands out."""
+def outliers(groups: Sequence[Any], hosts: Sequence[str], changes: Sequence[Any], stalls: Sequence[Any]) -> list[str]:
+    """A sentence for each group, host (they are ready), change and stall that stands out."""
     said = [
         f"{'from' if row.by == 'hour' else row.by} {text(row.name, 80)}: {row.slow:,} of "
         f"{count(row.compared, 'operation')} slow, {row.expected:.1f} expected from the other {row.rest:,}"
-        for row in rows(made.groups[made.groups["odd"]])
+        for row in groups
+        if row.odd
     ]
-    said += slow_hosts(made.commands)
+    said += hosts
     said += [
         f"{listed(row.command)}: median {duration(seconds(row.before_median) or 0.0)} in the first half of the time, "
         f"{duration(seconds(row.after_median) or 0.0)} in the second (n = {row.before:,} and {row.after:,})"
-        for row in rows(made.changes[made.changes["odd"]], plain=True)
+        for row in changes
+        if row.odd
     ]
-    return said + [stood_still(row) for row in rows(made.stalls.head(1), plain=True)]
+    return said + [stood_still(row) for row in stalls[:1]]
 
 
 def slow_hosts(commands: pd.DataFrame) -> list[str]:
@@ -91,10 +93,10 @@ def stood_still(row: Any) -> str:
     )
 
 
-def _tables(groups: pd.DataFrame, hrefs: Mapping[str, str], log: Log) -> Sequence[GroupTable]:
+def _tables(groups: Sequence[Any], hrefs: Mapping[str, str], log: Log) -> Sequence[GroupTable]:
     made = []
     parts: dict[str, list[Any]] = {}
-    for row in rows(groups, plain=True):
+    for row in groups:
         parts.setdefault(row.by, []).append(row)
     for by, (head, caption) in HEADS.items():
         part = parts.get(by, [])
