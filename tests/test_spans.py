@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tracekit import frames
+from tracekit.report.scale import Axis, tenths
 from tracekit.report.spans import Span, interval_rows, span_rows
 from tracekit.schema import SPANS, frame
 from tracekit.trace import read_trace
@@ -57,3 +58,18 @@ def test_a_ledger_adds_up_as_its_table_does(samples: Path) -> None:
     assert [row.span for row in rows] == table["span"].fillna(-1).tolist()
     assert sum(row.stop - row.begin for row in rows) == (table["end"] - table["start"]).sum() // pd.Timedelta("1us")
     assert all(row.took == (row.end - row.start).total_seconds() for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"), [(-1, 0.0), (0, 0.0), (1, 0.00005), (500_000, 25.0), (2_000_000, 100.0), (3_000_000, 100.0)]
+)
+def test_an_axis_keeps_every_time_within_the_drawing(after: int, said: float) -> None:
+    begin = frames.micros(T)
+    assert Axis(begin, 2.0).at(begin + after) == pytest.approx(said)
+    assert Axis(begin, 0.0).at(begin + after) == 0.0
+    assert Axis(begin, 2.0).start == T
+
+
+@pytest.mark.parametrize(("value", "said"), [(0, "0"), (0.04, "0"), (12.34, "12.3"), (99.96, "100"), (100.0, "100")])
+def test_tenths_have_one_decimal_at_most(value: float, said: str) -> None:
+    assert tenths(value) == said
