@@ -13,6 +13,7 @@ from tracekit.parse.coded import Coded, coded, concatenated
 from tracekit.parse.events import Events, Rows, Texts
 from tracekit.parse.grammar import load_messages
 from tracekit.resources import grammars
+from tracekit.schema import LISTED, frame, listed
 
 COLUMN = st.lists(st.none() | st.binary(max_size=3))
 NUMBERS = st.lists(st.none() | st.integers(-(2**62), 2**62))
@@ -124,3 +125,24 @@ def test_numbers_of_texts_give_the_texts_back(dtype: str) -> None:
     assert numbers.tolist() == [0, 1, 2, 0, 1, 3]
     pd.testing.assert_series_equal(names.take(numbers).reset_index(drop=True), texts)
     assert [len(part) for part in numbered(texts[:0])] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        *((dtype, values) for dtype in LISTED for values in ([], [None, None])),
+        ("Int64", [3, None, 1 << 62, 3]),
+        *((dtype, ["b", None, "", "a\u00e9", "b", float("nan")]) for dtype in ("str", "category")),
+    ],
+)
+def test_a_list_is_what_a_series_of_it_is(dtype: str, values: list[object]) -> None:
+    made, cast = pd.Series(listed(values, dtype)), pd.Series(values, dtype="object").astype(dtype)
+    pd.testing.assert_series_equal(made, cast)
+
+
+def test_a_frame_has_the_columns_of_its_schema_and_null_for_those_that_are_not_given() -> None:
+    for some in ([], [7, 8], range(7, 9), np.array([7, 8]), pd.array([7, 8], dtype="Int64"), pd.Series([7, 8])):
+        made = frame({"a": "int64", "b": "category", "c": "Int64", "d": "str"}, {"a": some})
+        assert made.dtypes.map(str).tolist() == ["int64", "category", "Int64", "str"]
+        assert made[["b", "c", "d"]].isna().to_numpy().all()
+        assert made["a"].tolist() == list(some)

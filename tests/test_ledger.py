@@ -121,7 +121,7 @@ def test_of_overlapping_stretches_each_is_looked_at() -> None:
 
 def test_what_an_explanation_hangs_on(explainer: Explainer) -> None:
     """Between two lengths at which `steps` and `most` tell no difference there is none."""
-    first, second = next((a, b) for level, a, b in explainer.silences.usual if level == "rule")
+    first, second = next((a, b) for level, a, b in explainer.silences.rows if level == "rule")
     for both in ((first, second), ("capacity_ram_fits", "network_lock"), (None, "job_sync")):
         edges = sorted({*explainer.steps.tolist(), explainer.most(*both) + 1, 100 * SECOND})
         for low, high in pairwise(edges):

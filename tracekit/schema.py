@@ -8,6 +8,7 @@ made and not on the page. All times are the log's own wall clock, naive, in ``da
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ NAME = "category"
 FLAG = "bool"
 FRACTION = "float64"
 OBJECT = "object"
+LISTED = (TEXT, NUMBER, NAME)  # what lists are made into at once
 
 RECORDS: Mapping[str, str] = {
     "source": NAME,  # path as given on the command line
@@ -287,6 +289,7 @@ def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame
     import pandas as pd
 
     index = pd.RangeIndex(max((len(values) for values in columns.values() if hasattr(values, "__len__")), default=0))
+    arrays = (np.ndarray, pd.api.extensions.ExtensionArray)
     nulls: dict[str, Any] = {}  # one null column of each dtype serves all that are not given
     made = {}
     for name, dtype in schema.items():
@@ -295,18 +298,44 @@ def frame(schema: Mapping[str, str], columns: Mapping[str, Any]) -> pd.DataFrame
             if dtype not in nulls:
                 nulls[dtype] = null_column(dtype, index)
             made[name] = nulls[dtype]
+        elif isinstance(values, list) and dtype in LISTED:
+            made[name] = listed(values, dtype)
+        elif isinstance(values, arrays) and values.dtype.name == dtype != OBJECT:
+            made[name] = values
         else:
             column: Any = pd.Series(values, copy=False) if not isinstance(values, pd.Series) else values
             made[name] = (column if column.dtype.name == dtype else column.astype(dtype)).set_axis(index)
     return pd.DataFrame(made, index=index, copy=False)
 
 
+def listed(values: list[Any], dtype: str) -> Any:
+    """A list as an array of one of LISTED, without a series that finds out what is in the list before it is cast."""
+    import pandas as pd
+
+    if dtype == NUMBER:
+        return pd.array(values, dtype=pd.Int64Dtype())
+    if dtype == TEXT:
+        return pd.array(values, dtype=pd.StringDtype(na_value=np.nan))
+    names = sorted(name for name in set(values) if pd.notna(name))
+    place = {name: number for number, name in enumerate(names)}
+    codes = np.array([place.get(name, -1) for name in values], dtype=np.int64)
+    return pd.Categorical.from_codes(codes, pd.Index(names, dtype=TEXT if names else OBJECT))
+
+
 def null_column(dtype: str, index: pd.Index[Any]) -> pd.Series[Any]:
     """A column without a value."""
     import pandas as pd
 
-    none: Any = pd.Series([None][: len(index)], dtype=OBJECT)
-    return pd.Series(none.astype(dtype).array.take(np.zeros(len(index), dtype=np.int64)), index)
+    return pd.Series(nothing(dtype, not len(index)).take(np.zeros(len(index), dtype=np.int64)), index)
+
+
+@cache
+def nothing(dtype: str, none: bool) -> Any:
+    """An array of this dtype with one null, or without a row: not every dtype has a null."""
+    import pandas as pd
+
+    nulls: Any = pd.Series([None][none:], dtype=OBJECT)
+    return nulls.astype(dtype).array
 
 
 def check(table: pd.DataFrame, schema: Mapping[str, str], name: str) -> pd.DataFrame:

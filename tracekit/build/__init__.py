@@ -126,9 +126,7 @@ def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
         check(records, RECORDS, "records"),
         spans.assign(server=where),
         operations.assign(server=server_by(operations["operation"], spans, where)),
-        check(
-            frame(JOBS, {name: jobs[name] for name in JOBS} | {"server": server_of_jobs(records, jobs)}), JOBS, "jobs"
-        ),
+        check(frame(JOBS, dict(jobs.items()) | {"server": server_of_jobs(records, jobs)}), JOBS, "jobs"),
         commands_table(commands),
         ledger,
     )

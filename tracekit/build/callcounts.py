@@ -60,7 +60,7 @@ class Counts(NamedTuple):
     tables: tuple[Table, ...]  # one for each wording
     written: dict[str, int]  # statements in each frame
     callers: dict[str, dict[str, int]]  # of each frame, and how often they opened it
-    bounds: dict[Edge, Bound]
+    bounds: dict[Edge, tuple[bool, int]]  # rows of Bound, of which a log asks for few
 
     def words(self, event: str | None, method: str) -> Words:
         """The three wordings of a statement."""
@@ -84,8 +84,7 @@ class Counts(NamedTuple):
 
     def plain(self) -> tuple[object, ...]:
         """In values that can be kept."""
-        bounds = {edge: tuple(bound) for edge, bound in self.bounds.items()}
-        return self.roles, [tuple(table) for table in self.tables], self.written, self.callers, bounds
+        return self.roles, [tuple(table) for table in self.tables], self.written, self.callers, self.bounds
 
 
 def load_counts(root: Traversable, roles: Mapping[str, str]) -> Counts:
@@ -97,15 +96,14 @@ def load_counts(root: Traversable, roles: Mapping[str, str]) -> Counts:
     text = (root / FILE).read_text(encoding="utf-8")
     key = f"{digest_of(text)} {digest_of(repr(roles))} {source_digest(__spec__)}"
     measured, tables, written, callers, bounds = prepared("calls", key, lambda: counted(text, roles).plain())
-    every = tuple(Table(*table) for table in tables)
-    return Counts(measured, every, written, callers, {edge: Bound(*bound) for edge, bound in bounds.items()})
+    return Counts(measured, tuple(Table(*table) for table in tables), written, callers, bounds)
 
 
 def counted(text: str, roles: Mapping[str, str]) -> Counts:
     """The rows of the file `text`, counted."""
     lines: dict[str, tuple[str, str]] = {}
     steps: list[Step] = []
-    bounds: dict[Edge, Bound] = {}
+    bounds: dict[Edge, tuple[bool, int]] = {}
     for number, row in enumerate(text.splitlines(), 1):
         cells = row.split("\t")
         try:
@@ -116,7 +114,7 @@ def counted(text: str, roles: Mapping[str, str]) -> Counts:
                     change = (back, int(skip), () if opens == NONE else tuple(opens.split(" > ")))
                     steps.append(Step(int(count), inside, "" if after == NONE else after, event, change))
                 case ["start" | "end" as edge, _, frame, word, "own" | "other" as side, offset]:
-                    bounds[edge, frame, word] = Bound(side == "own", int(offset) * 1000)
+                    bounds[edge, frame, word] = (side == "own", int(offset) * 1000)
                 case _ if row and not row.startswith("#"):
                     raise GrammarError(f"grammars: {FILE}:{number}: neither line, step, start nor end")
         except ValueError as error:

@@ -156,7 +156,7 @@ class CallGraph:
         found = self._bound_of.get(key)
         if found is None:
             keys = [(edge, frame, word) for word in (line.words[0], line.words[2], "*")]
-            found = next(filter(None, map(self._counts.bounds.get, keys)), OWN_LINE)
+            found = Bound(*next(filter(None, map(self._counts.bounds.get, keys)), OWN_LINE))
             self._bound_of[key] = found
         return found
 

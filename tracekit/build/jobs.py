@@ -12,7 +12,7 @@ import pandas as pd
 from tracekit.build.mentions import Mentions, coalesced, with_records
 from tracekit.frames import NEVER, Numbers, distinct, first_places, firsts, instants, joint, numbers_of, text_column
 from tracekit.parse.events import Events
-from tracekit.schema import JOBS, check, frame
+from tracekit.schema import NAME, listed
 
 MEANINGS = (
     "job.submit",
@@ -63,7 +63,7 @@ def submitted_jobs(happened: pd.DataFrame) -> pd.Series[Any]:
 
 
 def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
-    """The jobs table; `operation`, `server` and `error` are filled in later. Pseudo jobs are not in it.
+    """Columns of the jobs table, but for `operation`, `server` and `error`. Pseudo jobs are not in it.
 
     `scheduled` is when the queue gave the job away. The heartbeat takes several items at once and only then says so,
     one after the other (AsyncJobManagerImpl, all releases): the first statement of a tick holds for all of them.
@@ -95,7 +95,7 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
         "uuid": coalesced(uuid, short_uuids(records, happened, ran, len(jobs))),
         "origin": origin,
         # What waits for a VM is a work job, also where no line tells for whom it works.
-        "kind": np.where(origin.isna() & of_vm.isna(), "api", "work"),
+        "kind": listed(np.where(origin.isna() & of_vm.isna(), "api", "work").tolist(), NAME),
         "command": command,
         "vm": coalesced(vm, of_vm),
         "submitted": submitted,
@@ -103,10 +103,10 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
         "scheduled": coalesced(dequeued(told), told.said("ts", told.first("job.schedule"))),
         "started": started,
         "completed": completed,
-        "status": statuses(told, ~completed.isna(), ~submitted.isna() | ~started.isna()),
+        "status": listed(statuses(told, ~completed.isna(), ~submitted.isna() | ~started.isna()), NAME),
         "result_code": told.said("RESULT_CODE", told.last("job.complete")),
     }
-    return check(frame(JOBS, made), JOBS, "jobs")
+    return pd.DataFrame(made, copy=False)
 
 
 def of_jobs(jobs: Numbers, numbers: Numbers) -> Numbers:

@@ -31,6 +31,7 @@ from tracekit.frames import (
     taken,
 )
 from tracekit.quality import Collector
+from tracekit.schema import NAME, listed
 
 LAST_READ = 2000  # microseconds before its end that a poll reads the job's row for the last time
 
@@ -127,7 +128,7 @@ def table_of(
     alone, answered = job < 0, ~returned.isna()
     completed[alone] = returned[alone]
     commands = (name or model.api_commands.get(cls) for name, cls in zip(asked_for, ran, strict=True))
-    states = zip(alone.tolist(), answered.tolist(), status.astype("object").tolist(), strict=True)
+    states = zip(alone.tolist(), answered.tolist(), objects(status).tolist(), strict=True)
     return pd.DataFrame(
         {
             "run": nullable(np.append(asked.index.to_numpy(dtype=np.int64), -1)[own]),
@@ -142,10 +143,13 @@ def table_of(
             "command": pd.array(list(commands), dtype=TEXTS),
             "caller": caller,
             "asked_name": pd.array(called, dtype=TEXTS),
-            "status": [
-                ("succeeded" if ended else "unfinished") if own_job else said if isinstance(said, str) else "unknown"
-                for own_job, ended, said in states
-            ],
+            "status": listed(
+                [
+                    ("succeeded" if ended else "unfinished") if own_job else said or "unknown"
+                    for own_job, ended, said in states
+                ],
+                NAME,
+            ),
         },
         index=names,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Mapping
 from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
@@ -69,25 +70,24 @@ class Usual(NamedTuple):
 
 
 class Silences(NamedTuple):
-    """The table, by level and pair."""
+    """The table, by level and pair: rows of what :class:`Usual` says, of which a log has few."""
 
-    usual: Mapping[tuple[str, str, str], Usual]
+    rows: Mapping[tuple[str, str, str], tuple[Any, ...]]
 
     def find(self, first: str, second: str, before: str | None, behind: str | None) -> Usual | None:
         """What is known of these two rules, else of their `Class.method`s, else of what follows the first method."""
-        found = self.usual.get(("rule", first, second))
+        found = self.rows.get(("rule", first, second))
         if found is None and before and behind:
-            found = self.usual.get(("method", before, behind))
+            found = self.rows.get(("method", before, behind))
         if found is None and before:
-            found = self.usual.get(("after", before, "-"))
-        return found
+            found = self.rows.get(("after", before, "-"))
+        return None if found is None else Usual(*found)
 
 
 def load_silences(root: Traversable) -> Silences:
     """Read the table. Raises GrammarError where head or row are not as they should be."""
     text = (root / FILE).read_text(encoding="utf-8")
-    made = prepared("silence", f"{digest_of(text)} {source_digest(__spec__)}", lambda: measured(text))
-    return Silences({pair: Usual(*row) for pair, row in made.items()})
+    return Silences(prepared("silence", f"{digest_of(text)} {source_digest(__spec__)}", lambda: measured(text)))
 
 
 def measured(text: str) -> dict[tuple[str, str, str], tuple[Any, ...]]:
@@ -98,7 +98,8 @@ def measured(text: str) -> dict[tuple[str, str, str], tuple[Any, ...]]:
     made: dict[tuple[str, str, str], tuple[Any, ...]] = {}
     for row in csv.reader(lines[1:], delimiter="\t"):
         try:
-            level, first, second, _, median, longest, sql, lock, statements, tables, methods, _ = row
+            # Interned: a name that stands in many rows is kept, and read again, once.
+            level, first, second, _, median, longest, sql, lock, statements, tables, methods, _ = map(sys.intern, row)
             made[level, first, second] = (
                 level,
                 int(median) * 1000,
@@ -115,4 +116,4 @@ def measured(text: str) -> dict[tuple[str, str, str], tuple[Any, ...]]:
 
 
 def _names(cell: str) -> tuple[str, ...]:
-    return () if cell == "-" else tuple(cell.split(","))
+    return () if cell == "-" else tuple(map(sys.intern, cell.split(",")))

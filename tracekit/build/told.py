@@ -13,7 +13,7 @@ import pandas as pd
 from tracekit.frames import by_source, distinct
 from tracekit.parse.told import Heard, Said, tellings
 from tracekit.read.files import Sources
-from tracekit.schema import OBJECT, TOLD, check, frame
+from tracekit.schema import TOLD, check, frame
 
 STORES = ("primary", "secondary")
 Row = dict[str, Any]
@@ -30,9 +30,7 @@ class Told:
     def table(self) -> pd.DataFrame:
         """The machines in the order in which they were started, then hosts, databases and stores."""
         rows = [*self.machines, *self.hosts.values(), *self.others.values()]
-        # Of objects: a sequence number is too large for the fractions that a column with unknown ones would have.
-        columns = {name: pd.Series([row.get(name) for row in rows], dtype=OBJECT) for name in TOLD}
-        return check(frame(TOLD, columns), TOLD, "told")
+        return check(frame(TOLD, {name: [row.get(name) for row in rows] for name in TOLD}), TOLD, "told")
 
 
 @dataclass(frozen=True)
