@@ -45,7 +45,7 @@ class Haystack:
         """For each number of a gram whether one of the text has it: of those that begin at every fourth byte."""
         made = np.zeros(1 << BITS, dtype=bool)
         for at in range(0, len(self.text), PIECE):
-            made[gram_numbers(self.text[at : at + PIECE + STEP])] = True
+            made[gram_numbers(self.text[at : at + PIECE + STEP], STEP)] = True
         return made
 
     def lacks(self, literal: bytes) -> bool:
@@ -54,9 +54,8 @@ class Haystack:
         Where it stands in the text all grams of every fourth byte of it are grams of the text, counted from its first
         byte on, or from its second, third or fourth.
         """
-        if len(literal) < GRAM + STEP - 1:
-            return False
-        return not any(self.grams[gram_numbers(literal[start:])].all() for start in range(STEP))
+        known = self.grams[gram_numbers(literal, 1)]
+        return len(known) >= STEP and not any(known[start::STEP].all() for start in range(STEP))
 
     def holding(self, literals: Iterable[bytes]) -> npt.NDArray[np.int64]:
         """Records that hold one of `literals`, none of which has a newline, in order."""
@@ -71,7 +70,8 @@ class Haystack:
         return np.unique(np.concatenate([self.records[:0], *parts]))
 
 
-def gram_numbers(text: bytes) -> npt.NDArray[np.uint32]:
-    """The numbers of the grams at every fourth byte of a text; different ones may have the same."""
-    steps = np.frombuffer(text, np.uint32, len(text) // STEP)
-    return (steps[:-1] * MIXERS[0] ^ steps[1:] * MIXERS[1]) >> np.uint32(32 - BITS)
+def gram_numbers(text: bytes, apart: int) -> npt.NDArray[np.uint32]:
+    """The numbers of the grams of a text that begin so many bytes `apart`; different ones may have the same."""
+    steps = np.ndarray(max(len(text) - STEP + apart, 0) // apart, np.uint32, text, strides=(apart,))
+    behind = STEP // apart
+    return (steps[:-behind] * MIXERS[0] ^ steps[behind:] * MIXERS[1]) >> np.uint32(32 - BITS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
+from fnmatch import translate
 from functools import cached_property
 
 from tracekit.diagnose.rules import Rule
@@ -53,4 +54,4 @@ class Needs:
         if wanted in self.tables.rules_by_name:
             return True
         # What is no pattern fits no other name.
-        return not WILD.isdisjoint(wanted) and any(fnmatchcase(name, wanted) for name in self.tables.events)
+        return not WILD.isdisjoint(wanted) and any(map(re.compile(translate(wanted)).match, self.tables.events))

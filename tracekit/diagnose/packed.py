@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tracekit.frames import objects
 from tracekit.schema import FINDINGS, check, frame
 
 
 def packed(findings: pd.DataFrame) -> dict[str, list[Any]]:
     """The columns of findings as marshal takes them."""
-    cells = findings.astype({"cost": "int64"}).astype("object")
-    return {str(name): column.where(column.notna(), None).tolist() for name, column in cells.items()}
+    cells = {str(name): objects(column).tolist() for name, column in findings.items() if name != "cost"}
+    return cells | {"cost": findings["cost"].astype("int64").tolist()}
 
 
 def unpacked(columns: Mapping[str, list[Any]]) -> pd.DataFrame:

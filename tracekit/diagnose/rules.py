@@ -142,7 +142,7 @@ def rule_files(root: Traversable) -> list[Traversable]:
 def text_of(file: Traversable) -> str:
     """The text of a rule's file. Raises GrammarError."""
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes().decode()
     except ValueError as error:
         raise GrammarError(f"grammars: rules/{file.name}: {error}") from error
 

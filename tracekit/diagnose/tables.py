@@ -258,8 +258,7 @@ class Tables:
 
     def statements(self, words: Collection[str | None]) -> Rows:
         """Events that one of `words` names: a rule of the message grammars, what it means, or its `Class.method`."""
-        mine = set(chain.from_iterable(self.rules_by_name.get(word, ()) for word in words))
-        rules = [rule for rule in self.events if rule in mine]
+        rules = dict.fromkeys(chain.from_iterable(self.rules_by_name.get(word, ()) for word in words))
         if not rules:
             return self.said(np.empty(0, dtype=np.int64))
         cut = self.events.cutter(rules)
