@@ -52,7 +52,14 @@ def test_figures_are_the_numbers_and_microseconds_of_a_table(values: list[int | 
     if times:
         column = pd.Series(values, dtype="object").astype("datetime64[us]")
     unknown = NEVER if times else -1
-    assert figures(column.to_frame("a"))["a"].tolist() == [unknown if value is None else value for value in values]
+    expected = [unknown if value is None else value for value in values]
+    table = pd.DataFrame({"a": column, "b": pd.Series(map(str, values), dtype="object"), "c": column})
+    assert figures(table, ["a"])["a"].tolist() == expected
+    made = figures(table, ["b", "a"], np.arange(len(values))[::-1])
+    assert made["a"].tolist() == expected[::-1]
+    assert made["b"].tolist() == table["b"].tolist()[::-1]
+    assert made.index.tolist() == table.index.tolist()[::-1]
+    assert made.dtypes.tolist() == ["object", "int64"]
 
 
 @given(st.lists(st.tuples(SMALL, st.booleans()), min_size=1))

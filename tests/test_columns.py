@@ -76,10 +76,9 @@ def test_a_column_that_nothing_fills_is_no_other() -> None:
 
 
 def test_events_with_what_their_records_say() -> None:
-    events = some_events().table(columns=["JOB"])
     records = pd.DataFrame({"job": pd.array([7, None, 8, 9, 9, 9], dtype="Int64"), "ts": range(6)})
-    made = with_records(events, records, "ts", in_job="job")
-    assert list(made) == ["record", "name", "JOB", "ts", "in_job"]
+    made = with_records(some_events().cutter(["job_add"]), ["JOB"], records, "ts", in_job="job")
+    assert list(made) == ["record", "JOB", "means", "ts", "in_job"]
     assert made[["ts", "in_job"]].values.tolist() == [[0, 7], [2, 8], [5, 9]]
 
 

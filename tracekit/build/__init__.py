@@ -228,5 +228,5 @@ def tree_events(records: pd.DataFrame, events: Events, sent: pd.DataFrame) -> di
     """Events that the tree asks for, with time and run of their records."""
     made: dict[str, pd.DataFrame] = {"commands": sent}
     for word, columns in (("request.end", ()), ("job.remove", ()), ("vm.state", STATES)):
-        made[word] = with_records(events.meaning(word, columns=columns), records, "ts", "run")
+        made[word] = with_records(events.meant(word), columns, records, "ts", "run")
     return made

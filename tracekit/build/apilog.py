@@ -21,7 +21,7 @@ WHOLE = 36  # characters of a uuid
 
 def logged_requests(records: pd.DataFrame, events: Events, requests: pd.DataFrame) -> pd.DataFrame:
     """Lines of apilog with record, run of their request, UUID, USER, ACCOUNT; without those of no request."""
-    rows = with_records(events.meaning("request.logged", columns=["UUID", "USER", "ACCOUNT"]), records, *KEY)
+    rows = with_records(events.meant("request.logged"), ("UUID", "USER", "ACCOUNT"), records, *KEY)
     if rows.empty:  # as it is where apilog was not given
         return rows.assign(run=np.empty(0, dtype=np.int64))
     runs = requests.reset_index()[[*KEY, "run"]].dropna().drop_duplicates(KEY, keep=False)

@@ -151,15 +151,16 @@ def wait_claims(tree: Tree, places: Mapping[str, int], owners: Owners) -> Claims
 class Queues(NamedTuple):
     """The work jobs of each VM: number, started, completed."""
 
-    of_vm: Mapping[str, Sequence[tuple[int, int, int]]]
+    of_vm: Mapping[int, Sequence[tuple[int, int, int]]]
 
     @classmethod
     def of(cls, jobs: pd.DataFrame) -> Queues:
         """From the table of jobs."""
-        work = jobs[(jobs["kind"] == "work") & jobs["vm"].notna()]
-        made: dict[str, list[tuple[int, int, int]]] = {}
-        columns = (work["job"], instants(work["started"]), instants(work["completed"]))
-        for vm, *job in zip(work["vm"].tolist(), *(column.tolist() for column in columns), strict=True):
+        numbers = (numbers_of(jobs[name]) for name in ("vm", "job"))
+        columns = [*numbers, *(instants(jobs[name]) for name in ("started", "completed"))]
+        work = np.flatnonzero((jobs["kind"] == "work").to_numpy() & (columns[0] >= 0))
+        made: dict[int, list[tuple[int, int, int]]] = {}
+        for vm, *job in zip(*(column[work].tolist() for column in columns), strict=True):
             made.setdefault(vm, []).append((job[0], job[1], job[2]))
         return cls(made)
 

@@ -29,8 +29,8 @@ APART = pd.Timedelta(1, "s")  # clocks that differ by more are worth a warning
 
 def host_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """What agents print of commands, with ts, thread, server, source, offset and length of their records."""
-    made = events.meaning(REQUEST, BEGIN, ANSWER, columns=["HOST", "SEQ", "BODY"])
-    made = with_records(made, records, "ts", "thread", "server", "component", "source", "offset")
+    cut, asked = events.meant(REQUEST, BEGIN, ANSWER), ("HOST", "SEQ", "BODY")
+    made = with_records(cut, asked, records, "ts", "thread", "server", "component", "source", "offset")
     return made[made["component"] == AGENT]
 
 
@@ -90,8 +90,9 @@ def assign_host_lines(
     At INFO an agent prints no requests: there the logid of the job tells, within the operation's time, for a thread
     keeps the last one.
     """
-    mine = records[records["component"] == AGENT]
-    if mine.empty:
+    at = np.flatnonzero(records["component"] == AGENT)
+    mine = records.iloc[at]
+    if not len(at):
         busy = pd.Series(index=mine.index, dtype="Int64")
         return busy.astype("object"), busy
     busy = busy_with(mine, told, commands)

@@ -47,8 +47,8 @@ STATUS: Mapping[str, str] = {
 
 def job_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """Events about jobs with what their records say: ts, thread, ctx, run, and the context's own job as `in_job`."""
-    made = events.meaning(*MEANINGS, columns=COLUMNS)
-    made = with_records(made, records, "ts", "thread", "ctx", "run", "logid", "life", in_origin="origin", in_job="job")
+    columns = ("ts", "thread", "ctx", "run", "logid", "life")
+    made = with_records(events.meant(*MEANINGS), COLUMNS, records, *columns, in_origin="origin", in_job="job")
     # What a job's own thread prints need not name the job: its context does.
     made["JOB"] = coalesced(made["JOB"].array, made["in_job"].array)
     return made

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tracekit.frames import Numbers, places
+from tracekit.parse.events import Cutter
 
 
 class Mentions(NamedTuple):
@@ -42,23 +43,20 @@ class Mentions(NamedTuple):
 
     def said(self, column: str, *rows: Numbers) -> Any:
         """What the first of some rows that has anything in a column says there, for each thing."""
-        values = self.events[column]
-        known = np.append(values.notna().to_numpy(), False)
-        at = rows[0]
-        for others in rows[1:]:
-            at = np.where(known[at], at, others)
+        values, at = self.events[column], rows[0]
+        if len(rows) > 1:
+            known = np.append(values.notna().to_numpy(), False)
+            for others in rows[1:]:
+                at = np.where(known[at], at, others)
         if values.dtype.kind == "i" and isinstance(values.dtype, np.dtype):
             return pd.arrays.IntegerArray(values.to_numpy(dtype=np.int64)[at], at < 0)
         return values.array.take(at, allow_fill=True)
 
 
-def with_records(events: pd.DataFrame, records: pd.DataFrame, *columns: str, **named: str) -> pd.DataFrame:
-    """Events with columns of the table of records, some of them under another name."""
-    at = events["record"].to_numpy()
-    whole: dict[Any, Any] = dict(events.items())
-    for name, column in {**dict(zip(columns, columns, strict=True)), **named}.items():
-        whole[name] = records[column].array.take(at)
-    return pd.DataFrame(whole, index=events.index, copy=False)
+def with_records(cut: Cutter, asked: Sequence[str], records: pd.DataFrame, *columns: str, **named: str) -> pd.DataFrame:
+    """Events with the columns `asked`, and with columns of the table of records, some of them under another name."""
+    own = {**dict(zip(columns, columns, strict=True)), **named}
+    return cut.frame(cut.said(asked) | {name: records[of].array.take(cut.records) for name, of in own.items()})
 
 
 def coalesced(first: Any, *others: Any) -> Any:

@@ -16,7 +16,7 @@ from tracekit.frames import NEVER, TEXTS, Numbers, among, first_places, instants
 from tracekit.parse.events import Events
 from tracekit.schema import OPERATIONS, check, frame
 
-ABOUT = ("JOB", "INSTANCE", "INSTANCE_TYPE", "ENTITY_NAME", "USER", "ACCOUNT")  # columns that say what a job is about
+ABOUT = ("INSTANCE", "INSTANCE_TYPE", "ENTITY_NAME", "USER", "ACCOUNT")  # columns that say what a job is about
 
 
 def errors_of(jobs: pd.DataFrame, events: Events) -> pd.DataFrame:

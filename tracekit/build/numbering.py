@@ -40,14 +40,14 @@ def databases(
 
 def births(records: pd.DataFrame, events: Events, placed: pd.Series[Any]) -> pd.DataFrame:
     """What can be said of a job only once: `record`, `job`, `word` by number and the installation's `group`."""
-    made = events.meaning(*ONCE, "job.add", columns=["JOB"])
-    record, known = made["record"].to_numpy(), places(made["means"], ONCE)
+    cut = events.meant(*ONCE, "job.add")
+    record, known = cut.records, places(cut.means(), ONCE)
     # What a thread says when it adds its job is said once by each server.
     words = np.where(known < 0, len(ONCE) + 1 + records["server"].array.codes[record], known)
     born = pd.DataFrame(
         {
             "record": record,
-            "job": coalesced(made["JOB"].array, records["job"].array.take(record)),
+            "job": coalesced(cut.column("JOB"), records["job"].array.take(record)),
             "word": words,
             "group": placed.to_numpy()[record],
         }

@@ -277,6 +277,8 @@ def assign_records(
         said = rows["record"].to_numpy()
         made.fill(said, known)
         ran = np.flatnonzero((rows["means"] == "command.begun").to_numpy() & (known >= 0))[::-1]
+        if not len(ran):
+            continue
         in_run = np.full(len(of_run), -1, dtype=np.int32)
         in_run[runs[said[ran]]] = known[ran]  # of the first
         rest = np.flatnonzero(alone)

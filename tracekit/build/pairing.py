@@ -37,8 +37,8 @@ _NAME = re.compile(r'"([\w.$]+)"')
 
 def command_events(records: pd.DataFrame, events: Events) -> pd.DataFrame:
     """Events of agent commands with what their records say."""
-    made = events.meaning(*OF_REQUEST, *OF_SEQUENCE, columns=COLUMNS)
-    return with_records(made, records, "ts", "thread", "run", "job", "life", "offset", "source")
+    cut = events.meant(*OF_REQUEST, *OF_SEQUENCE)
+    return with_records(cut, COLUMNS, records, "ts", "thread", "run", "job", "life", "offset", "source")
 
 
 def build_commands(happened: pd.DataFrame) -> pd.DataFrame:

@@ -15,8 +15,7 @@ from tracekit.frames import Numbers, distinct, first_places, firsts, numbers_of
 from tracekit.parse.events import Events
 from tracekit.read.files import Sources
 
-SIDES = ("start", "end")  # of a request
-OF_LINE = ("IP", "QUERY", "PARAMS")  # what the line of either says
+SIDES = {"start": ("IP", "QUERY", "PARAMS"), "end": ("QUERY", "PARAMS")}  # of a request, what is asked of their lines
 
 
 def build_requests(records: pd.DataFrame, events: Events, sources: Sources, model: Model) -> pd.DataFrame:
@@ -25,12 +24,12 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     A request that the file's beginning cut off has no begin, one that its end cut off has no end.
     """
     run_of, text_of = records["run"].to_numpy(), texts(records, sources)
-    sides = {side: bounds(run_of, events, f"request.{side}") for side in SIDES}
+    sides = {side: bounds(run_of, events, f"request.{side}", columns) for side, columns in SIDES.items()}
     run = distinct(np.concatenate([own["run"] for own in sides.values()]))
     made: dict[str, Any] = {}
     for side, own in sides.items():
         at = pd.Index(own["run"]).get_indexer(pd.Index(run))
-        made |= {f"{side}_{name}": pd.api.extensions.take(own[name], at, allow_fill=True) for name in OF_LINE}
+        made |= {f"{side}_{name}": pd.api.extensions.take(own[name], at, allow_fill=True) for name in SIDES[side]}
         record = made[f"{side}_record"] = np.where(at < 0, -1, np.append(own["record"], -1)[at])
         made[f"{side}_ts"] = records["ts"].array.take(record, allow_fill=True)
     # Most are polls, which are asked many times; a login is its bare command.
@@ -64,12 +63,12 @@ def build_requests(records: pd.DataFrame, events: Events, sources: Sources, mode
     )
 
 
-def bounds(run_of: Numbers, events: Events, word: str) -> dict[str, Any]:
+def bounds(run_of: Numbers, events: Events, word: str, columns: Iterable[str]) -> dict[str, Any]:
     """First event of that meaning in each run; `run_of` is the run of each record."""
     cut = events.meant(word)
     run = run_of[cut.records]
     first = first_places(run)
-    return {"run": run[first], "record": cut.records[first], **{name: cut.column(name, first) for name in OF_LINE}}
+    return {"run": run[first], "record": cut.records[first], **{name: cut.column(name, first) for name in columns}}
 
 
 def parameters(

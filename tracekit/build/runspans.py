@@ -10,7 +10,7 @@ import pandas as pd
 
 from tracekit.build.operations import Drafts
 from tracekit.build.spans import SpanRows, Told
-from tracekit.frames import MISSING, NEVER, Numbers, figures, instants, numbers_of, objects
+from tracekit.frames import MISSING, NEVER, Numbers, figures, first_places, instants, numbers_of, objects
 
 SHORTEST_QUEUE = 1000  # microseconds of a hand-over that is worth a span
 ORDER = {"request": 0, "job": 1, "work": 2}
@@ -28,8 +28,7 @@ def in_order(runs: pd.DataFrame) -> pd.DataFrame:
     begun = np.full(len(names) + 1, np.iinfo(np.int64).max)
     np.minimum.at(begun, operation, first)
     mine = mine[np.lexsort((first, order, np.where(operation < 0, first, begun[operation])))]
-    columns = {name: runs[name].array.take(mine) for name in OF_RUN}
-    return figures(pd.DataFrame(columns, index=runs.index[mine], copy=False))
+    return figures(runs, OF_RUN, mine)
 
 
 def add_run_spans(
@@ -62,8 +61,9 @@ def add_run_spans(
 
 def ends_of(said: pd.DataFrame) -> pd.Series[Any]:
     """The microsecond of the first event of each run."""
-    first = said.drop_duplicates("run")
-    return pd.Series(instants(first["ts"]), index=first["run"].to_numpy(dtype=np.int64))
+    run = numbers_of(said["run"])
+    first = first_places(run)
+    return pd.Series(instants(said["ts"])[first], index=run[first])
 
 
 def parents_of(ordered: pd.DataFrame, span: Numbers, asked: npt.NDArray[np.bool_], polls: pd.Index[Any]) -> Numbers:

@@ -46,7 +46,7 @@ def add_stages(
     """
     asked = frozenset().union(*(stage.opens | stage.closes for stage in model.stages))
     rules = {rule: called for rule, called in names.items() if called & asked}
-    sent = figures(commands[["job", "sender", "receiver", "command", "host_name"]])
+    sent = figures(commands, ("job", "sender", "receiver", "command", "host_name"))
     stages = stages_of(
         tree, lines, runs, sent, [rules.get(name or "", NOTHING) for name in (*lines.events, None)], model
     )

@@ -119,7 +119,7 @@ def add_commands(tree: Tree, commands: pd.DataFrame, happened: pd.DataFrame) -> 
     sender = numbers_of(commands["sender"].astype("Int64"))
     parents = np.where(sender >= 0, tree.of_record[sender], -1)
     sent = np.flatnonzero(parents >= 0)
-    told = figures(commands[list(OF_COMMAND)].iloc[sent])
+    told = figures(commands, OF_COMMAND, sent)
     spans = np.full(len(commands), -1, dtype=np.int64)
     spans[sent] = add_command_spans(tree, told, parents[sent])
     commands["span"] = nullable(spans)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,17 +78,11 @@ class Coded:
         return pd.arrays.IntegerArray(values[self.codes], self.codes == ABSENT)
 
 
-class Coder(dict[bytes | None, int]):
+class Coder(defaultdict[bytes | None, int]):
     """Numbers texts in the order in which they come."""
 
-    def __init__(self, values: Iterable[bytes] = ()) -> None:
-        super().__init__({None: ABSENT})
-        for value in values:
-            self[value]
-
-    def __missing__(self, value: bytes | None) -> int:
-        code = self[value] = len(self) - 1
-        return code
+    def __init__(self) -> None:
+        super().__init__(count().__next__, {None: ABSENT})
 
     def codes(self, values: Sequence[bytes | None]) -> Codes:
         """The number of each of `values`."""

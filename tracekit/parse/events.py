@@ -172,7 +172,7 @@ class Events:
     def meaning(self, *words: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Events of all rules that mean one of `words`: `record`, `means` and `columns`, all without."""
         cut = self.meant(*words)
-        return cut.frame({"record": cut.records, **cut.columns(columns), "means": cut.means()})
+        return cut.frame(cut.said(columns))
 
     def meant(self, *words: str) -> Cutter:
         """What cuts the columns of :meth:`meaning`; its `records` are those of the events."""
@@ -231,6 +231,10 @@ class Cutter(NamedTuple):
         base = events.places[self.records[chosen]]
         texts = events.texts.cut(np.where(starts < 0, -1, starts + base), ends + base)
         return texts.texts() if dtype == "str" else texts.numbers()
+
+    def said(self, columns: Iterable[str] | None) -> dict[str, Any]:
+        """Columns of :meth:`Events.meaning`."""
+        return {"record": self.records, **self.columns(columns), "means": self.means()}
 
     def known(self, name: str) -> npt.NDArray[np.bool_]:
         """Which events have anything in a column."""
