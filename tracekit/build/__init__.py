@@ -192,11 +192,12 @@ def servers_of(records: pd.DataFrame, spans: pd.DataFrame) -> pd.Series[Any]:
 
 def server_by(operations: pd.Series[Any], spans: pd.DataFrame, where: pd.Series[Any]) -> pd.Series[Any]:
     """The server of the first span of each operation, which is no call; `where` is that of each span."""
-    mine = np.flatnonzero((spans["kind"] != "call").to_numpy() & where.notna().to_numpy())
-    known = pd.Series(where.array[mine], index=spans["operation"].array[mine])
-    known = known[known.index.notna()]
-    found = look_up(operations, known[~known.index.duplicated()])
-    return found.astype("category").cat.remove_unused_categories()
+    servers = where.array
+    mine = np.flatnonzero((spans["kind"] != "call").to_numpy() & (servers.codes >= 0))[::-1]
+    # Of an operation's several spans the first, which comes last.
+    of = dict(zip(spans["operation"].array[mine].tolist(), servers.codes[mine].tolist(), strict=True))
+    codes = [of.get(name, -1) for name in operations.tolist()]
+    return pd.Series(used_only(pd.Categorical.from_codes(codes, dtype=servers.dtype)), operations.index)
 
 
 def server_of_jobs(records: pd.DataFrame, jobs: pd.DataFrame) -> pd.Series[Any]:

@@ -58,13 +58,18 @@ def draft_operations(
     asked = requests[requests["polled"].isna()]
     job = look_up(asked.index.to_series(), submitted_jobs(happened))
     asked = asked.assign(job=job, operation=request_names(asked, numbers_of(job)))
-    of_run = look_up(runs["origin"].fillna(runs["job"]), of_job)
-    of_run = of_run.where(of_run.notna(), asked["operation"].reindex(of_run.index))
+    works_for = pd.Series(coalesced(runs["origin"].array, runs["job"].array), runs.index)
+    of_run = with_others(look_up(works_for, of_job), asked["operation"])
     table = table_of(asked, jobs, of_run, of_job, runs, model)
     polls = polls_of(requests, table, jobs, doubts, quality)
     doubt_origins(runs, of_job, doubts)
-    of_run = of_run.where(of_run.notna(), polls["operation"].reindex(of_run.index))
-    return Drafts(with_polls(table, polls), of_run, of_job)
+    return Drafts(with_polls(table, polls), with_others(of_run, polls["operation"]), of_job)
+
+
+def with_others(of_run: pd.Series[Any], others: pd.Series[Any]) -> pd.Series[Any]:
+    """The operation of each run, where it is not known what `others` say."""
+    said = taken(others, others.index.get_indexer(of_run.index))
+    return pd.Series(coalesced(of_run.array, said), of_run.index)
 
 
 def topmost(jobs: pd.DataFrame, runs: pd.DataFrame) -> pd.Series[Any]:

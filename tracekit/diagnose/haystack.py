@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, count, repeat
+from itertools import chain, count
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ GRAM = 2 * STEP  # bytes that tell whether a literal may be there
 BITS = 21  # of a gram's number
 MIXERS = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77)  # odd, so that no bit of a gram is lost
 PIECE = STEP << 18  # bytes whose grams are numbered at once
+MANY = 1 << 12  # records whose lines are told apart at once
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,12 @@ class Haystack:
     def of(cls, records: npt.NDArray[np.int64], texts: Sequence[bytes]) -> Haystack:
         """From the numbers of records and their texts."""
         numbers: defaultdict[bytes, int] = defaultdict(count().__next__)
-        lines = chain.from_iterable(map(bytes.split, texts, repeat(NEWLINE)))
-        codes = np.fromiter(map(numbers.__getitem__, lines), dtype=np.int64)
-        many = np.fromiter(map(bytes.count, texts, repeat(NEWLINE)), np.int64, len(texts)) + 1
+        parts, many = [np.empty(0, np.int64)], np.empty(len(texts), np.int64)
+        for at in range(0, len(texts), MANY):  # some at a time: their lines need more room than they
+            lines = [text.split(NEWLINE) for text in texts[at : at + MANY]]
+            many[at : at + MANY] = list(map(len, lines))
+            parts.append(np.fromiter(map(numbers.__getitem__, chain.from_iterable(lines)), dtype=np.int64))
+        codes = np.concatenate(parts)
         order = np.argsort(codes, kind="stable")
         first = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(numbers)))])
         ends = np.cumsum(np.fromiter(map(len, numbers), np.int64, len(numbers)) + 1)

@@ -246,12 +246,14 @@ class Cutter(NamedTuple):
         made = np.full((len(self.order), 2), -1, dtype=np.int64)
         at = 0
         for rule in self.rules:
-            rows, first = self.events.rows(rule), at
-            at += len(rows.records)
-            for number, column in enumerate(self.events.fields(rule)):
-                if column == name:
-                    own = rows.spans[:, 2 * number : 2 * number + 2]
-                    np.copyto(made[first:at], own, where=own[:, :1] >= 0)
+            spans, first = self.events.rows(rule).spans, at
+            at += len(spans)
+            numbers = [2 * number for number, column in enumerate(self.events.fields(rule)) if column == name]
+            if numbers:
+                made[first:at] = spans[:, numbers[0] : numbers[0] + 2]
+            for number in numbers[1:]:
+                own = spans[:, number : number + 2]
+                np.copyto(made[first:at], own, where=own[:, :1] >= 0)
         return made
 
     def columns(self, names: Iterable[str] | None) -> dict[str, Any]:
