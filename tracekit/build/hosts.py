@@ -148,7 +148,7 @@ def unsplit(commands: pd.DataFrame, told: pd.DataFrame, asked: set[str], records
     "no requests" in it, as at INFO; "not covered", this command. Null where it can, and where there is no such agent.
     `asked` are the hosts with one.
     """
-    given, said = agents_given(records), set(told["server"].dropna().astype("str"))
+    given, said = agents_given(records), set(told["server"].tolist())
     split = commands["host_answered"].notna().tolist()
     why = [
         None

@@ -92,7 +92,7 @@ def build_jobs(records: pd.DataFrame, happened: pd.DataFrame) -> pd.DataFrame:
     completed = told.said("ts", *(told.last(word) for word in ENDS))
     made = {
         "job": jobs,
-        "uuid": coalesced(uuid, short_uuids(records, happened, ran, len(jobs))),
+        "uuid": coalesced(uuid, short_uuids(records, told, ran, len(jobs))),
         "origin": origin,
         # What waits for a VM is a work job, also where no line tells for whom it works.
         "kind": listed(np.where(origin.isna() & of_vm.isna(), "api", "work").tolist(), NAME),
@@ -125,9 +125,8 @@ def origins(records: pd.DataFrame, ran: Numbers, jobs: int) -> Any:
 def dequeued(told: Mentions) -> Any:
     """When each job was taken from its queue: the first dequeue statement of the same tick (thread and context)."""
     rows = np.flatnonzero(told.codes == MEANINGS.index("job.dequeue"))
-    said = told.events.iloc[rows]
-    tick = joint(said["thread"].cat.codes.to_numpy(), said["ctx"].cat.codes.to_numpy())
-    times = instants(said["ts"])
+    tick = joint(*(told.events[name].array.codes[rows] for name in ("thread", "ctx")))
+    times = instants(told.events["ts"])[rows]
     begun = np.full(int(tick.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     np.minimum.at(begun, tick[times != NEVER], times[times != NEVER])
     made = np.full(len(told.events) + 1, NEVER)  # of no row, which is the last, never
@@ -135,11 +134,11 @@ def dequeued(told: Mentions) -> Any:
     return pd.array(made[told.first("job.dequeue")].astype("datetime64[us]"))
 
 
-def short_uuids(records: pd.DataFrame, happened: pd.DataFrame, ran: Numbers, jobs: int) -> Any:
+def short_uuids(records: pd.DataFrame, told: Mentions, ran: Numbers, jobs: int) -> Any:
     """First eight digits of each API job's uuid: the logid of its thread, but for the lying one of `Add job-N`."""
     logid = records["logid"].array
     own = (ran >= 0) & (records["origin"].isna() & records["logid"].notna()).to_numpy()
-    own[happened.loc[happened["means"] == "job.add", "record"]] = False
+    own[told.events["record"].to_numpy()[told.codes == MEANINGS.index("job.add")]] = False
     rows = np.flatnonzero(own)
     number = joint(ran[rows], logid.codes[rows])
     rows = rows[firsts(number)]

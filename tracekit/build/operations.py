@@ -228,10 +228,10 @@ def describe_runs(records: pd.DataFrame) -> pd.DataFrame:
     np.minimum.at(start, run, ts)
     np.maximum.at(end, run, ts)
     # The records of a run have the same of all these.
-    made = records[["run_kind", "life", "thread", "job", "origin", "ctx"]].iloc[first]
-    made = made.set_axis(pd.Index(np.arange(len(first)), name="run"))
-    times = {"start": start.view("datetime64[us]"), "end": end.view("datetime64[us]")}
-    return made.assign(first=first, last=last, **times)
+    said = ("run_kind", "life", "thread", "job", "origin", "ctx")
+    made: dict[str, Any] = {name: records[name].array.take(first) for name in said}
+    made |= {"first": first, "last": last, "start": start.view("datetime64[us]"), "end": end.view("datetime64[us]")}
+    return pd.DataFrame(made, index=pd.Index(np.arange(len(first)), name="run"), copy=False)
 
 
 class Assigned(NamedTuple):

@@ -91,20 +91,19 @@ def names_of(requests: pd.DataFrame, drafts: Drafts) -> pd.Series[Any]:
 
     A POST before 4.21 does not say so: the job that it submitted does.
     """
-    submitted = drafts.table.dropna(subset=["run", "command"])
-    said = requests["command"].dropna()
-    both = (said.to_numpy(dtype=object), submitted["command"].to_numpy(dtype=object))
-    index = np.concatenate([said.index.to_numpy(dtype=np.int64), submitted["run"].to_numpy(dtype=np.int64)])
-    made = pd.Series(np.concatenate(both), index=index)
-    return made[~made.index.duplicated()]
+    run = np.concatenate([requests.index.to_numpy(dtype=np.int64), numbers_of(drafts.table["run"])])
+    name = np.concatenate([objects(table["command"]) for table in (requests, drafts.table)])
+    known = np.flatnonzero((run >= 0) & pd.notna(name))
+    known = known[~pd.Index(run[known]).duplicated()]
+    return pd.Series(name[known], index=run[known])
 
 
 def of_requests(
     runs: pd.DataFrame, span: Numbers, requests: pd.DataFrame, names: pd.Series[Any], ends: pd.Series[Any]
 ) -> Told:
     """Spans of API requests, from START to END."""
-    own = requests.loc[runs.index, ["start_ts", "start_IP"]]
-    start = instants(own["start_ts"])
+    at = requests.index.get_indexer(runs.index)
+    start = instants(requests["start_ts"])[at]
     cut_off = start == NEVER
     return Told.of(
         span,
@@ -114,7 +113,7 @@ def of_requests(
         -1,
         np.where(cut_off, runs["start"], start),
         ends.reindex(runs.index, fill_value=NEVER).to_numpy(),
-        [{"caller": caller} for caller in own["start_IP"].tolist()],
+        [{"caller": caller} for caller in requests["start_IP"].array[at].tolist()],
         thread=objects(runs["thread"]),
         status=np.where(cut_off, "orphan", MISSING),
         first=runs["first"].to_numpy(),

@@ -15,7 +15,7 @@ from tracekit.build.model import Model, StageRule
 from tracekit.build.spans import Told
 from tracekit.build.tree import Tree
 from tracekit.frames import Numbers, Small, figures, numbers_of, spread
-from tracekit.parse.events import Events
+from tracekit.parse.events import Cutter, Events
 
 JOBS = ("job", "work")
 DETAILS = ("DESTINATION", "ATTEMPT")  # columns that a stage's first and last lines may fill
@@ -51,7 +51,7 @@ def add_stages(
         tree, lines, runs, sent, [rules.get(name or "", NOTHING) for name in (*lines.events, None)], model
     )
     said = commands_inside(stages, numbers_of(runs["job"])[stages.run], sent)
-    add_details(said, stages, events.table(sorted(rules), columns=list(DETAILS)))
+    add_details(said, stages, events.cutter(rules))
     span, told = tree.of_run[stages.run], tree.rows.told
     root = tree.rows.roots(span)
     tree.rows.add(
@@ -138,11 +138,11 @@ def joined(texts: pd.Series[Any], low: Sequence[int], high: Sequence[int]) -> li
     return made
 
 
-def add_details(said: Sequence[dict[str, Any]], stages: Stages, table: pd.DataFrame) -> None:
+def add_details(said: Sequence[dict[str, Any]], stages: Stages, cut: Cutter) -> None:
     """Add to each stage what its first and last line say of DETAILS; the last, where both do."""
     for name in DETAILS:
-        known = table[table[name].notna()]
-        values = dict(zip(known["record"].tolist(), known[name].tolist(), strict=True))
+        known = np.flatnonzero(cut.known(name))
+        values = dict(zip(cut.records[known].tolist(), cut.column(name, known).tolist(), strict=True))
         for own, first, last in zip(said, stages.first.tolist(), stages.last.tolist(), strict=True):
             value = values.get(last, values.get(first))
             if value is not None:
