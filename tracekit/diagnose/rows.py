@@ -7,7 +7,7 @@ rows that are left by then.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,8 @@ class Rows:
     @classmethod
     def of(cls, frame: pd.DataFrame, names: Mapping[str, str] | None = None) -> Rows:
         """The rows of a frame, with new names for some of its columns."""
-        new = names or {}
-        makers = {new.get(str(name), str(name)): values(column).__getitem__ for name, column in frame.items()}
-        return cls(len(frame), makers)
+        new, columns = names or {}, [str(name) for name in frame.columns]
+        return cls(len(frame), {new.get(name, name): once(partial(column_of, frame, name)) for name in columns})
 
     def __len__(self) -> int:
         return self.size
@@ -129,6 +128,11 @@ class Rows:
                 parts.setdefault(key, []).append(at)
             made = self._by[names] = {key: np.array(part, dtype=np.int64) for key, part in parts.items()}
         return made
+
+
+def column_of(frame: pd.DataFrame, name: str) -> Column:
+    """The array of a column of a frame."""
+    return values(frame[name])
 
 
 def values(column: pd.Series[Any]) -> Column:
