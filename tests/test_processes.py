@@ -21,7 +21,7 @@ from tracekit.build import runshapes
 from tracekit.cli import cli
 from tracekit.errors import NotOurLogError
 from tracekit.parse import Parsed, begun as beginning, parse, search as searching
-from tracekit.processes import Forked, Meanwhile, Shared, Threaded, Waiting
+from tracekit.processes import Early, Forked, Meanwhile, Shared, Threaded, Waiting
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
 from tracekit.trace import read_trace, trace_of
@@ -163,27 +163,28 @@ def test_a_log_that_a_fork_scans_is_the_log(
         monkeypatch.setattr(beginning, "packed_scan", lambda *_: died())
     counted, counted_too = Collector(), Collector()
     sources = open_sources([str(healthy), str(restarted)])
-    begun = beginning.ahead(sources)
+    begun = beginning.ahead(beginning.begin(sources), os.getpid)
     assert begun.scan is not None
     assert all(
         (part[1] < high) == (meanwhile == 0) for part, (_, high) in zip(begun.firsts, begun.windows, strict=True)
     )
     the_same(parse(sources, counted, begun=begun), parse(sources, counted_too))
     assert counted.rows() == counted_too.rows()
+    assert begun.scan.result() == (None if killed else begun.scan._pid)
 
 
 def test_what_is_worth_all_cores_is_not_scanned_ahead(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = open_sources([str(healthy)])
     monkeypatch.setattr(beginning, "idle_core", lambda: True)
     monkeypatch.setattr(beginning, "LEAST", 0)
-    assert beginning.ahead(sources).scan is None
+    assert beginning.ahead(beginning.begin(sources), os.getpid).scan is None
 
 
 def test_what_is_no_log_is_refused_before_the_fork(tmp_path: Path) -> None:
     path = tmp_path / "other.log"
     path.write_text("nothing of ours\n" * 10)
     with pytest.raises(NotOurLogError):
-        beginning.ahead(open_sources([str(path)]))
+        tracing.started_trace(open_sources([str(path)]))
     assert CliRunner().invoke(cli, ["operations", str(path)]).exception is not None
 
 
@@ -201,21 +202,22 @@ def test_what_a_fork_finds_is_what_the_log_says(healthy: Path, monkeypatch: pyte
 
 
 @LINUX
-def test_who_waits_for_a_fork_that_scans_finds_what_the_log_says(
-    healthy: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_fork_that_scans_finds_what_the_log_says(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch, killed: bool
 ) -> None:
     alone = read_trace([str(healthy)])
     monkeypatch.setattr(searching, "LEAST", 0)
     monkeypatch.setattr(searching, "idle_core", lambda: True)
     monkeypatch.setattr(beginning, "idle_core", lambda: True)
-    finders = watched(monkeypatch, searching, "found_in", killed=True)
+    scanners = watched(monkeypatch, beginning, "packed_scan", killed=False)
+    finders = watched(monkeypatch, searching, "found_in", killed)
     sources = open_sources([str(healthy)])
-    started = tracing.started_trace(sources)
-    assert started.begun.scan is not None
-    trace = trace_of(sources, started=started)
-    assert finders == [os.getpid()]
+    trace = trace_of(sources, started=tracing.started_trace(sources))
     pd.testing.assert_frame_equal(trace.entities, alone.entities)
     pd.testing.assert_frame_equal(trace.told, alone.told)
+    assert finders == ([os.getpid()] if killed else [])
+    assert not scanners
 
 
 @LINUX
@@ -268,17 +270,19 @@ def test_numbers_that_forks_share_are_taken_once_each() -> None:
 
 
 @LINUX
-def test_a_fork_waits_until_it_is_told() -> None:
-    fork = Waiting(lambda value: [value, os.getpid()])
-    fork.tell({"what": 3})
-    value, process = fork.result()
-    assert value == {"what": 3}
-    assert process != os.getpid()
+def test_a_fork_waits_until_it_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "said"
+    path.write_text("too early")
+    fork = Waiting(lambda: [path.read_text(), os.getpid()])
+    time.sleep(0.1)
+    path.write_text("in time")
+    fork.begin()
+    assert fork.result() == ["in time", fork._pid]
 
 
 @LINUX
 def test_a_fork_that_nobody_tells_anything_ends() -> None:
-    fork = Waiting(lambda value: value)
+    fork = Waiting(os.getpid)
     pid = fork._pid
     assert pid is not None
     del fork
@@ -288,9 +292,39 @@ def test_a_fork_that_nobody_tells_anything_ends() -> None:
 
 @LINUX
 def test_a_fork_that_died_waiting_is_told_in_vain() -> None:
-    fork = Waiting(lambda value: value)
+    fork = Waiting(os.getpid)
     assert fork._pid is not None
     os.kill(fork._pid, signal.SIGKILL)
     time.sleep(0.1)
-    fork.tell([1])
+    fork.begin()
     assert fork.result() is None
+
+
+@LINUX
+def test_what_a_fork_makes_first_can_be_had_before_the_rest() -> None:
+    here, there = os.pipe()
+    fork = Early(lambda: ["first", os.getpid()], lambda: [os.read(here, 9).decode(), os.getpid()])
+    assert fork.first() == ["first", fork._pid]
+    os.write(there, b"then")
+    assert fork.result() == ["then", fork._pid]
+    os.close(here)
+    os.close(there)
+
+
+@LINUX
+@pytest.mark.parametrize("died_of", ["first", "rest"])
+def test_a_fork_that_dies_loses_what_it_had_yet_to_make(died_of: str) -> None:
+    fork = Early(*((lambda: 1, died) if died_of == "rest" else (died, lambda: 2)))
+    assert fork.first() == (1 if died_of == "rest" else None)
+    assert fork.result() is None
+
+
+@LINUX
+def test_a_fork_that_nobody_asks_for_either_ends() -> None:
+    fork = Early(lambda: 1, lambda: time.sleep(60))
+    pid, files = fork._pid, len(os.listdir("/proc/self/fd"))
+    assert pid is not None
+    del fork
+    assert len(os.listdir("/proc/self/fd")) == files - 3  # the pipe's end and what would have been made
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -14,6 +14,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
 Made = TypeVar("Made")
@@ -62,33 +63,43 @@ class Forked:
         """What was made, which can be asked for once, and once by each later fork; None when the fork died."""
         reap(self._pid)
         self._end.detach()
-        if self._made is None:
-            return None
-        try:
-            # Not read: other forks have the same place in the file.
-            with mmap.mmap(self._made, 0, access=mmap.ACCESS_READ) as content:
-                return marshal.loads(content)  # this program wrote it
-        except (EOFError, ValueError):  # it did not write all, or nothing
-            return None
-        finally:
-            os.close(self._made)
+        return None if self._made is None else written(self._made)
+
+
+class Early(Forked):
+    """A fork that makes something else first, which can be had before."""
+
+    def __init__(self, first: Callable[[], Any], make: Callable[[], Any]) -> None:
+        self._here, there = os.pipe()
+        self._first = os.memfd_create("first")
+        self._unasked = weakref.finalize(self, shut, self._here, self._first)
+        super().__init__(partial(in_turn, first, self._first, there, make))
+        os.close(there)
+
+    def first(self) -> Any:
+        """What was made first, which can be asked for once; None when the fork died of it."""
+        self._unasked.detach()
+        os.read(self._here, 1)  # which ends when the fork closes the other end
+        os.close(self._here)
+        return written(self._first)
 
 
 class Waiting(Forked):
-    """A fork made early, of a process that is still small, which begins when it is told what `make` takes."""
+    """A fork made early, of a process that is still small, which begins when it is told to."""
 
-    def __init__(self, make: Callable[[Any], Any]) -> None:
+    def __init__(self, make: Callable[[], Any]) -> None:
         here, there = os.pipe()
         self._there = there
         self._untold = weakref.finalize(self, os.close, there)
-        super().__init__(lambda: make(heard(here, there)))
+        super().__init__(partial(once_told, here, there, make))
         os.close(here)
 
-    def tell(self, value: Any) -> None:
-        """Have the fork begin with a value, a small one that marshal can write."""
+    def begin(self) -> None:
+        """Have the fork begin."""
         self._untold.detach()
-        with contextlib.suppress(OSError), open(self._there, "wb") as stream:  # it died
-            stream.write(marshal.dumps(value, FLAT))
+        with contextlib.suppress(OSError):  # it died
+            os.write(self._there, b"!")
+        os.close(self._there)
 
 
 class Threaded:
@@ -155,20 +166,51 @@ class Shared:
             yield from range(int.from_bytes(taken, "little"), self._count, SHARES)
 
 
-def heard(here: int, there: int) -> Any:
-    """What the parent of this fork tells it. Raises EOFError when the parent ends before."""
+def in_turn(first: Callable[[], Any], there: int, told: int, make: Callable[[], Any]) -> Any:
+    """Make something and write it, and then another thing; `told` is closed in between."""
+    write(first, there)
+    os.close(told)
+    return make()
+
+
+def once_told(here: int, there: int, make: Callable[[], Any]) -> Any:
+    """Make it when the parent of this fork says so. Raises EOFError when that ends before."""
     os.close(there)
-    with open(here, "rb") as stream:
-        return marshal.load(stream)
+    if not os.read(here, 1):
+        raise EOFError
+    return make()
 
 
 def send(make: Callable[[], Any], there: int) -> NoReturn:
     """Make it, write it and end, whatever happens: a fork never goes back to what its parent was doing."""
     try:
-        with open(there, "wb") as stream:
-            stream.write(marshal.dumps(make(), FLAT))
+        write(make, there)
     finally:
         os._exit(0)
+
+
+def write(make: Callable[[], Any], there: int) -> None:
+    """Make it, and write it to a file in memory."""
+    with open(there, "wb") as stream:
+        stream.write(marshal.dumps(make(), FLAT))
+
+
+def written(here: int) -> Any:
+    """What a file in memory has, which is closed; None when a fork did not write all, or nothing."""
+    try:
+        # Not read: other forks have the same place in the file.
+        with mmap.mmap(here, 0, access=mmap.ACCESS_READ) as content:
+            return marshal.loads(content)  # this program wrote it
+    except (EOFError, ValueError):
+        return None
+    finally:
+        os.close(here)
+
+
+def shut(*files: int) -> None:
+    """Close files that nobody asked for."""
+    for file in files:
+        os.close(file)
 
 
 def end(pid: int | None, made: int | None) -> None:

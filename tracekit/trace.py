@@ -91,19 +91,35 @@ def read_trace(
 
 
 class Started(NamedTuple):
-    """Sources of which it is known what to read of them."""
+    """Sources of which it is known what to read of them, and what they name and tell."""
 
     begun: Begun
     searching: Searching
 
     @classmethod
     def of(cls, begun: Begun) -> Self:
-        """With what they name and tell. Where a fork scans them, who waits for it finds that meanwhile."""
-        from tracekit.parse.search import Searching
+        """Read by who asks for it."""
+        made = cls(begun, searching_in(begun))
+        made.searching.left_to(None)
+        return made
 
-        sources = Sources(tuple(layout.source for layout in begun.layouts))
-        parts = [(source.path, *window) for source, window in zip(sources, begun.windows, strict=True)]
-        return cls(begun, Searching(sources, parts, forked=begun.scan is None))
+    @classmethod
+    def ahead(cls, begun: Begun) -> Self:
+        """Read by a fork from now on, where it is small enough and there is a core."""
+        from tracekit.parse.begun import ahead
+
+        searching = searching_in(begun)
+        made = cls(ahead(begun, searching.packed), searching)
+        searching.left_to(made.begun.scan)
+        return made
+
+
+def searching_in(begun: Begun) -> Searching:
+    """What finds what the bytes that are read name and tell."""
+    from tracekit.parse.search import Searching
+
+    sources = Sources(tuple(layout.source for layout in begun.layouts))
+    return Searching(sources, [(source.path, *part) for source, part in zip(sources, begun.windows, strict=True)])
 
 
 def silent(_: str) -> None:
@@ -117,9 +133,9 @@ def started_trace(
 
     Raises the errors of parse.
     """
-    from tracekit.parse.begun import ahead
+    from tracekit.parse.begun import begin
 
-    return Started.of(ahead(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None))
+    return Started.ahead(begin(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None))
 
 
 def trace_of(
@@ -152,8 +168,6 @@ def trace_of(
     begun, searching = started or Started.of(
         begin(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
     )
-    if begun.scan is not None:
-        searching.look()
     parsed = parse(sources, quality, begun=begun)
     tell("rebuilding what happened")
     searching.begin()

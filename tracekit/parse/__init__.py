@@ -76,7 +76,7 @@ def parse(
     quality.extend(begun.quality)
     events = Events(begun.messages)
     rests = [rest_of(begun, number) for number in range(len(begun.layouts))] if begun.scan else []
-    packed = begun.scan.result() if begun.scan else None  # asked for once the fork had all this time
+    packed = begun.scan.first() if begun.scan else None  # asked for once the fork had all this time
     parts: list[pd.DataFrame] = []
     read: list[Layout] = []
     for number, layout in enumerate(begun.layouts):

@@ -6,7 +6,7 @@ a fork scan meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from tracekit.parse.parallel import LEAST, packed_scan, record_from
 from tracekit.parse.scan import Dispatch, dispatch_of
 from tracekit.parse.window import window
 from tracekit.patterns import keep_compiled
-from tracekit.processes import Forked, idle_core
+from tracekit.processes import Early, idle_core
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
@@ -35,7 +35,7 @@ class Begun(NamedTuple):
     layouts: Sequence[Layout]
     windows: Sequence[tuple[int, int]]  # bytes of each to read
     quality: Collector
-    scan: Forked | None = None  # makes what `packed_scan` gives for the first part of each source
+    scan: Early | None = None  # makes first what `packed_scan` gives for the first part of each source
     firsts: Sequence[tuple[int, int]] = ()  # these parts
 
     @property
@@ -56,17 +56,16 @@ def begin(
     return Begun(messages, dialects, dispatch_of(messages), layouts, windows, quality)
 
 
-def ahead(
-    sources: Sources, *, dialect: str | None = None, since: datetime | None = None, until: datetime | None = None
-) -> Begun:
-    """As `begin`, and a fork scans all or most of it where there is a core. What is worth all cores is left to them."""
-    begun = begin(sources, dialect=dialect, since=since, until=until)
+def ahead(begun: Begun, then: Callable[[], Any]) -> Begun:
+    """The same, and a fork scans all or most of it where there is a core, and goes on with `then`. What is worth all
+    cores is left to them.
+    """
     size = sum(high - low for low, high in begun.windows)
     if size >= LEAST or not idle_core():
         return begun
     share = max(size - MEANWHILE, 0) / 2 / max(size, 1)
     firsts = [first_of(layout, window, share) for layout, window in zip(begun.layouts, begun.windows, strict=True)]
-    return begun._replace(scan=Forked(partial(scan_first, begun, firsts)), firsts=firsts)
+    return begun._replace(scan=Early(partial(scan_first, begun, firsts), then), firsts=firsts)
 
 
 def first_of(layout: Layout, window: tuple[int, int], share: float) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from tracekit.parse.named import Named, Reading, Renderings, in_order, load_rend
 from tracekit.parse.needles import BLOCK, Needles
 from tracekit.parse.told import EVERYWHERE, Heard, Hearing, Telling, load_tellings
 from tracekit.patterns import keep_compiled
-from tracekit.processes import Waiting, idle_core
+from tracekit.processes import Forked, Waiting, idle_core
 from tracekit.read.files import Sources
 from tracekit.resources import grammars
 
@@ -60,39 +60,37 @@ class Search(NamedTuple):
 
 
 class Searching:
-    """What the bytes of some sources say. A fork of its own finds it, where it is worth one and there is a core for it:
-    it is made while this process is small, and begins when it is told to. Else this process does.
-    """
+    """What the bytes of some sources say: found by a fork, or by this process."""
 
-    def __init__(self, sources: Sources, parts: Sequence[Part], *, forked: bool) -> None:
+    def __init__(self, sources: Sources, parts: Sequence[Part]) -> None:
         self._find = partial(found_in, parts, sources)
-        self._found: Found | None = None
-        worth = forked and idle_core() and sum(high - low for _, low, high in parts) >= LEAST
-        self._fork = Waiting(self._packed) if worth else None
+        self._large = sum(high - low for _, low, high in parts) >= LEAST
+        self._fork: Forked | None = None
+
+    def left_to(self, fork: Forked | None) -> None:
+        """A fork finds it that gives what `packed` does; None: one of its own, where it is worth one and there is a
+        core for it. That is made while this process is small, and begins when it is told to.
+        """
+        self._fork = fork or (Waiting(self.packed) if self._large and idle_core() else None)
 
     def begin(self) -> None:
-        """Have the fork begin."""
-        if self._fork:
-            self._fork.tell(None)
-
-    def look(self) -> None:
-        """Find it here and now, as who has to wait for something else does."""
-        self._found = self._find()
+        """Have a fork of its own begin."""
+        if isinstance(self._fork, Waiting):
+            self._fork.begin()
 
     def found(self) -> Found:
         """What they say."""
-        if self._found is None:
-            packed = self._fork.result() if self._fork else None
-            self._found = self._find() if packed is None else unpacked(*packed)
-        return self._found
+        packed = self._fork.result() if self._fork else None
+        return self._find() if packed is None else unpacked(*packed)
 
-    def _packed(self, _: None) -> tuple[list[tuple[tuple[Any, ...], int]], list[tuple[Any, ...]]]:
+    def packed(self) -> tuple[list[tuple[tuple[Any, ...], int]], list[tuple[Any, ...]]]:
+        """The same as marshal takes it."""
         found = self._find()
         return [(tuple(said), count) for said, count in found.things], [tuple(said) for said in found.told]
 
 
 def unpacked(things: Iterable[tuple[tuple[Any, ...], int]], told: Iterable[tuple[Any, ...]]) -> Found:
-    """What a fork found."""
+    """What `packed` gave."""
     return Found([(Named(*said), count) for said, count in things], [Heard(*said) for said in told])
 
 
