@@ -251,7 +251,7 @@ def test_findings_are_told_by_rule(typical: tuple[str, PageContext]) -> None:
 
 def test_commands_and_hosts_have_their_times(typical: tuple[str, PageContext]) -> None:
     times = {row.name: row for row in typical[1].command_times}
-    assert (times["StartCommand"].count, times["StartCommand"].longest) == ("9", "10.0 s")
+    assert (times["StartCommand"].sent, times["StartCommand"].longest) == ("9", "10.0 s")
     heat = typical[1].heat
     assert heat is not None
     assert [short for short, _ in heat.hosts] == ["kvm1", "kvm2"]
@@ -609,7 +609,7 @@ def test_messages_that_no_rule_reads_are_listed_with_the_command_that_drafts_rul
     view = made.coverage.unknown
     assert view is not None
     assert view.summary == "7 messages in 1 template"
-    assert [(row.template, row.count, row.level) for row in view.rows] == [("Bridge <*> is gone", "7", "WARN")]
+    assert [(row.template, row.messages, row.level) for row in view.rows] == [("Bridge <*> is gone", "7", "WARN")]
     assert "Bridge &lt;*&gt; is gone" in html
     assert "tracekit check --unknown LOG" in html
 

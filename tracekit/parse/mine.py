@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -108,13 +108,12 @@ def mine(records: pd.DataFrame, sources: Sources) -> pd.DataFrame:
     return check(frame(UNKNOWN, made), UNKNOWN, "unknown")
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """A rule to paste into an area's `.lark` file, and its entry for the `.toml` file beside it."""
 
     lark: str
     toml: str
-    count: int
+    messages: int
     level: str
 
 
@@ -145,7 +144,7 @@ def draft_text(records: pd.DataFrame, sources: Sources, messages: Messages) -> s
     total = f"{int(unknown['count'].sum()):,} of {len(records):,} records are read by no rule"
     if not made:
         return f"{total}\n"
-    rules = "\n".join(f"// {draft.count:,}x {draft.level}\n{draft.lark}" for draft in made)
+    rules = "\n".join(f"// {draft.messages:,}x {draft.level}\n{draft.lark}" for draft in made)
     entries = "\n\n".join(draft.toml for draft in made)
     return (
         f"{total}: {len(made)} drafts.\n\n"

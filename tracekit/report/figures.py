@@ -12,7 +12,6 @@ import hashlib
 import html
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import NamedTuple, Self
@@ -79,11 +78,10 @@ class Point(NamedTuple):
         return moment(self.begin)
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(NamedTuple):
     """How many operations there are and how far they reach, those that are not drawn among them."""
 
-    count: int
+    operations: int
     start: datetime
     last: datetime
     shortest: float  # seconds
@@ -112,15 +110,16 @@ def overview(longest: Sequence[Point], reach: Reach) -> Overview:
     return Overview(
         title="All operations over time",
         description=(
-            f"{count(reach.count, 'operation')} from {clock(start)} to {clock(end)}. Each line goes from the beginning "
-            "to the end of an operation; the higher it is, the longer it took. The table holds the same figures."
+            f"{count(reach.operations, 'operation')} from {clock(start)} to {clock(end)}. Each line goes from the "
+            "beginning to the end of an operation; the higher it is, the longer it took. The table holds the same "
+            "figures."
         ),
         height=PLOT_TOP + PLOT_HEIGHT + PLOT_FOOT,
         x_ticks=tuple(_clocked(ticks(axis.length), axis)),
         y_ticks=tuple((down(value), label) for value, label in DECADES if low <= value <= high),
         dots=tuple(_dot(point, axis, down, point.operation in labelled) for point in drawn),
         figure=_figure(sorted(longest, key=lambda point: (point.begin, point.operation)), low, high),
-        left_out=_left_out(reach.count),
+        left_out=_left_out(reach.operations),
     )
 
 

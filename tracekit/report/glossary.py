@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,12 +20,11 @@ HINT = "tracekit check --unknown LOG"
 EXPORT = "tracekit export LOG --to csv -o FOLDER"
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(NamedTuple):
     """Messages that no rule reads and that differ in words only."""
 
     template: str
-    count: str
+    messages: str
     level: str
     logger: str
     where: str
@@ -42,15 +40,14 @@ class Unknown(NamedTuple):
     hint: str  # the command that drafts rules
 
 
-@dataclass(frozen=True)
-class Entity:
+class Entity(NamedTuple):
     """One thing that lines name."""
 
     kind: str
     id: str
     uuid: str
     name: str
-    count: str
+    times: str
 
 
 class Entities(NamedTuple):

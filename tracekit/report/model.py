@@ -7,7 +7,6 @@ a script. Every text here is masked and visible already (tracekit.redact); Jinja
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tracekit.report.boxes import Topology
@@ -281,8 +280,7 @@ class Dot(NamedTuple):
     href: str
 
 
-@dataclass(frozen=True)
-class Overview:
+class Overview(NamedTuple):
     """All operations over time: where they begin and end, and how long they took (logarithmic)."""
 
     title: str
@@ -291,7 +289,7 @@ class Overview:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[tuple[int, str], ...]
     dots: tuple[Dot, ...]
-    figure: Mapping[str, object] = field(default_factory=dict)  # what Plotly draws in its place
+    figure: Mapping[str, object]  # what Plotly draws in its place
     left_out: str = ""
 
 
@@ -325,13 +323,12 @@ class SourceFile(NamedTuple):
     dialect: str
 
 
-@dataclass(frozen=True)
-class QualityRow:
+class QualityRow(NamedTuple):
     """One counter of what was not understood."""
 
     severity: str
     counter: str
-    count: str
+    times: str
     where: str
     example: str
 
@@ -348,12 +345,11 @@ class Coverage(NamedTuple):
     entities: Entities | None = None
 
 
-@dataclass(frozen=True)
-class CommandStat:
+class CommandStat(NamedTuple):
     """All operations of one API command."""
 
     command: str
-    count: str
+    operations: str
     failed: str
     median: str
     p95: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -97,12 +96,11 @@ class HostSide(NamedTuple):
     said: str
 
 
-@dataclass(frozen=True)
-class CommandTime:
+class CommandTime(NamedTuple):
     """All sendings of one agent command."""
 
     name: str
-    count: str
+    sent: str
     failed: str
     median: str
     p95: str
@@ -207,14 +205,13 @@ class Parameter(NamedTuple):
     after: str
 
 
-@dataclass(frozen=True)
-class GroupRow:
+class GroupRow(NamedTuple):
     """The operations of one host, pool, ... compared with the rest."""
 
     name: str
     title: str  # the full name
     css: str  # odd where it stands out
-    count: str
+    operations: str
     failed: str
     slow: str  # of how many
     expected: str

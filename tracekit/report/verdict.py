@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,8 +24,7 @@ WORK, UNLOGGED = "execution", "unlogged"
 CLAUSE_SHARE = 0.03  # of the wall time; shorter parts are not worth a clause
 
 
-@dataclass(frozen=True, order=True)
-class _Part:
+class _Part(NamedTuple):
     """What intervals of a ledger are added up by."""
 
     category: str
