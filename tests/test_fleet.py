@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, strategies as st
 
 from tracekit import schema
 from tracekit.cli import BY, cli, grouped as grouped_text
@@ -23,7 +25,7 @@ from tracekit.fleet.changes import changes
 from tracekit.fleet.groups import groups
 from tracekit.fleet.members import GROUPED, check_members, load_members, membership
 from tracekit.fleet.stalls import SILENT, stalls
-from tracekit.fleet.times import command_times, timed_commands, timed_operations
+from tracekit.fleet.times import command_times, length_of, timed_commands, timed_operations
 from tracekit.parse.grammar import load_messages
 from tracekit.report import context, page
 from tracekit.report.fleet import NOTHING, TOO_FEW, view
@@ -33,6 +35,14 @@ from tracekit.trace import Trace, read_trace
 
 DAY = pd.Timestamp("2026-08-01 12:00:00")
 NO_SILENCE = pd.DataFrame({"start": [], "end": [], "first": [], "last": []})
+
+
+@given(st.lists(st.none() | st.integers(0, 10**13), max_size=9))
+def test_lengths_are_exact_to_the_microsecond(lengths: list[int | None]) -> None:
+    made = length_of([None if length is None else length / 1e6 for length in lengths])
+    assert made.astype("m8[us]").astype(object).tolist() == [
+        None if length is None else timedelta(microseconds=length) for length in lengths
+    ]
 
 
 @pytest.fixture(scope="module", params=["4.18/a-healthy", "4.23-kvm/a-healthy"])

@@ -149,6 +149,9 @@ def spread_of(part: Columns) -> dict[str, Any]:
 
 
 def length_of(seconds: Sequence[float | None]) -> npt.NDArray[np.timedelta64]:
-    """Seconds as durations, NaT where unknown."""
-    known = np.round(np.array(seconds, dtype=np.float64), 6)
-    return pd.to_timedelta(known, unit="s").to_numpy().astype("m8[us]")
+    """Seconds as durations to the nearest microsecond, NaT where unknown."""
+    exact = np.array(seconds, dtype=np.float64) * 1e6
+    made = np.full(len(exact), np.timedelta64("NaT"), dtype="m8[us]")
+    known = ~np.isnan(exact)
+    made[known] = np.rint(exact[known]).astype("m8[us]")
+    return made

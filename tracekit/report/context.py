@@ -215,11 +215,11 @@ def _bars(intervals: pd.DataFrame, operations: Sequence[str]) -> list[tuple[Segm
     place = frames.places(intervals["operation"], operations)
     at = np.flatnonzero((place >= 0) & (intervals["category"] != ledger.AFTER).to_numpy())
     cell = place[at] * len(names) + intervals["category"].cat.codes.to_numpy()[at]
-    took = (intervals["end"].iloc[at] - intervals["start"].iloc[at]).dt.total_seconds()
+    took = frames.instants(intervals["end"])[at] - frames.instants(intervals["start"])[at]
     parts: list[list[tuple[str, float]]] = [[] for _ in operations]
-    added = took.groupby(cell, sort=False).sum()
+    added = pd.Series(took).groupby(cell, sort=False).sum()
     for number, value in zip(added.index.tolist(), added.tolist(), strict=True):
-        parts[number // len(names)].append((names[number % len(names)], value))
+        parts[number // len(names)].append((names[number % len(names)], value / 1e6))
     return list(map(stacked, parts))
 
 
