@@ -81,7 +81,7 @@ def places(texts: Any, names: Iterable[str]) -> Numbers:
 def among(column: pd.Series[Any], names: Collection[str]) -> npt.NDArray[np.bool_]:
     """For each row of a categorical column whether it has one of `names`."""
     values: Any = column.array
-    tells = np.array([*(name in names for name in values.categories), False])  # the last one is null
+    tells = np.array([*(name in names for name in values.categories.tolist()), False])  # the last one is null
     return np.asarray(tells[values.codes])
 
 
@@ -100,7 +100,7 @@ def rows(table: pd.DataFrame, *, plain: bool = False) -> list[Any]:
     """
     row = row_type(("Index", *map(str, table.columns)))
     cells = plain_cells if plain else pd.Series.tolist
-    return list(map(row._make, zip(table.index, *(cells(column) for _, column in table.items()), strict=True)))
+    return list(map(row, table.index, *(cells(column) for _, column in table.items())))
 
 
 def plain_cells(column: pd.Series[Any]) -> list[Any]:

@@ -10,14 +10,16 @@ import contextlib
 import os
 import select
 import signal
-import socket
 import sys
 import time
 import weakref
 from collections.abc import Iterator
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from tracekit.processes import reap
+
+if TYPE_CHECKING:
+    import socket
 
 AFTER = 1.0  # seconds from which on something is shown
 EVERY = 0.25  # seconds
@@ -31,6 +33,8 @@ class Progress:
         self._told: socket.socket | None = None
         if stream is None or not stream.isatty() or not sys.platform.startswith("linux"):
             return
+        import socket  # only for who waits at a terminal
+
         with contextlib.suppress(OSError):
             told, heard = socket.socketpair()
             with heard:

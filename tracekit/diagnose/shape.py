@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -53,6 +52,8 @@ def table(keys: Mapping[str, Key]) -> Check:
 
 def hint(word: str, words: Iterable[str]) -> str:
     """` (did you mean ...?)` where one of `words` is near."""
+    import difflib  # seldom needed
+
     near = difflib.get_close_matches(word, list(words), 1)
     return f" (did you mean {near[0]}?)" if near else ""
 
