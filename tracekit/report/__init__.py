@@ -26,4 +26,4 @@ def summarise(trace: Trace, top: int = 20) -> str:
     from tracekit.report import context, text
 
     basis = context.Basis.of(trace, top)
-    return text.summary(basis.page(basis.judged()))
+    return text.summary(basis.judged(basis.page()))

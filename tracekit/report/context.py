@@ -20,7 +20,7 @@ from tracekit.report.model import Answer, Coverage, Detail, Overview, PageContex
 from tracekit.report.operation import BRIEF, FULL, anchor, detail, doubts, long_axis
 from tracekit.report.parts import Parts, Splitter
 from tracekit.report.scale import stacked
-from tracekit.report.shapes import Causes, Segment
+from tracekit.report.shapes import Segment
 from tracekit.report.words import clock, count, duration, seconds, text, words
 
 if TYPE_CHECKING:
@@ -43,13 +43,6 @@ REDACTED = (
     "Redacted: secrets are ***; addresses, MAC addresses, UUIDs and names of hosts, accounts, users and VMs are "
     "stand-ins, the same everywhere. Ids of the database and names made of them (i-2-3-VM) are not."
 )
-
-
-class Judged(NamedTuple):
-    """What the findings say of the worst operation, and of all."""
-
-    sentence: str
-    causes: Causes | None
 
 
 class Basis(NamedTuple):
@@ -98,18 +91,19 @@ class Basis(NamedTuple):
         """Whether one of them has so many spans that a script draws them."""
         return any(long_axis(row, self.splitter.parts(str(row.operation))) for row in self.full)
 
-    def judged(self) -> Judged:
-        """What the findings say."""
+    def judged(self, page: PageContext) -> PageContext:
+        """The page with what the findings say: its first sentence, and what causes there are."""
         if self.worst is None:
-            return Judged("", None)
+            return page
         name = str(self.worst.operation)
         parts, found = self.splitter.parts(name), self.splitter.findings(name)
         within = ledger.within(parts.ledger)
         said = verdict.sentence(self.worst, within, parts.commands, found, self.end_of_log, self.log)
-        return Judged(said, overall.causes(self.trace.findings, self.hrefs, self.log))
+        causes = overall.causes(self.trace.findings, self.hrefs, self.log)
+        return page._replace(verdict=page.verdict._replace(sentence=said), causes=causes)
 
-    def page(self, judged: Judged, *, redacted: bool = False) -> PageContext:
-        """Everything that the page says but for the operations in full."""
+    def page(self, *, redacted: bool = False) -> PageContext:
+        """Everything that the page says but for the findings and the operations in full."""
         trace, log, every = self.trace, self.log, self.every
         covered = summary.coverage(trace)
         common: dict[str, Any] = {
@@ -131,8 +125,7 @@ class Basis(NamedTuple):
         said = _answers(every, self.worst, parts, covered, log, href, self.hosts, made)
         short = log.names.short
         return PageContext(
-            verdict=_verdict(self.worst, parts, log, href, judged.sentence),
-            causes=judged.causes,
+            verdict=_verdict(self.worst, parts, log, href),
             tiles=summary.tiles(every),
             answers=tuple(one._replace(answer=short(one.answer), note=short(one.note)) for one in said),
             overview=_overview(every, hrefs),
@@ -155,7 +148,7 @@ def from_trace(trace: Trace, top: int = 20, *, redacted: bool = False) -> PageCo
     """
     basis = Basis.of(trace, top)
     details = tuple(map(basis.detail, range(len(basis.full))))
-    return basis.page(basis.judged(), redacted=redacted)._replace(details=details)
+    return basis.judged(basis.page(redacted=redacted))._replace(details=details)
 
 
 def _answers(
@@ -176,10 +169,10 @@ def _answers(
     )
 
 
-def _verdict(worst: Any, parts: Parts, log: Log, href: str, sentence: str) -> Verdict:
+def _verdict(worst: Any, parts: Parts, log: Log, href: str) -> Verdict:
     split = ledger.view(parts.ledger, log, 0)
     return Verdict(
-        sentence=sentence,
+        sentence="",  # the findings say it
         status=str(worst.status),
         href=href,
         segments=split.segments if split else (),

@@ -46,9 +46,9 @@ MOST = 60  # compiled templates that stay in the cache
 def page_of(trace: Trace, top: int, *, redacted: bool = False) -> tuple[PageContext, str]:
     """The page and what it says, but for the operations in full."""
     basis = Basis.of(trace, top)
-    judged = basis.judged()  # waits for who looks for the findings, which the operations in full need
+    page = basis.page(redacted=redacted)
+    page = basis.judged(page)  # waits for who looks for the findings, which the operations in full need
     sections = sections_of(basis, forked=idle_core(0 if trace.kept else len(trace.records)))
-    page = basis.page(judged, redacted=redacted)
     return page, _rendered(page, sections, basis.needs_canvas())
 
 
