@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-import tracekit.diagnose
 import tracekit.parse
 from generator.reading import grammars_once
 from rule_samples import log_of
@@ -32,7 +31,6 @@ def fired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, set[tu
     folder = tmp_path_factory.mktemp("samples")
     with grammars_once(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(tracekit.parse.begun, "load_messages", lambda _: messages)
-        patch.setattr(tracekit.diagnose, "load_rules", cache(lambda _: tuple(RULES.values())))
         yield {name: found_in(folder / f"{name}.log", log_of(rule.sample, words)) for name, rule in RULES.items()}
 
 

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tracekit import frames
-from tracekit.build import Built, build
+from tracekit.build import Built, Knowledge, build
 from tracekit.build.claims import WEAK, Claim, Claims, Owners
 from tracekit.build.explain import Explainer
 from tracekit.build.ledger import Walls, count_unlogged, held_most, sweep
 from tracekit.build.locks import Held, Locks
-from tracekit.build.model import Gap, load_model
-from tracekit.build.silence import Silences, Usual, load_silences
+from tracekit.build.model import Gap
+from tracekit.build.silence import Silences, Usual
 from tracekit.build.still import Server, silent
 from tracekit.parse import parse
 from tracekit.parse.grammar import load_messages
@@ -40,13 +40,13 @@ def traced(log: Path) -> Built:
     """What is built of a log."""
     quality = Collector()
     parsed = parse(open_sources([str(log)]), quality)
-    return build(parsed, parsed.sources, quality)
+    return build(parsed, parsed.sources, quality, Knowledge.of(parsed.messages))
 
 
 @pytest.fixture(scope="module")
 def explainer() -> Explainer:
     """The one that build uses."""
-    return Explainer.of(load_model(grammars()), load_messages(grammars()).meanings, load_silences(grammars()))
+    return Knowledge.of(load_messages(grammars())).explainer
 
 
 def rows() -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from tracekit.memory import give_back
 from tracekit.processes import Meanwhile, forked
 from tracekit.quality import Collector
 from tracekit.read.files import Sources, open_sources
+from tracekit.resources import grammars
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,11 +155,12 @@ def trace_of(
     Raises the errors of parse.
     """
     # A trace out of the cache needs none of these.
-    from tracekit.build import build
+    from tracekit.build import Knowledge, build
     from tracekit.build.entities import entity_table, with_host_names
     from tracekit.build.told import told_table
     from tracekit.diagnose import diagnose
     from tracekit.diagnose.packed import packed, unpacked
+    from tracekit.diagnose.rules import load_rules
     from tracekit.parse import parse
     from tracekit.parse.begun import begin
     from tracekit.parse.mine import mine
@@ -168,13 +170,15 @@ def trace_of(
     begun, searching = started or Started.of(
         begin(sources, dialect=dialect, since=since, until=until + FOLLOWED if until else None)
     )
+    # Read before the fork that scans is waited for.
+    knowledge, shipped = Knowledge.of(begun.messages), load_rules(grammars() / "rules")
     parsed = parse(sources, quality, begun=begun)
     tell("rebuilding what happened")
     searching.begin()
     parsed = parsed._replace(records=table_aside(parsed.records))
     parsed.events.moved(arrays_aside)
     give_back()
-    built = build(parsed, parsed.sources, quality)
+    built = build(parsed, parsed.sources, quality, knowledge)
     give_back()
     found = searching.found()
     entities = entity_table(found.things)
@@ -189,8 +193,8 @@ def trace_of(
         built.ledger,
         parsed.events,
         parsed.messages.meanings,
+        rules=(*shipped, *(rules or ())),
         sources=parsed.sources,
-        own=rules or (),
     )
     findings = Meanwhile(look, packed, unpacked, by=forked(len(built.records)))
     return Trace.of_parts(

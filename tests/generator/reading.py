@@ -12,6 +12,7 @@ import pytest
 
 from tracekit import build, diagnose, processes
 from tracekit.build import runshapes
+from tracekit.diagnose import rules
 from tracekit.parse import begun, search
 from tracekit.schema import FINDINGS, frame
 from tracekit.trace import Trace, read_trace
@@ -24,6 +25,7 @@ LOADERS = (
     (runshapes, "load_calls"),
     (build, "load_silences"),
     (search, "load_renderings"),
+    (rules, "load_rules"),
 )
 
 

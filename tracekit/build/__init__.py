@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,7 @@ from tracekit.frames import first_places, look_up, numbers_of, objects, rows, us
 from tracekit.memory import give_back
 from tracekit.parse import Parsed
 from tracekit.parse.events import Events
+from tracekit.parse.grammar import Messages
 from tracekit.processes import Meanwhile, forked
 from tracekit.quality import Collector
 from tracekit.read.files import Sources
@@ -72,7 +73,20 @@ class Built(NamedTuple):
     ledger: pd.DataFrame
 
 
-def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
+class Knowledge(NamedTuple):
+    """What the grammars say of operations, stages and the time between two lines."""
+
+    model: Model
+    explainer: Explainer
+
+    @classmethod
+    def of(cls, messages: Messages) -> Self:
+        """For the rules that read the messages. Raises GrammarError where a file is wrong."""
+        model = load_model(grammars())
+        return cls(model, Explainer.of(model, messages.meanings, load_silences(grammars())))
+
+
+def build(parsed: Parsed, sources: Sources, quality: Collector, knowledge: Knowledge) -> Built:
     """Join what belongs together, whichever thread and server printed it, and give every millisecond an owner."""
     apart = installations(parsed.records)
     if apart is not None:
@@ -80,9 +94,9 @@ def build(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
         quality.add("installations that do not belong together", "warning", count, example="each is shown for itself")
     groups = databases(parsed.records, parsed.events, apart, quality)
     if groups is None:
-        return build_one(parsed, sources, quality)
+        return build_one(parsed, sources, quality, knowledge)
     chosen = [np.flatnonzero(groups.to_numpy() == group) for group in groups.unique()]
-    parts = [build_one(part(parsed, numbers), sources, quality) for numbers in chosen]
+    parts = [build_one(part(parsed, numbers), sources, quality, knowledge) for numbers in chosen]
     return Built(**united([built._asdict() for built in parts], chosen))
 
 
@@ -100,12 +114,11 @@ class Joined:
     doubts: Doubts
 
 
-def build_one(parsed: Parsed, sources: Sources, quality: Collector) -> Built:
+def build_one(parsed: Parsed, sources: Sources, quality: Collector, knowledge: Knowledge) -> Built:
     """The tables of one installation, which may have several servers."""
-    model = load_model(grammars())
+    model, explainer = knowledge
     made, lines = join(parsed, sources, model, quality)
     give_back()
-    explainer = Explainer.of(model, parsed.messages.meanings, load_silences(grammars()))
     records, tree, commands = made.records, made.tree, made.commands
     add_stages(tree, lines, made.runs, commands, parsed.events, explainer.names, model)
     ledger, most = build_ledger(

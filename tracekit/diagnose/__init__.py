@@ -13,7 +13,7 @@ from tracekit.diagnose.evidence import evidence
 from tracekit.diagnose.needs import Needs
 from tracekit.diagnose.platform import advice_for, load_marks, platform_of
 from tracekit.diagnose.ranking import ranked
-from tracekit.diagnose.rules import Rule, columns_asked, load_rules
+from tracekit.diagnose.rules import Rule, columns_asked
 from tracekit.diagnose.tables import Tables
 from tracekit.parse.events import Events
 from tracekit.parse.grammar import Meaning
@@ -31,30 +31,27 @@ def diagnose(
     ledger: pd.DataFrame,
     events: Events,
     meanings: Mapping[str, Meaning],
-    rules: Sequence[Rule] | None = None,
+    rules: Sequence[Rule],
     sources: Sources | None = None,
-    own: Sequence[Rule] = (),
 ) -> pd.DataFrame:
     """The table of schema.FINDINGS: every finding, then one row for each rule that found nothing.
 
     Findings stand operation by operation, the cause of each first; `cost` is the time of the operation that the cause
     owns. A rule without a finding is `clear`, or `not enough data` with what is missing. Without `sources` the rules
-    that look at text find nothing. `rules` are the shipped ones where none are given; `own` are a user's beside them.
-    Raises GrammarError where a rule's file is wrong.
+    that look at text find nothing. Raises GrammarError where the file of platforms is wrong.
     """
-    chosen = (*(load_rules(grammars() / "rules") if rules is None else rules), *own)
-    asked = columns_asked(chosen)
+    asked = columns_asked(rules)
     tables = Tables(records, spans, operations, jobs, commands, ledger, events, meanings, sources, asked)
     engine = Engine(tables)
     platform = platform_of(tables, load_marks(grammars() / "rules"))
-    found = ranked(engine.all(chosen), operations)
+    found = ranked(engine.all(rules), operations)
     advice = {one.rule.id: advice_for(one.rule, platform) for one in found}
     rows = [
         {**row_of(one), "advice": advice[one.rule.id], "evidence": lines}
         for one, lines in zip(found, evidence(found, records), strict=True)
     ]
     needs = Needs(tables)
-    rows += [unfound(rule, needs) for rule in chosen if rule.id not in advice]
+    rows += [unfound(rule, needs) for rule in rules if rule.id not in advice]
     columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
     columns["cost"] = np.array([int(round(row["cost"], 6) * 1e9) for row in rows], dtype="m8[ns]")
     return check(frame(FINDINGS, {name: columns[name] for name in FINDINGS if name in columns}), FINDINGS, "findings")
