@@ -21,7 +21,6 @@ SHORT = 2.0  # seconds of a silence that a late tick proves
 LATE = 0.5  # seconds by which such a tick is late, and at most so long after the silence
 STEADY = 0.2  # seconds by which the last intervals of a ticking thread may differ from its usual one
 BEFORE = 3  # intervals before a silence that must be steady
-SECOND = np.timedelta64(1, "s")
 
 
 class Clock(NamedTuple):
