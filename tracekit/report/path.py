@@ -10,7 +10,7 @@ from tracekit.report.critical import Step, critical_path, savings
 from tracekit.report.log import Log
 from tracekit.report.shapes import CriticalPath, PathStep
 from tracekit.report.spans import Span
-from tracekit.report.svg import KIND_CSS, span_name
+from tracekit.report.svg import css_of, span_name
 from tracekit.report.words import clock, count, exact, known, seconds, shares, text
 
 MAX_STEPS = 16
@@ -27,7 +27,7 @@ def view(steps: Sequence[Step], spans: Sequence[Span], rows: Mapping[int, Span],
     """The longest MAX_STEPS of the path in time order; `rows` are the spans by number. None without a path."""
     if not steps:
         return None
-    lengths = [(step.stop - step.begin) / 1e6 for step in steps]
+    lengths = [step.duration.total_seconds() for step in steps]
     percents = shares(lengths)
     saved = savings(steps, spans)
     longest = sorted(range(len(steps)), key=lambda i: (-lengths[i], i))[:MAX_STEPS]
@@ -53,8 +53,3 @@ def _step(step: Step, row: Span, percent: float, saved: timedelta, log: Log) -> 
         saves=exact(seconds(saved)),
         lines=log.span(row.first_record, row.last_record),
     )
-
-
-def css_of(row: Span) -> str:
-    """The fill of a step: that of its category or kind."""
-    return KIND_CSS.get(row.kind, "c-execution" if row.kind == "call" else f"k-{row.kind}")

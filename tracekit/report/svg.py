@@ -34,7 +34,7 @@ BAND_SHARE = 0.02  # unlogged intervals from this share on are drawn through all
 
 POLLS = "polls"  # the lane of requests after an operation's own
 
-KIND_CSS = {"queue": "c-queue", "wait": "c-queue", "command": "c-agent"}
+KIND_CSS = {"queue": "c-queue", "wait": "c-queue", "command": "c-agent", "call": "c-execution"}
 
 
 class Mark(NamedTuple):
@@ -193,12 +193,12 @@ def _span_mark(row: Span, log: Log, axis: Axis, entity: str) -> Mark:
     else:
         sign = "≤ " if row.ends == "before" else ""
         window = f"{clock(row.start)} – {sign}{clock(row.end)}"
-        took = f" ({sign}{duration((row.stop - row.begin) / 1e6)})"
+        took = f" ({sign}{duration(row.took)})"
     told = hostside.note(row)
     said = f"{'failed: ' if failed else ''}{name} · {window}{took}" + (f" · {told}" if told else "")
     title = _with_lines(said, row, log)
     return Mark(
-        KIND_CSS.get(row.kind, f"k-{row.kind}"),
+        css_of(row),
         axis.at(row.begin),
         100.0 if row.is_open else axis.at(row.stop),
         f"✕ {name}" if failed else name,
@@ -219,11 +219,15 @@ def _wide(path: Sequence[tuple[Step, Span]], axis: Axis) -> Iterable[tuple[Step,
 
 
 def _step_mark(step: Step, row: Span, log: Log, axis: Axis) -> Mark:
-    took = duration((step.stop - step.begin) / 1e6)
+    took = duration(step.duration.total_seconds())
     window = f"{clock(step.start)} – {clock(step.end)} ({took})"
     title = _with_lines(f"on the critical path: {span_name(row)} · {window}", row, log)
-    css = KIND_CSS.get(row.kind, "c-execution" if row.kind == "call" else f"k-{row.kind}")
-    return Mark(f"{css} crit", axis.at(step.begin), axis.at(step.stop), span_name(row, 60), title)
+    return Mark(f"{css_of(row)} crit", axis.at(step.begin), axis.at(step.stop), span_name(row, 60), title)
+
+
+def css_of(row: Span) -> str:
+    """The fill of a span: that of the category that its time has, or of its kind."""
+    return KIND_CSS.get(row.kind, f"k-{row.kind}")
 
 
 def span_name(row: Span, limit: int = 80) -> str:
