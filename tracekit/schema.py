@@ -326,15 +326,19 @@ def null_column(dtype: str, index: pd.Index[Any]) -> pd.Series[Any]:
     """A column without a value."""
     import pandas as pd
 
-    return pd.Series(nothing(dtype, not len(index)).take(np.zeros(len(index), dtype=np.int64)), index)
+    if len(index):
+        return pd.Series(null(dtype).take(np.zeros(len(index), dtype=np.int64)), index)
+    none: Any = pd.Series([], index, dtype=OBJECT)  # not every dtype has a null
+    made: pd.Series[Any] = none.astype(dtype)
+    return made
 
 
 @cache
-def nothing(dtype: str, none: bool) -> Any:
-    """An array of this dtype with one null, or without a row: not every dtype has a null."""
+def null(dtype: str) -> Any:
+    """An array of this dtype with one null."""
     import pandas as pd
 
-    nulls: Any = pd.Series([None][none:], dtype=OBJECT)
+    nulls: Any = pd.Series([None], dtype=OBJECT)
     return nulls.astype(dtype).array
 
 
