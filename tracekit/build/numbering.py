@@ -55,7 +55,10 @@ def births(records: pd.DataFrame, events: Events, placed: pd.Series[Any]) -> pd.
     if repeated(born):
         # A thread that is woken up adds its job again; in another life of the server it can only be another job.
         life = add_lives(records, events)["life"].to_numpy()[record]
-        born = born[~((known < 0) & born.assign(life=life).duplicated(["word", "job", "life"]))]
+        added = (known < 0) & born.assign(life=life).duplicated(["word", "job", "life"])
+        # A line that the log has twice is of one time.
+        same = born.assign(ts=instants(records["ts"])[record]).duplicated(["group", "word", "job", "ts"])
+        born = born[~(added | same)]
     return born[born["job"].notna().to_numpy()]
 
 

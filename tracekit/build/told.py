@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import by_source, distinct
+from tracekit.frames import by_source, stretches
 from tracekit.parse.told import Heard, Said, tellings
 from tracekit.read.files import Sources
 from tracekit.schema import TOLD, check, frame
@@ -47,6 +47,17 @@ class Part:
         """The place of the record of each occurrence."""
         return np.searchsorted(self.begins, np.frombuffer(heard.ends, np.int64), side="left") - 1
 
+    def inside(self, heard: Heard) -> Heard:
+        """The same in the order of the records, without what stands in none: in pieces of lines in front of the first,
+        or in copies that are left out.
+        """
+        ends, places = np.frombuffer(heard.ends, np.int64), self.places(heard)
+        known = np.flatnonzero((places >= 0) & (ends <= self.ends[places]))
+        known = known[np.argsort(self.records[places[known]], kind="stable")]
+        numbers, different = pd.factorize(np.frombuffer(heard.numbers, np.int32)[known])
+        said = [heard.said[number] for number in different.tolist()]
+        return heard._replace(said=said, numbers=numbers.astype(np.int32).tobytes(), ends=ends[known].tobytes())
+
     def first(self, what: str, place: int, begin: int | None = None) -> Said:
         """What a record, from a byte of the source on, says first of something."""
         low = int(self.begins[place]) if begin is None else begin
@@ -63,9 +74,11 @@ def told_table(heard: Sequence[Heard], records: pd.DataFrame, sources: Sources) 
     """The table of what was heard in some sources."""
     told = Told()
     for path, columns in by_source(records, "offset", "length"):
+        if not columns["offset"].is_monotonic_increasing:  # pieces of a log that stood there in another order
+            columns = columns.sort_values("offset")
         begins = columns["offset"].to_numpy()
         part = Part(sources[path].data, columns.index.to_numpy(), begins, begins + columns["length"].to_numpy())
-        mine = {one.what: one.behind(int(begins[0])) for one in heard if one.path == path}
+        mine = {one.what: part.inside(one) for one in heard if one.path == path}
         add_machines(told, part, mine["machine"])
         for row, said in each(part, mine["startup"]):
             told.hosts[said["name"]] = {"what": "host", "record": row, **said}
@@ -105,9 +118,10 @@ def add_stores(told: Told, part: Part, heard: Heard) -> None:
     """The different stores, once for each host whose commands name them, and once where no command does."""
     said = list(map(tellings()[heard.what].said, heard.said))
     numbers, places = np.frombuffer(heard.numbers, np.int32), part.places(heard)
-    pairs = distinct(numbers * np.int64(len(part.begins)) + places)  # a record names a store more than once
-    numbers, places = np.divmod(pairs, len(part.begins))
-    for number, place in zip(numbers.tolist(), places.tolist(), strict=True):
+    order = np.argsort(numbers, kind="stable")
+    begins, _ = stretches((np.diff(numbers[order]) == 0) & (np.diff(places[order]) == 0), len(order))
+    chosen = order[begins]  # a record names a store more than once
+    for number, place in zip(numbers[chosen].tolist(), places[chosen].tolist(), strict=True):
         host = part.host(place)
         key = (heard.what, host or "", *said[number].values())
         if key not in told.others:

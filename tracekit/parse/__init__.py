@@ -71,6 +71,7 @@ def parse(
     records in that time. UsageError: `dialect`, the id of the layout to take all files for, is none.
     """
     from tracekit.parse import frame, servers  # pandas
+    from tracekit.parse.copies import without_copies
 
     begun = begun or begin(sources, dialect=dialect, since=since, until=until)
     quality.extend(begun.quality)
@@ -95,10 +96,12 @@ def parse(
     keep_compiled()
     if not parts:
         raise NotOurLogError("no file has records between --since and --until: choose another time")
+    lines = dict(zip([layout.source.path for layout in read], frame.last_lines(parts), strict=True))
     records = frame.joined(parts)
     events.places = frame.places_of(records, events, read)
+    records, events, read = without_copies(records, events, read, quality)
     records = servers.name_servers(records, events, read)
-    files = tuple(frame.describe(layout, records) for layout in read)
+    files = tuple(frame.describe(layout, records, lines[layout.source.path]) for layout in read)
     order = servers.merge_order(records, read)
     if order is not None:
         records, events = servers.reordered(records, events, order)

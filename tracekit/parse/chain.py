@@ -21,8 +21,10 @@ TAIL = 1 << 18  # bytes that are compared at once
 ENDS = (1 << 14, 1 << 18)  # bytes at the end in which the last header is looked for, more where there is none
 NO_TIME = np.datetime64("NaT", "us")
 SHOWN = 80  # bytes of a strange file that its refusal shows
-# A record that was cut in two by splitting a file goes on in the piece that begins this much later at most.
-GAP = np.timedelta64(60, "s")
+# A record that was cut in two by splitting a file goes on in the piece that begins this much later at most, and no
+# earlier than threads write out of order: pieces that overlap were not split.
+GAP, BACK = np.timedelta64(60, "s"), np.timedelta64(1, "s")
+KNOWN = 1 << 6  # bytes of a record by which it is known again
 
 
 class Layout(NamedTuple):
@@ -129,7 +131,8 @@ def mended(layouts: Sequence[Layout]) -> list[Layout]:
     for number, layout in enumerate(made):
         head = layout.dialect.header.search(layout.source.data)
         before = head.start() if head else 0
-        pieces = [at for at in range(number) if goes_on(made[at], layout)]
+        begin = layout.source.slice(0, before + KNOWN)
+        pieces = [at for at in range(number) if goes_on(made[at], layout) and begin not in tail(made[at].source)]
         if before and pieces:
             at = max(pieces, key=lambda at: (*likeness(made[at].source, layout.source), at))
             whole = made[at].source.slice(0, len(made[at].source)) + layout.source.slice(0, before)
@@ -138,11 +141,16 @@ def mended(layouts: Sequence[Layout]) -> list[Layout]:
     return made
 
 
+def tail(source: Source) -> bytes:
+    """The end of a source."""
+    return source.slice(max(0, len(source) - TAIL), TAIL)
+
+
 def goes_on(one: Layout, other: Layout) -> bool:
     """Whether `other` may be the next piece of the file of which `one` is a piece."""
     if one.dialect.grammar.name != other.dialect.grammar.name or np.isnat(one.last) or np.isnat(other.first):
         return False
-    return bool(abs(other.first - one.last) <= GAP)
+    return bool(-BACK <= other.first - one.last <= GAP)
 
 
 def likeness(one: Source, other: Source) -> tuple[bool, bool]:

@@ -90,14 +90,19 @@ def places_of(records: pd.DataFrame, events: Events, layouts: Sequence[Layout]) 
     return placed
 
 
-def describe(layout: Layout, records: pd.DataFrame) -> FileRead:
-    """The coverage of one file."""
-    part = records.loc[records["source"] == layout.source.path, ["server", "line", "lines", "event", "ts"]]
+def last_lines(parts: Sequence[pd.DataFrame]) -> list[int]:
+    """The last line of each source."""
+    return [int(part["line"].iloc[-1] + part["lines"].iloc[-1] - 1) for part in parts]
+
+
+def describe(layout: Layout, records: pd.DataFrame, lines: int) -> FileRead:
+    """The coverage of one file, which has so many lines."""
+    part = records.loc[records["source"] == layout.source.path, ["server", "event", "ts"]]
     server = part["server"].iloc[0]
     return FileRead(
         layout.source.path,
         len(layout.source),
-        int(part["line"].iloc[-1] + part["lines"].iloc[-1] - 1),
+        lines,
         len(part),
         int(part["event"].notna().sum()),
         part["ts"].min(),

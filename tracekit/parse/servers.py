@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tracekit.frames import instants
+from tracekit.frames import NEVER, Numbers, instants
 from tracekit.parse.chain import Layout
 from tracekit.parse.dialect import SERVER
 from tracekit.parse.events import Events
@@ -23,7 +24,11 @@ from tracekit.parse.events import Events
 SENT = ("command.send", "command.wait", "command.execute")
 ON_HOST = ("host.request", "host.answer", "host.ready")
 NOBODY = "-1"  # a message made before its sender knew its number
-CHAINED = np.timedelta64(1, "s")  # by which a file may begin before the end of the file that it follows
+SECOND = 1_000_000  # microseconds by which a file may begin before the end of the file that it follows
+# Pieces of a log in one file, in another order than that of time: how far the clock steps back from one to the next, by
+# how much at most one begins behind the end of the one before it, records that each of them has.
+STEP, ADJOINING, PIECE = 10 * SECOND, 600 * SECOND, 20
+CHAINED = np.timedelta64(SECOND, "us")
 
 
 def name_servers(records: pd.DataFrame, events: Events, layouts: Sequence[Layout]) -> pd.DataFrame:
@@ -156,19 +161,20 @@ def neighbour(
 def merge_order(records: pd.DataFrame, layouts: Sequence[Layout]) -> npt.NDArray[np.int64] | None:
     """Row numbers of `records` in the order of time; None where they stand in it already.
 
-    Each file's own order is kept: a step back in time counts as the time before it.
+    Each piece's own order is kept: a step back in time counts as the time before it.
     """
-    if len(layouts) == 1:
-        return None
     times = instants(records["ts"])
     source = records["source"].cat.codes.to_numpy()
     number = {str(path): code for code, path in enumerate(records["source"].cat.categories)}
+    every = [np.flatnonzero(source == number[layout.source.path]) for layout in layouts]
+    parts = [part for rows in every if len(rows) for part in pieces(times, rows)]
+    if len(parts) < 2:
+        return None
+    if len(parts) > len(every):
+        parts.sort(key=lambda rows: int(times[rows[0]]))
     key = np.empty(len(records), dtype=np.int64)
     reached: list[tuple[str, str, int]] = []  # component and server of a chain, and the time that it has reached
-    for layout in layouts:
-        rows = np.flatnonzero(source == number[layout.source.path])
-        if not len(rows):
-            continue
+    for rows in parts:
         mine = (str(records["component"].iloc[rows[0]]), str(records["server"].iloc[rows[0]]))
         rising = np.maximum.accumulate(times[rows])
         chain = next(
@@ -184,9 +190,23 @@ def merge_order(records: pd.DataFrame, layouts: Sequence[Layout]) -> npt.NDArray
     return None if (np.diff(order) == 1).all() else order
 
 
+def pieces(times: Numbers, rows: Numbers) -> list[Numbers]:
+    """The rows of a file as pieces that were put behind one another in another order than that of time, as files are in
+    the order of their names. They are none where one does not begin about when another ends: the clock was set back.
+    """
+    own = times[rows]
+    cuts = 1 + np.flatnonzero(own[1:] < own[:-1] - STEP)
+    if not len(cuts) or (own == NEVER).any():
+        return [rows]
+    parts = np.split(rows, cuts)
+    spans = sorted((int(times[part].min()), int(times[part].max())) for part in parts)
+    adjoin = all(-SECOND <= begin - end <= ADJOINING for (_, end), (begin, _) in pairwise(spans))
+    return parts if adjoin and min(map(len, parts)) >= PIECE else [rows]
+
+
 def follows(first: int, end: int) -> bool:
     """Whether a file that begins at `first` goes on where one ended."""
-    return bool(first >= end - CHAINED.astype("timedelta64[us]").astype(np.int64))
+    return first >= end - SECOND
 
 
 def reordered(records: pd.DataFrame, events: Events, order: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, Events]:

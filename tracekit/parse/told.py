@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -60,13 +59,6 @@ class Heard(NamedTuple):
     said: list[Groups]  # the different things: a log says the same again and again
     numbers: bytes  # of each occurrence that of what it says, 32 bits
     ends: bytes  # and the byte where it ends, 64 bits
-
-    def behind(self, place: int) -> Heard:
-        """The same without occurrences that end before a place: in front of its first record a source has only pieces
-        of lines.
-        """
-        first = bisect_left(memoryview(self.ends).cast("q"), place)
-        return self._replace(numbers=self.numbers[4 * first :], ends=self.ends[8 * first :])
 
 
 @dataclass
