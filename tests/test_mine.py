@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
+import string
 import tomllib
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from click.testing import CliRunner
 
 from tracekit.cli import cli
 from tracekit.parse.grammar import COMMON, WRAP, meanings, message_grammar, samples
-from tracekit.parse.mine import HOLE, Draft, Miner, drafts, mine
+from tracekit.parse.mine import HOLE, MOST, Draft, Miner, drafts, mine
 from tracekit.resources import grammars
 from tracekit.schema import UNKNOWN, frame
 from tracekit.trace import Trace, read_trace
@@ -96,6 +98,19 @@ def test_names_of_drafts_are_new() -> None:
     columns = {name: [getattr(t, name, t.text) for t in miner.templates()] for name in UNKNOWN}
     names = [draft.lark.split(":")[0] for draft in drafts(frame(UNKNOWN, columns), {"one_two_three"})]
     assert names == ["one_two_three_2", "one_two_three_3"]
+
+
+def test_prose_becomes_no_more_than_some_templates() -> None:
+    chosen = random.Random(7)
+    miner = Miner()
+    for number in range(20 * MOST):
+        words = ["".join(chosen.choices(string.ascii_lowercase, k=8)) for _ in range(9)]
+        miner.add("INFO", "Script", " ".join(["Output", *words]), f"x:{number}", 1)
+        miner.add("INFO", "Script", "Output of the command is not what it was", f"x:{number}", 1)
+    made = miner.templates()
+    assert len(made) == MOST + 1  # of another number of words is a statement of its own
+    assert (made[0].text, made[0].count) == ("Output of the command is not what it was", 20 * MOST)
+    assert sum(template.count for template in made) == 40 * MOST
 
 
 def test_check_prints_drafts(made: Path) -> None:

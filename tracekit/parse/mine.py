@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import eq
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -24,6 +25,7 @@ from tracekit.schema import UNKNOWN, check, frame
 HOLE = "<*>"
 LONGEST = 400  # bytes of a message that are looked at: its first line, and not a whole body
 ALIKE = 0.6  # share of equal words from which on two messages have one template
+MOST = 30  # templates of one group; where there are more, a class prints prose, whose words are all holes in the end
 NUMBERS = re.compile(rb"\d+")
 # What differs from message to message: what stands in braces, brackets or quotes, and every word with a digit in it.
 VARIABLE = re.compile(
@@ -53,16 +55,16 @@ class Template:
 
 @dataclass
 class Miner:
-    """Templates by level, class and number of words."""
+    """Templates by level, class, number of words and the first of them, which names the statement."""
 
-    groups: dict[tuple[str, str, int], list[Template]] = field(default_factory=dict)
+    groups: dict[tuple[str, str, int, str], list[Template]] = field(default_factory=dict)
 
     def add(self, level: str, logger: str, message: str, where: str, count: int) -> None:
         """Count a message under the template that is most like it, or under one of its own."""
         words = VARIABLE.sub(HOLE, message).split(" ")
-        group = self.groups.setdefault((level, logger, len(words)), [])
+        group = self.groups.setdefault((level, logger, len(words), words[0]), [])
         best = max(group, key=lambda known: alike(known.words, words), default=None)
-        if best is None or alike(best.words, words) < ALIKE:
+        if best is None or (len(group) < MOST and alike(best.words, words) < ALIKE):
             best = Template(words, level, logger, message, where)
             group.append(best)
         else:
@@ -76,10 +78,9 @@ class Miner:
 
 
 def alike(one: list[str], two: list[str]) -> float:
-    """Share of words that agree; 0 where the first ones, which name the statement, do not."""
-    if one[0] != two[0]:
-        return 0.0
-    return sum(a == b for a, b in zip(one, two, strict=True)) / len(one)
+    """Share of words that agree."""
+    same: int = sum(map(eq, one, two))
+    return same / len(one)
 
 
 def mine(records: pd.DataFrame, sources: Sources) -> pd.DataFrame:
