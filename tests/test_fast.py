@@ -30,6 +30,7 @@ from tracekit.parse.fast.tables import Tables
 from tracekit.parse.fast.threads import scan_threads
 from tracekit.parse.grammar import Messages, load_messages
 from tracekit.parse.scan import Dispatch, Scanned, dispatch_of, scan
+from tracekit.processes import Forked
 from tracekit.quality import Collector
 from tracekit.read.files import open_sources
 from tracekit.resources import grammars
@@ -207,6 +208,33 @@ def test_a_trace_does_not_depend_on_who_reads(
     assert one.events.equals(two.events)
     assert one.files == two.files
     pd.testing.assert_frame_equal(one.events.table(), two.events.table())
+
+
+def test_who_has_the_loops_compiled_reads_the_same(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages, dialects, dispatch, tables = known()
+    data, forks = healthy.read_bytes(), list[bool]()
+    dialect, _ = detect(data, dialects)
+    assert dialect is not None
+
+    class Counted(Forked):
+        def result(self) -> Any:
+            forks.append(super().result())
+            return forks[-1]
+
+    def scanned() -> tuple[Any, Any]:
+        events = Events(messages)
+        (part,) = scan_threads(data, dialect, dispatch, tables, events, 0, [], [0, len(data)]) or ()
+        assert len(part.starts) > 1000
+        return parallel.packed_of(part, events), events.packed()
+
+    monkeypatch.setattr("tracekit.parse.fast.threads.Forked", Counted)
+    monkeypatch.setattr("tracekit.parse.fast.threads.idle_core", lambda: True)
+    made = []
+    for there in (True, False):
+        monkeypatch.setattr("tracekit.parse.fast.threads.is_compiled", lambda there=there: there)
+        made.append(scanned())
+    assert made[0] == made[1]
+    assert forks == [True]
 
 
 def test_who_interrupts_does_not_wait_for_the_loops(healthy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
