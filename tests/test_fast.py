@@ -223,15 +223,16 @@ def test_who_has_the_loops_compiled_reads_the_same(healthy: Path, monkeypatch: p
 
     def scanned() -> tuple[Any, Any]:
         events = Events(messages)
-        (part,) = scan_threads(data, dialect, dispatch, tables, events, 0, [], [0, len(data)]) or ()
+        part = parallel.scan_large(data, dialect, dispatch, tables, events, 0, [], (0, len(data)))
         assert len(part.starts) > 1000
         return parallel.packed_of(part, events), events.packed()
 
-    monkeypatch.setattr("tracekit.parse.fast.threads.Forked", Counted)
-    monkeypatch.setattr("tracekit.parse.fast.threads.idle_core", lambda: True)
+    monkeypatch.setattr(parallel, "LEAST", 0)
+    monkeypatch.setattr(parallel, "Forked", Counted)
+    monkeypatch.setattr(parallel, "idle_core", lambda: True)
     made = []
     for there in (True, False):
-        monkeypatch.setattr("tracekit.parse.fast.threads.is_compiled", lambda there=there: there)
+        monkeypatch.setattr("tracekit.parse.fast.jit.is_compiled", lambda there=there: there)
         made.append(scanned())
     assert made[0] == made[1]
     assert forks == [True]

@@ -18,13 +18,14 @@ from tracekit.parse.events import Events
 from tracekit.parse.grammar import Messages
 from tracekit.parse.headers import Heads
 from tracekit.parse.scan import Dispatch, Scanned, scan
-from tracekit.processes import Forked, cores
+from tracekit.processes import Forked, cores, idle_core
 
 if TYPE_CHECKING:
     from tracekit.parse.fast.tables import Tables
 
 LEAST = 1 << 25  # bytes for which starting a process is worth its while
 MOST = 8  # processes
+FEW = 1 << 16  # bytes of a log for which all loops are needed
 
 
 def scan_large(
@@ -41,10 +42,16 @@ def scan_large(
     are `tables` for them.
     """
     if tables is not None and window[1] - window[0] >= LEAST:
+        from tracekit.parse.fast.jit import is_compiled
         from tracekit.parse.fast.threads import scan_threads  # imports numba
 
         places = cuts(data, dialect, window, usable(window))
-        made = scan_threads(data, dialect, dispatch, tables, events, first, others, places)
+        read = partial(scan_threads, data, dialect, dispatch, tables, others=others)
+        if not is_compiled() and idle_core():
+            # Once for an installation. What the compiler needs, as much as the log takes, is gone with the fork.
+            few = [places[0], min(places[0] + FEW, places[-1])]
+            Forked(lambda: bool(read(events=Events(events.messages), first=0, places=few))).result()
+        made = read(events=events, first=first, places=places)
         if made is not None:
             return joined(made)
     return scan_parallel(data, dialect, dispatch, events, first, others, window)

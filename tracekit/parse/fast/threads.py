@@ -6,7 +6,6 @@ import importlib
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,10 @@ from tracekit.parse.coded import Coded
 from tracekit.parse.dialect import Dialect
 from tracekit.parse.events import Events
 from tracekit.parse.fast.interning import Cut, interned, renumber
-from tracekit.parse.fast.jit import is_compiled
 from tracekit.parse.fast.scanner import scan_compiled
 from tracekit.parse.fast.tables import Tables
 from tracekit.parse.scan import Dispatch, Scanned
-from tracekit.processes import Forked, idle_core
 
-FEW = 1 << 16  # bytes of a log for which all loops are needed
 CompilerError: type[Exception] = importlib.import_module("numba.core.errors").NumbaError
 
 
@@ -37,27 +33,8 @@ def scan_threads(
 ) -> list[Scanned] | None:
     """The parts of a source between `places`, one thread each; their events are added to `events`.
 
-    None where this numba cannot compile the loops. They are compiled once for an installation, by a fork where there
-    may be one: what the compiler needs, as much as the log takes, is gone with it.
+    None where this numba cannot compile the loops.
     """
-    if not is_compiled() and idle_core():
-        few = [places[0], min(places[0] + FEW, places[-1])]
-        scan = partial(scan_parts, data, dialect, dispatch, tables, Events(events.messages), 0, others, few)
-        Forked(lambda: bool(scan())).result()
-    return scan_parts(data, dialect, dispatch, tables, events, first, others, places)
-
-
-def scan_parts(
-    data: Any,
-    dialect: Dialect,
-    dispatch: Dispatch,
-    tables: Tables,
-    events: Events,
-    first: int,
-    others: Sequence[Dialect],
-    places: Sequence[int],
-) -> list[Scanned] | None:
-    """The same by this process."""
 
     def scanned(part: tuple[int, int]) -> tuple[Scanned, Events]:
         own = Events(events.messages)
