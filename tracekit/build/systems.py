@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, count
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tracekit.build.jobs import SHORT
 from tracekit.frames import Numbers, distinct, look_up
-from tracekit.parse import Parsed
+from tracekit.parse import Parsed, frame
 from tracekit.parse.dialect import SERVER
 
 UNNAMED = "other server"
@@ -75,10 +74,8 @@ def host_groups(records: pd.DataFrame, group: pd.Series[Any]) -> pd.Series[Any]:
 
 def part(parsed: Parsed, chosen: Numbers) -> Parsed:
     """The records of one installation, numbered anew, with their events."""
-    places = np.full(len(parsed.records), -1, dtype=np.int64)
-    places[chosen] = np.arange(len(chosen))
-    events = parsed.events.renumbered(places)
-    return parsed._replace(records=parsed.records.iloc[chosen].reset_index(drop=True), events=events)
+    records, events = frame.chosen(parsed.records, parsed.events, chosen)
+    return parsed._replace(records=records, events=events)
 
 
 def united(parts: Sequence[Mapping[str, pd.DataFrame]], chosen: Sequence[Numbers]) -> dict[str, pd.DataFrame]:

@@ -96,7 +96,7 @@ def parse(
     keep_compiled()
     if not parts:
         raise NotOurLogError("no file has records between --since and --until: choose another time")
-    lines = dict(zip([layout.source.path for layout in read], frame.last_lines(parts), strict=True))
+    lines = {layout.source.path: frame.last_line(part) for layout, part in zip(read, parts, strict=True)}
     records = frame.joined(parts)
     events.places = frame.places_of(records, events, read)
     records, events, read = without_copies(records, events, read, quality)
@@ -104,7 +104,7 @@ def parse(
     files = tuple(frame.describe(layout, records, lines[layout.source.path]) for layout in read)
     order = servers.merge_order(records, read)
     if order is not None:
-        records, events = servers.reordered(records, events, order)
+        records, events = frame.chosen(records, events, order)
     whole = Sources(tuple(layout.source for layout in begun.layouts), sources.quality)
     return Parsed(records, events, files, begun.messages, whole)
 

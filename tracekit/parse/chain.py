@@ -21,9 +21,10 @@ TAIL = 1 << 18  # bytes that are compared at once
 ENDS = (1 << 14, 1 << 18)  # bytes at the end in which the last header is looked for, more where there is none
 NO_TIME = np.datetime64("NaT", "us")
 SHOWN = 80  # bytes of a strange file that its refusal shows
-# A record that was cut in two by splitting a file goes on in the piece that begins this much later at most, and no
-# earlier than threads write out of order: pieces that overlap were not split.
-GAP, BACK = np.timedelta64(60, "s"), np.timedelta64(1, "s")
+SECOND = 1_000_000  # microseconds; by no more a piece of a log may begin before the end of the one that it follows
+BACK = np.timedelta64(SECOND, "us")
+# A record that was cut in two by splitting a file goes on in the piece that begins this much later at most.
+GAP = np.timedelta64(60, "s")
 KNOWN = 1 << 6  # bytes of a record by which it is known again
 
 
@@ -131,9 +132,11 @@ def mended(layouts: Sequence[Layout]) -> list[Layout]:
     for number, layout in enumerate(made):
         head = layout.dialect.header.search(layout.source.data)
         before = head.start() if head else 0
-        begin = layout.source.slice(0, before + KNOWN)
+        if not before:
+            continue
+        begin = layout.source.slice(0, before + KNOWN)  # pieces that overlap were not split
         pieces = [at for at in range(number) if goes_on(made[at], layout) and begin not in tail(made[at].source)]
-        if before and pieces:
+        if pieces:
             at = max(pieces, key=lambda at: (*likeness(made[at].source, layout.source), at))
             whole = made[at].source.slice(0, len(made[at].source)) + layout.source.slice(0, before)
             made[at] = made[at]._replace(source=replace(made[at].source, data=whole))

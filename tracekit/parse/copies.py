@@ -7,6 +7,7 @@ around it: a thread may well say the same twice in a millisecond.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Self
@@ -16,12 +17,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.frames import NEVER, Numbers, instants, spread, stretches
-from tracekit.parse.chain import Layout
+from tracekit.parse.chain import SECOND, Layout
 from tracekit.parse.events import Events
+from tracekit.parse.frame import chosen
 from tracekit.quality import Collector
 
 Flags = npt.NDArray[np.bool_]
-SECOND = 1_000_000  # microseconds; by more the clock steps back between two pieces
 AGAIN = 8  # records in a row that are no copies by chance, wherever they stand
 PIECES = 1000  # at most; more are a clock that steps back all the time
 CROWD = 1000  # records of one time that are looked at
@@ -96,10 +97,9 @@ def without_copies(
         return records, events, list(layouts)
     count(quality, "records left out: another piece has them", records, overlapping)
     count(quality, "records left out: printed once more", records, repeated)
-    numbers = np.where(copies, -1, np.cumsum(~copies) - 1)
-    left = records[~copies].reset_index(drop=True)
+    left, events = chosen(records, events, np.flatnonzero(~copies))
     left["source"] = left["source"].cat.remove_unused_categories()
-    return left, events.renumbered(numbers), [timed for layout in layouts if (timed := left_of(layout, left))]
+    return left, events, [timed for layout in layouts if (timed := left_of(layout, left))]
 
 
 def count(quality: Collector, counter: str, records: pd.DataFrame, copies: Flags) -> None:
@@ -128,7 +128,7 @@ def overlaps(known: Records) -> Flags:
         if head >= behind:
             count, torn = max(run(known, other, head) for other in others)
             copies[head : head + count] = True
-            copies[list(torn)] = True
+            copies[torn] = True
             behind = head + count
     return copies
 
@@ -142,7 +142,7 @@ def pairs(known: Records) -> Iterator[tuple[int, list[int]]]:
     if not 1 < len(begins) <= PIECES:
         return
     order = np.argsort(known.ts, kind="stable")
-    low, high = (np.searchsorted(known.ts[order], known.ts[begins], side=side) for side in ("left", "right"))
+    low, high = (np.searchsorted(known.ts, known.ts[begins], side, sorter=order) for side in ("left", "right"))
     of, within = spread(np.minimum(high - low, CROWD))
     ones, others = begins[of], order[low[of] + within]
     same = (known.piece(ones) != known.piece(others)) & (known.thread[ones] == known.thread[others])
@@ -199,13 +199,7 @@ def near_twins(known: Records, kept: Numbers) -> Flags:
 def further(texts: Sequence[bytes]) -> Flags:
     """Which of these texts, nearly all of which stand there equally often, are no first ones."""
     counts = Counter(texts)
-    if len(counts) >= DIFFERENT:
-        for times in TIMES:
-            if sum(count % times == 0 for count in counts.values()) >= MOST * len(counts):
-                seen: defaultdict[bytes, int] = defaultdict(int)
-                made = []
-                for text in texts:
-                    made.append(seen[text] % times > 0)
-                    seen[text] += 1
-                return np.array(made, dtype=np.bool_)
-    return np.zeros(len(texts), dtype=np.bool_)
+    fits = (times for times in TIMES if sum(many % times == 0 for many in counts.values()) >= MOST * len(counts))
+    times = next(fits, 1) if len(counts) >= DIFFERENT else 1
+    seen: defaultdict[bytes, Iterator[int]] = defaultdict(itertools.count)
+    return np.array([next(seen[text]) % times > 0 for text in texts], dtype=np.bool_)

@@ -90,9 +90,16 @@ def places_of(records: pd.DataFrame, events: Events, layouts: Sequence[Layout]) 
     return placed
 
 
-def last_lines(parts: Sequence[pd.DataFrame]) -> list[int]:
-    """The last line of each source."""
-    return [int(part["line"].iloc[-1] + part["lines"].iloc[-1] - 1) for part in parts]
+def chosen(records: pd.DataFrame, events: Events, rows: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, Events]:
+    """The records at these rows, in this order, and their events with the records' new numbers."""
+    numbers = np.full(len(records), -1, dtype=np.int64)
+    numbers[rows] = np.arange(len(rows))
+    return records.iloc[rows].reset_index(drop=True), events.renumbered(numbers)
+
+
+def last_line(part: pd.DataFrame) -> int:
+    """The last line of a source."""
+    return int(part["line"].iloc[-1] + part["lines"].iloc[-1] - 1)
 
 
 def describe(layout: Layout, records: pd.DataFrame, lines: int) -> FileRead:

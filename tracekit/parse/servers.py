@@ -17,18 +17,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from tracekit.frames import NEVER, Numbers, instants
-from tracekit.parse.chain import Layout
+from tracekit.parse.chain import BACK, SECOND, Layout
 from tracekit.parse.dialect import SERVER
 from tracekit.parse.events import Events
 
 SENT = ("command.send", "command.wait", "command.execute")
 ON_HOST = ("host.request", "host.answer", "host.ready")
 NOBODY = "-1"  # a message made before its sender knew its number
-SECOND = 1_000_000  # microseconds by which a file may begin before the end of the file that it follows
 # Pieces of a log in one file, in another order than that of time: how far the clock steps back from one to the next, by
 # how much at most one begins behind the end of the one before it, records that each of them has.
 STEP, ADJOINING, PIECE = 10 * SECOND, 600 * SECOND, 20
-CHAINED = np.timedelta64(SECOND, "us")
 
 
 def name_servers(records: pd.DataFrame, events: Events, layouts: Sequence[Layout]) -> pd.DataFrame:
@@ -136,7 +134,7 @@ def fill_in(names: dict[str, str | None], layouts: Sequence[Layout]) -> None:
 
 def overlap(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
     """Whether two files were written at the same time."""
-    return bool(min(one[1], other[1]) - max(one[0], other[0]) > CHAINED)
+    return bool(min(one[1], other[1]) - max(one[0], other[0]) > BACK)
 
 
 def neighbour(
@@ -207,10 +205,3 @@ def pieces(times: Numbers, rows: Numbers) -> list[Numbers]:
 def follows(first: int, end: int) -> bool:
     """Whether a file that begins at `first` goes on where one ended."""
     return first >= end - SECOND
-
-
-def reordered(records: pd.DataFrame, events: Events, order: npt.NDArray[np.int64]) -> tuple[pd.DataFrame, Events]:
-    """Records in that order, and the events with the records' new numbers."""
-    places = np.empty(len(order), dtype=np.int64)
-    places[order] = np.arange(len(order))
-    return records.iloc[order].reset_index(drop=True), events.renumbered(places)
